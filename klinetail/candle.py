@@ -1,0 +1,268 @@
+"""The vocabulary: Candle, Interval, Stream.
+
+Times are milliseconds since the epoch, UTC. Prices and volumes keep the
+exchange's own digits as text; they are read as `Decimal`, never as a float.
+"""
+
+from __future__ import annotations
+
+import enum
+import functools
+import re
+import unicodedata
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Final
+
+import msgspec
+
+from klinetail.errors import UsageError
+
+MINUTE: Final = 60_000
+HOUR: Final = 60 * MINUTE
+DAY: Final = 24 * HOUR
+_MONDAY: Final = 4 * DAY  # the first one after the epoch, which is a Thursday
+_LAST_TIME: Final = 253_402_300_799_999  # year 9999: what datetime can show
+
+MAX_SYMBOL: Final = 40
+
+
+class Interval(enum.StrEnum):
+    """A candle's length, by the exchange's names; case matters (1m, 1M)."""
+
+    M1 = "1m"
+    M3 = "3m"
+    M5 = "5m"
+    M15 = "15m"
+    M30 = "30m"
+    H1 = "1h"
+    H2 = "2h"
+    H4 = "4h"
+    H6 = "6h"
+    H8 = "8h"
+    H12 = "12h"
+    D1 = "1d"
+    D3 = "3d"
+    W1 = "1w"
+    MO1 = "1M"
+
+    @functools.cached_property
+    def length(self) -> int | None:
+        """Milliseconds, or None for the calendar month."""
+        unit = {"m": MINUTE, "h": HOUR, "d": DAY, "w": 7 * DAY}.get(self.value[-1])
+        return unit and unit * int(self.value[:-1])
+
+    @functools.cached_property
+    def anchor(self) -> int:
+        """An open time: weeks open on Monday. Of 3d it is a guess."""
+        return _MONDAY if self is Interval.W1 else 0
+
+    def floor(self, time: int, anchor: int | None = None) -> int:
+        """The open time of the candle that `time` falls in.
+
+        Args:
+            time: ms since the epoch.
+            anchor: any known open time; only 3d depends on it.
+        """
+        if self.length is None:
+            moment = datetime.fromtimestamp(time / 1000, UTC)
+            return _month_start(moment.year * 12 + moment.month - 1)
+        return time - (time - (self.anchor if anchor is None else anchor)) % self.length
+
+    def shift(self, open_time: int, steps: int) -> int:
+        """The open time `steps` candles later (earlier if negative)."""
+        if self.length is None:
+            moment = datetime.fromtimestamp(open_time / 1000, UTC)
+            return _month_start(moment.year * 12 + moment.month - 1 + steps)
+        return open_time + steps * self.length
+
+    def close_time(self, open_time: int) -> int:
+        """The last millisecond of the candle that opens at `open_time`."""
+        return self.shift(open_time, 1) - 1
+
+    def steps(self, start: int, end: int) -> int:
+        """How many candles open in [start, end), both open times."""
+        if self.length is None:
+            first, last = (datetime.fromtimestamp(t / 1000, UTC) for t in (start, end))
+            return (last.year - first.year) * 12 + last.month - first.month
+        return (end - start) // self.length
+
+    def opens_at(self, time: int) -> bool:
+        """Whether a candle can open at `time`; 3d may open on any day."""
+        return time == (time - time % DAY if self is Interval.D3 else self.floor(time))
+
+
+def _month_start(month: int) -> int:
+    year, index = divmod(month, 12)
+    return int(datetime(year, index + 1, 1, tzinfo=UTC).timestamp()) * 1000
+
+
+class Stream(msgspec.Struct, frozen=True, order=True, gc=False):
+    """What is followed: a symbol in an interval. `str()` gives `btcusdt@1m`."""
+
+    symbol: str
+    interval: Interval
+
+    @classmethod
+    def of(cls, symbol: str, interval: Interval | str) -> Stream:
+        """Build a stream from names in any case of the symbol.
+
+        Raises:
+            UsageError: the interval is none, or the symbol cannot be one.
+        """
+        upper = symbol.upper()
+        if (fault := symbol_fault(upper)) is not None:
+            raise UsageError(fault)
+        try:
+            return cls(upper, Interval(interval))
+        except ValueError:
+            raise UsageError(
+                f"there is no interval {interval!r}; there are {', '.join(Interval)}"
+            ) from None
+
+    def __str__(self) -> str:
+        return f"{self.symbol.lower()}@{self.interval}"
+
+
+def symbol_fault(symbol: str) -> str | None:
+    """Why `symbol` cannot be an upper-case symbol, or None if it can.
+
+    Symbols are letters and digits of any script and underscores (the exchange
+    lists 币安人生USDT); control, format and separator characters never pass.
+    """
+    if not 0 < len(symbol) <= MAX_SYMBOL:
+        return f"a symbol has 1 to {MAX_SYMBOL} characters, this one {len(symbol)}"
+    if all(c.isascii() and (c.isalnum() or c == "_") for c in symbol):
+        return None if symbol == symbol.upper() else "a symbol is upper case"
+    if any(c != "_" and unicodedata.category(c)[0] not in "LN" for c in symbol):
+        return f"{symbol!r} cannot be a symbol: letters, digits and _ only"
+    if unicodedata.normalize("NFC", symbol) != symbol:
+        return f"{symbol!r} cannot be a symbol: not in Unicode's composed form"
+    return None if symbol.lower().upper() == symbol else "a symbol is upper case"
+
+
+class Source(enum.StrEnum):
+    """Where a candle came from."""
+
+    STREAM = "stream"
+    REST = "rest"
+
+
+class Candle(msgspec.Struct, frozen=True, gc=False):
+    """One candle of one stream, closed or forming, as the exchange gave it.
+
+    The `*_text` fields are the exchange's digits; the properties of the same
+    names without the suffix read them as `Decimal`. Prices are in the quote
+    asset, `volume` and `taker_buy_volume` in the base asset.
+
+    A server's candle is to be passed through `fault` before it is believed.
+    """
+
+    stream: Stream
+    open_time: int
+    open_text: str
+    high_text: str
+    low_text: str
+    close_text: str
+    volume_text: str
+    close_time: int
+    quote_volume_text: str
+    count: int
+    """Trades."""
+    taker_buy_volume_text: str
+    taker_buy_quote_volume_text: str
+    closed: bool
+    source: Source = Source.STREAM
+    event_time: int = 0
+    """When the exchange pushed it, ms; 0 for a REST row, which does not say."""
+
+    @property
+    def symbol(self) -> str:
+        return self.stream.symbol
+
+    @property
+    def interval(self) -> Interval:
+        return self.stream.interval
+
+    @property
+    def open(self) -> Decimal:
+        return Decimal(self.open_text)
+
+    @property
+    def high(self) -> Decimal:
+        return Decimal(self.high_text)
+
+    @property
+    def low(self) -> Decimal:
+        return Decimal(self.low_text)
+
+    @property
+    def close(self) -> Decimal:
+        return Decimal(self.close_text)
+
+    @property
+    def volume(self) -> Decimal:
+        return Decimal(self.volume_text)
+
+    @property
+    def quote_volume(self) -> Decimal:
+        return Decimal(self.quote_volume_text)
+
+    @property
+    def taker_buy_volume(self) -> Decimal:
+        return Decimal(self.taker_buy_volume_text)
+
+    @property
+    def taker_buy_quote_volume(self) -> Decimal:
+        return Decimal(self.taker_buy_quote_volume_text)
+
+    @property
+    def texts(self) -> tuple[str, str, str, str, str, str, str, str]:
+        """The eight decimals' digits, in the record's order."""
+        return (
+            self.open_text,
+            self.high_text,
+            self.low_text,
+            self.close_text,
+            self.volume_text,
+            self.quote_volume_text,
+            self.taker_buy_volume_text,
+            self.taker_buy_quote_volume_text,
+        )
+
+    def same_values(self, other: Candle) -> bool:
+        """Whether both say the same, as numbers: `0` equals `0.000`."""
+        return (
+            self.open_time == other.open_time
+            and self.close_time == other.close_time
+            and self.count == other.count
+            and (
+                self.texts == other.texts
+                or all(
+                    Decimal(mine) == Decimal(theirs)
+                    for mine, theirs in zip(self.texts, other.texts, strict=True)
+                )
+            )
+        )
+
+    def fault(self) -> str | None:
+        """Why this cannot be a candle of its stream, or None if it can be."""
+        interval = self.stream.interval
+        if not 0 <= self.open_time <= self.close_time <= _LAST_TIME:
+            return "the times are out of range"
+        if not interval.opens_at(self.open_time):
+            return f"no {interval} candle opens at {self.open_time}"
+        if self.close_time != interval.close_time(self.open_time):
+            return f"{self.close_time} does not close a {interval} candle"
+        if not 0 <= self.count < 1 << 53:
+            return "the number of trades is out of range"
+        if not _EIGHT_DECIMALS(",".join(self.texts)):
+            return "a price or volume is not a plain decimal"
+        low, high = self.low, self.high
+        if not (low <= self.open <= high and low <= self.close <= high):
+            return "open or close lies outside low to high"
+        return None
+
+
+_DECIMAL: Final = r"(?:0|[1-9][0-9]{0,17})(?:\.[0-9]{1,18})?"
+_EIGHT_DECIMALS: Final = re.compile(f"{_DECIMAL}(?:,{_DECIMAL}){{7}}").fullmatch

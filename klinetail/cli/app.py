@@ -1,0 +1,43 @@
+"""The Typer application: which commands there are."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from klinetail import __version__
+from klinetail.cli.serve import serve
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={
+        "help_option_names": ["-h", "--help"],
+        "auto_envvar_prefix": "KLINETAIL",
+    },
+)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"klinetail {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def klinetail(
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", "-V", callback=_version, is_eager=True, help="Print it."
+        ),
+    ] = False,
+) -> None:
+    """tail -F for Binance futures candles: every closed candle exactly once, or it
+    tells you which one is missing.
+    """
+
+
+app.command()(serve)

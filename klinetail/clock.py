@@ -1,0 +1,53 @@
+"""Exchange time: the exchange's clock as far as its own messages tell it.
+
+Pure: the local monotonic time comes in as seconds, and the wall clock never does.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+AHEAD: Final = 60_000
+"""An event time further ahead than this (ms) waits until the exchange's
+`/fapi/v1/time` agrees: one broken frame must not age every candle."""
+
+
+class ExchangeClock:
+    """The last server time plus the local monotonic time since, or the greatest
+    event time seen if that is later."""
+
+    def __init__(self) -> None:
+        self._server_time: int | None = None
+        self._read_at = 0.0
+        self._event_time = 0
+
+    def sync(self, server_time: int, now: float) -> None:
+        """Take in an answer of `/fapi/v1/time`.
+
+        Args:
+            server_time: ms since the epoch.
+            now: monotonic seconds when the answer was there, so that the clock
+                is late by the way back rather than early.
+        """
+        self._server_time = server_time
+        self._read_at = now
+
+    def see(self, event_time: int, now: float) -> bool:
+        """Take in a frame's event time (ms); False if it is too far ahead."""
+        if event_time <= self._event_time:
+            return True
+        if event_time > self.now(now) + AHEAD:
+            return False
+        self._event_time = event_time
+        return True
+
+    def now(self, now: float) -> int:
+        """Exchange time in ms at monotonic `now` seconds.
+
+        Raises:
+            RuntimeError: before the first `sync`.
+        """
+        if self._server_time is None:
+            raise RuntimeError("the exchange's time was never read")
+        passed = self._server_time + int((now - self._read_at) * 1000)
+        return max(passed, self._event_time)

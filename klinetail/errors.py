@@ -1,0 +1,127 @@
+"""Everything klinetail raises on purpose, and the exit code each one means.
+
+::
+
+    KlinetailError                1  a bug, unless a subclass says otherwise
+    ├── BadMessage                3  a server sent what the protocol does not allow
+    ├── UsageError                2  the caller asked for something that cannot be
+    │   ├── UnknownSymbol         2
+    │   └── BadRecording          2  a file cannot be read as candles
+    ├── ExchangeError             3  the exchange side failed
+    │   ├── Unreachable           3  transient: DNS, refused, reset, time-out
+    │   ├── Unavailable           3  transient: 5xx, 408, an empty 202
+    │   ├── RateLimited           3  transient: 429, 418; says how long to wait
+    │   └── Refused               3  fatal before a first success: 400, 403, 451,
+    │                                a redirect, a bad certificate
+    └── OutputError               5  a file or stdout cannot be written
+"""
+
+from __future__ import annotations
+
+import enum
+
+
+class ExitCode(enum.IntEnum):
+    """The process's exit codes, part of the command line's contract."""
+
+    OK = 0
+    BUG = 1
+    USAGE = 2
+    EXCHANGE = 3
+    NOT_WHOLE = 4
+    OUTPUT = 5
+    HANGUP = 129
+    INTERRUPTED_TWICE = 130
+    READER_GONE = 141
+
+
+class KlinetailError(Exception):
+    """Root of the tree in this module's docstring."""
+
+    exit_code = ExitCode.BUG
+
+
+class BadMessage(KlinetailError):
+    """A frame or an answer that the protocol does not allow.
+
+    Args:
+        reason: what is wrong, without the message's own text.
+        sample: the beginning of the message, unescaped.
+    """
+
+    exit_code = ExitCode.EXCHANGE
+
+    def __init__(self, reason: str, sample: str = "") -> None:
+        super().__init__(reason)
+        self.sample = sample[:200]
+
+
+class UsageError(KlinetailError):
+    """The caller asked for something that cannot be."""
+
+    exit_code = ExitCode.USAGE
+
+
+class UnknownSymbol(UsageError):
+    """The exchange does not list this symbol.
+
+    Args:
+        symbol: as asked for, upper case.
+        suggestions: listed symbols that look alike, best first.
+    """
+
+    def __init__(self, symbol: str, suggestions: tuple[str, ...] = ()) -> None:
+        hint = f"; did you mean {' or '.join(suggestions)}?" if suggestions else ""
+        super().__init__(f"the exchange does not list {symbol}{hint}")
+        self.symbol = symbol
+        self.suggestions = suggestions
+
+
+class BadRecording(UsageError):
+    """A file, or one of its lines, cannot be read as candles."""
+
+
+class ExchangeError(KlinetailError):
+    """The exchange side failed."""
+
+    exit_code = ExitCode.EXCHANGE
+
+
+class Unreachable(ExchangeError):
+    """No connection, or it broke: DNS, refused, reset, time-out. Transient."""
+
+
+class Unavailable(ExchangeError):
+    """The exchange answers that it cannot answer now. Transient."""
+
+
+class RateLimited(ExchangeError):
+    """Too many requests.
+
+    Args:
+        message: the exchange's own words.
+        retry_after: seconds to wait before the next request.
+    """
+
+    def __init__(self, message: str, retry_after: float) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class Refused(ExchangeError):
+    """The exchange, or what stands before it, refuses this request as such.
+
+    Args:
+        message: what was refused and why.
+        code: the exchange's error code (-1121 is an unknown symbol), if it gave one.
+    """
+
+    def __init__(self, message: str, code: int | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class OutputError(KlinetailError):
+    """A file or stdout cannot be written."""
+
+    exit_code = ExitCode.OUTPUT

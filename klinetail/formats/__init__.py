@@ -1,0 +1,39 @@
+"""Candles as bytes, one file a format. Pure; whole lines in, whole lines out.
+
+A decoder raises `BadRecording` for a line that is no candle, and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from klinetail.candle import Candle
+from klinetail.errors import UsageError
+from klinetail.formats import csv, jsonl
+
+
+class Format(Protocol):
+    """What a module of this room offers."""
+
+    HEADER: bytes
+    """What a file begins with: a whole line, or nothing."""
+
+    def encode(self, candles: Sequence[Candle], /) -> bytes:
+        """The candles as whole lines."""
+
+
+FORMATS: dict[str, Format] = {"jsonl": jsonl, "csv": csv}
+
+
+def by_suffix(path: str) -> Format:
+    """The format that a file's name asks for.
+
+    Raises:
+        UsageError: by none.
+    """
+    suffix = path.rpartition(".")[2].lower()
+    if suffix not in FORMATS:
+        known = " or ".join(f".{name}" for name in FORMATS)
+        raise UsageError(f"{path}: name it {known}, the suffix tells the format")
+    return FORMATS[suffix]

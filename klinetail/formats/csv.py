@@ -1,0 +1,118 @@
+"""CSV: one header line, one candle a line, the record's keys in the record's order.
+
+No field can hold a comma, a quote or a line break, and none can begin like a
+formula: symbols are letters, digits and underscores, the rest are numbers and words
+of ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from klinetail.candle import Candle, Interval, Source, Stream, symbol_fault
+from klinetail.errors import BadRecording
+
+COLUMNS: Final = (
+    "symbol",
+    "interval",
+    "open_time",
+    "open",
+    "high",
+    "low",
+    "close",
+    "volume",
+    "close_time",
+    "quote_volume",
+    "count",
+    "taker_buy_volume",
+    "taker_buy_quote_volume",
+    "closed",
+    "source",
+)
+HEADER: Final = (",".join(COLUMNS) + "\n").encode()
+
+
+def encode(candles: Sequence[Candle]) -> bytes:
+    """The candles as lines, without the header."""
+    return "".join(map(_line, candles)).encode()
+
+
+def _line(candle: Candle) -> str:
+    return (
+        f"{candle.symbol},{candle.interval},{candle.open_time},"
+        f"{candle.open_text},{candle.high_text},{candle.low_text},"
+        f"{candle.close_text},{candle.volume_text},{candle.close_time},"
+        f"{candle.quote_volume_text},{candle.count},"
+        f"{candle.taker_buy_volume_text},{candle.taker_buy_quote_volume_text},"
+        f"{'true' if candle.closed else 'false'},{candle.source}\n"
+    )
+
+
+def decode(line: bytes) -> Candle:
+    """The candle of one line; columns that came later than this version are ignored.
+
+    Raises:
+        BadRecording: it holds none.
+    """
+    fields = _fields(line, len(COLUMNS))
+    symbol, interval, closed, source = fields[0], fields[1], fields[13], fields[14]
+    if (fault := symbol_fault(symbol)) is not None:
+        raise BadRecording(f"no record: {fault}")
+    if interval not in Interval.__members__.values():
+        raise BadRecording(f"no record: there is no interval {interval!r}")
+    if closed not in ("true", "false") or source not in Source.__members__.values():
+        raise BadRecording(f"no record: it ends in {closed!r}, {source!r}")
+    stream = Stream(symbol, Interval(interval))
+    return _candle(stream, fields[2:13], closed == "true", Source(source))
+
+
+DUMP_COLUMNS: Final = (*COLUMNS[2:13], "ignore")
+"""The columns of the exchange's public dumps (data.binance.vision)."""
+
+
+def decode_dump(line: bytes, stream: Stream) -> Candle:
+    """The candle of one line of a public dump, whose name tells the stream.
+
+    Raises:
+        BadRecording: it holds none.
+    """
+    fields = _fields(line, len(DUMP_COLUMNS))
+    return _candle(stream, fields[:11], True, Source.REST)
+
+
+def _fields(line: bytes, least: int) -> list[str]:
+    try:
+        fields = line.decode().rstrip("\r\n").split(",")
+    except UnicodeDecodeError as error:
+        raise BadRecording(f"no record: {error}") from None
+    if len(fields) < least:
+        raise BadRecording(f"no record: {len(fields)} columns where {least} belong")
+    return fields
+
+
+def _candle(
+    stream: Stream, fields: Sequence[str], closed: bool, source: Source
+) -> Candle:
+    integers = (fields[0], fields[6], fields[8])
+    if any(not (text.isascii() and text.isdigit()) for text in integers):
+        raise BadRecording("no candle: a time or the count is no whole number")
+    candle = Candle(
+        stream,
+        int(fields[0]),
+        fields[1],
+        fields[2],
+        fields[3],
+        fields[4],
+        fields[5],
+        int(fields[6]),
+        fields[7],
+        int(fields[8]),
+        fields[9],
+        fields[10],
+        closed,
+        source,
+    )
+    if (fault := candle.fault()) is not None:
+        raise BadRecording(f"no candle: {fault}")
+    return candle

@@ -1,0 +1,98 @@
+"""JSON lines: one object a line, decimals as number literals with the exchange's
+own digits (`37123.40` stays `37123.40`)."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+from klinetail.candle import Candle, Interval, Source, Stream, symbol_fault
+from klinetail.errors import BadRecording
+
+HEADER: Final = b""
+
+
+def encode(candles: Sequence[Candle]) -> bytes:
+    """The candles as lines."""
+    return "".join(map(_line, candles)).encode()
+
+
+def _line(candle: Candle) -> str:
+    return (
+        f'{_names(candle.stream)}"open_time":{candle.open_time},'
+        f'"open":{candle.open_text},"high":{candle.high_text},'
+        f'"low":{candle.low_text},"close":{candle.close_text},'
+        f'"volume":{candle.volume_text},"close_time":{candle.close_time},'
+        f'"quote_volume":{candle.quote_volume_text},"count":{candle.count},'
+        f'"taker_buy_volume":{candle.taker_buy_volume_text},'
+        f'"taker_buy_quote_volume":{candle.taker_buy_quote_volume_text},'
+        f'"closed":{"true" if candle.closed else "false"},'
+        f'"source":"{candle.source}"}}\n'
+    )
+
+
+@functools.lru_cache(maxsize=32_768)
+def _names(stream: Stream) -> str:
+    symbol = msgspec.json.encode(stream.symbol).decode()
+    return f'{{"symbol":{symbol},"interval":"{stream.interval}",'
+
+
+class _Record(msgspec.Struct):
+    symbol: str
+    interval: Interval
+    open_time: int
+    open: msgspec.Raw
+    high: msgspec.Raw
+    low: msgspec.Raw
+    close: msgspec.Raw
+    volume: msgspec.Raw
+    close_time: int
+    quote_volume: msgspec.Raw
+    count: int
+    taker_buy_volume: msgspec.Raw
+    taker_buy_quote_volume: msgspec.Raw
+    closed: bool
+    source: Source
+
+
+_decoder = msgspec.json.Decoder(_Record)
+
+
+def decode(line: bytes) -> Candle:
+    """The candle of one line; keys that came later than this version are ignored.
+
+    Raises:
+        BadRecording: it holds none.
+    """
+    try:
+        record = _decoder.decode(line)
+    except (ValueError, RecursionError) as error:
+        raise BadRecording(f"no record: {error}") from None
+    if (fault := symbol_fault(record.symbol)) is not None:
+        raise BadRecording(f"no record: {fault}")
+    candle = Candle(
+        Stream(record.symbol, record.interval),
+        record.open_time,
+        _digits(record.open),
+        _digits(record.high),
+        _digits(record.low),
+        _digits(record.close),
+        _digits(record.volume),
+        record.close_time,
+        _digits(record.quote_volume),
+        record.count,
+        _digits(record.taker_buy_volume),
+        _digits(record.taker_buy_quote_volume),
+        record.closed,
+        record.source,
+    )
+    if (fault := candle.fault()) is not None:
+        raise BadRecording(f"no candle: {fault}")
+    return candle
+
+
+def _digits(raw: msgspec.Raw) -> str:
+    return bytes(raw).decode("utf-8", "backslashreplace")

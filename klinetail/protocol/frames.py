@@ -1,0 +1,213 @@
+"""What arrives on the market WebSocket: klines, replies, errors.
+
+Source: "Kline/Candlestick Streams" and "Live Subscribing/Unsubscribing" of the
+USDⓈ-M futures documentation, and recorded frames, which differ from it: keys
+come in any order with more of them over time, errors in two shapes, and the
+trade ids do not count the trades.
+"""
+
+from __future__ import annotations
+
+import functools
+
+import msgspec
+
+from klinetail.candle import Candle, Interval, Source, Stream
+from klinetail.errors import BadMessage, UsageError
+
+
+class Reply(msgspec.Struct, frozen=True):
+    """An answer to a request: an ack (`result` is None), a list, a property.
+
+    An ack proves nothing: unknown streams are acked too and then stay silent.
+    """
+
+    id: int | None
+    result: object
+
+
+class Rejection(msgspec.Struct, frozen=True):
+    """An error to a request. Codes: 0 and 1 a property, 2 an invalid request,
+    3 invalid JSON (a disconnect follows), 4 too many streams (close 1008 follows).
+    """
+
+    code: int
+    message: str
+    id: int | None = None
+
+
+class _Kline(msgspec.Struct):
+    t: int
+    T: int
+    s: str
+    i: str
+    o: str
+    c: str
+    h: str
+    l: str  # noqa: E741
+    v: str
+    n: int
+    x: bool
+    q: str
+    V: str
+    Q: str
+
+
+class _Error(msgspec.Struct):
+    code: int
+    msg: str = ""
+
+
+class _Event(msgspec.Struct):
+    e: str | None = None
+    E: int | None = None
+    s: str | None = None
+    k: _Kline | None = None
+
+
+class _Frame(_Event):
+    stream: str | None = None
+    data: _Event | None = None
+    result: object = msgspec.UNSET
+    id: int | None = None
+    error: _Error | None = None
+    code: int | None = None
+    msg: str | None = None
+
+
+_decoder = msgspec.json.Decoder(_Frame)
+
+
+def decode(message: str | bytes) -> Candle | Reply | Rejection:
+    """Decode one frame's payload.
+
+    Raises:
+        BadMessage: it is anything but a kline, a reply or an error.
+    """
+    try:
+        frame = _decoder.decode(message)
+    except (ValueError, RecursionError) as error:  # msgspec's errors are ValueErrors
+        raise BadMessage(str(error), _sample(message)) from None
+    event = frame if frame.data is None else frame.data
+    if (kline := event.k) is not None:
+        return _candle(event, kline, frame.stream, message)
+    if frame.error is not None:
+        return Rejection(frame.error.code, frame.error.msg, frame.id)
+    if frame.code is not None:
+        return Rejection(frame.code, frame.msg or "", frame.id)
+    if frame.result is not msgspec.UNSET:
+        return Reply(frame.id, frame.result)
+    raise BadMessage(f"no kline, reply or error: event {event.e!r}", _sample(message))
+
+
+def _candle(
+    event: _Event, kline: _Kline, name: str | None, message: str | bytes
+) -> Candle:
+    if event.e != "kline" or event.E is None or event.s != kline.s:
+        reason = f"not a kline of one symbol: event {event.e!r}"
+        raise BadMessage(reason, _sample(message))
+    try:
+        stream = _stream(kline.s, kline.i)
+    except UsageError as error:
+        raise BadMessage(str(error), _sample(message)) from None
+    candle = Candle(
+        stream,
+        kline.t,
+        kline.o,
+        kline.h,
+        kline.l,
+        kline.c,
+        kline.v,
+        kline.T,
+        kline.q,
+        kline.n,
+        kline.V,
+        kline.Q,
+        kline.x,
+        Source.STREAM,
+        event.E,
+    )
+    if (fault := candle.fault()) is not None:
+        raise BadMessage(fault, _sample(message))
+    if not 0 < event.E < 1 << 53:
+        raise BadMessage("the event time is out of range", _sample(message))
+    if name is not None and name != stream_name(stream):
+        raise BadMessage(f"a kline under another's name: {name!r}", _sample(message))
+    return candle
+
+
+@functools.lru_cache(maxsize=32_768)
+def _stream(symbol: str, interval: str) -> Stream:
+    stream = Stream.of(symbol, interval)
+    if stream.symbol != symbol:
+        raise UsageError("a symbol is upper case")
+    return stream
+
+
+def _sample(message: str | bytes) -> str:
+    head = message[:200]
+    return head if isinstance(head, str) else head.decode("utf-8", "backslashreplace")
+
+
+@functools.lru_cache(maxsize=32_768)
+def stream_name(stream: Stream) -> str:
+    """The name on the wire, `btcusdt@kline_1m`: the symbol lower case (upper is
+    acked and silent), the interval's case kept (1M is not 1m)."""
+    return f"{stream.symbol.lower()}@kline_{stream.interval}"
+
+
+def parse_stream_name(name: str) -> Stream | None:
+    """The stream of a wire name, or None where the exchange would stay silent."""
+    symbol, _, interval = name.partition("@kline_")
+    if symbol != symbol.lower() or interval not in Interval.__members__.values():
+        return None
+    try:
+        return _stream(symbol.upper(), interval)
+    except UsageError:
+        return None
+
+
+def encode_kline(
+    candle: Candle, *, first_trade: int, last_trade: int, combined: bool
+) -> str:
+    """A kline frame as the exchange writes it, spaces inside `k` included.
+
+    Args:
+        candle: its `event_time` is the frame's.
+        first_trade: id of the candle's first trade, -1 if it had none.
+        last_trade: id of the latest one.
+        combined: wrapped as on `/stream`, bare as on `/ws`.
+    """
+    symbol = _quoted(candle.symbol)
+    event = (
+        f'{{"e":"kline","E":{candle.event_time},"s":{symbol},"k":{{'
+        f'"t":{candle.open_time}, "T":{candle.close_time}, "s":{symbol}, '
+        f'"i":"{candle.interval}", "f":{first_trade}, "L":{last_trade}, '
+        f'"o":"{candle.open_text}", "c":"{candle.close_text}", '
+        f'"h":"{candle.high_text}", "l":"{candle.low_text}", '
+        f'"v":"{candle.volume_text}", "n":{candle.count}, '
+        f'"x":{"true" if candle.closed else "false"}, '
+        f'"q":"{candle.quote_volume_text}", '
+        f'"V":"{candle.taker_buy_volume_text}", '
+        f'"Q":"{candle.taker_buy_quote_volume_text}", "B":"0"}}}}'
+    )
+    if not combined:
+        return event
+    return f'{{"stream":{_quoted(stream_name(candle.stream))},"data":{event}}}'
+
+
+def encode_reply(reply: Reply | Rejection) -> str:
+    """A reply or an error as the exchange writes it (never in the combined wrapper)."""
+    body: dict[str, object]
+    if isinstance(reply, Reply):
+        body = {"result": reply.result, "id": reply.id}
+    else:
+        body = {"error": {"code": reply.code, "msg": reply.message}}
+        if reply.id is not None:
+            body["id"] = reply.id
+    return msgspec.json.encode(body).decode()
+
+
+@functools.lru_cache(maxsize=4096)
+def _quoted(text: str) -> str:
+    return msgspec.json.encode(text).decode()

@@ -1,0 +1,64 @@
+"""What a client sends on the market WebSocket, both ways.
+
+Source: "Live Subscribing/Unsubscribing to streams", USDⓈ-M futures documentation.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Sequence
+
+import msgspec
+
+from klinetail.protocol.frames import Rejection
+
+
+class Method(enum.StrEnum):
+    """The methods that the exchange knows."""
+
+    SUBSCRIBE = "SUBSCRIBE"
+    UNSUBSCRIBE = "UNSUBSCRIBE"
+    LIST_SUBSCRIPTIONS = "LIST_SUBSCRIPTIONS"
+    SET_PROPERTY = "SET_PROPERTY"
+    GET_PROPERTY = "GET_PROPERTY"
+
+
+class Request(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One request. `id` is an unsigned integer; anything else is refused."""
+
+    method: Method
+    id: int
+    params: Sequence[object] = ()
+
+
+def encode(request: Request) -> str:
+    """The request as JSON text."""
+    return msgspec.json.encode(request).decode()
+
+
+class _Loose(msgspec.Struct):
+    method: str
+    id: object = None
+    params: list[object] = []
+
+
+def decode(message: str | bytes) -> Request | Rejection:
+    """The request in a frame, or the error the exchange answers it with.
+
+    Code 3 (invalid JSON) is followed by a disconnect.
+    """
+    try:
+        loose = msgspec.json.decode(message, type=_Loose)
+    except (msgspec.ValidationError, RecursionError) as error:
+        return Rejection(2, f"Invalid request: {error}")
+    except ValueError as error:
+        return Rejection(3, f"Invalid JSON: {error}")
+    if type(loose.id) is not int or not 0 <= loose.id < 1 << 64:
+        return Rejection(2, "Invalid request: request ID must be an unsigned integer")
+    try:
+        method = Method(loose.method)
+    except ValueError:
+        known = ", ".join(f"`{name}`" for name in Method)
+        reason = f"unknown variant `{loose.method}`, expected one of {known}"
+        return Rejection(2, f"Invalid request: {reason}", loose.id)
+    return Request(method, loose.id, loose.params)

@@ -1,0 +1,86 @@
+"""Events in, figures out: what the status line and the receipt say."""
+
+from __future__ import annotations
+
+import statistics
+from collections import Counter, deque
+from typing import assert_never
+
+from klinetail.candle import Source
+from klinetail.events import (
+    CandleEvent,
+    Drop,
+    DropEvent,
+    EndedEvent,
+    Event,
+    GapEvent,
+    LinkEvent,
+    LinkState,
+    RevisionEvent,
+)
+
+_DELAYS_KEPT = 10_000
+
+
+class Stats:
+    """The figures of one run. Not thread-safe: one owner feeds and reads it."""
+
+    def __init__(self) -> None:
+        self.closed = 0
+        """Closed candles delivered."""
+        self.by_rest = 0
+        """Those of them that came by REST."""
+        self.updates = 0
+        """Forming candles delivered."""
+        self.gaps = 0
+        """Gaps announced."""
+        self.gaps_filled = 0
+        """Those of them that could be filled later."""
+        self.revisions = 0
+        self.ended = 0
+        """Streams whose symbol is not traded any more."""
+        self.dropped: Counter[Drop] = Counter()
+        self.links: dict[str, LinkEvent] = {}
+        """Each link's latest event."""
+        self.reconnects = 0
+        self._was_live: set[str] = set()
+        self._delays: deque[int] = deque(maxlen=_DELAYS_KEPT)
+
+    def apply(self, event: Event) -> None:
+        """Count one event in."""
+        match event:
+            case CandleEvent(candle):
+                if not candle.closed:
+                    self.updates += 1
+                    return
+                self.closed += 1
+                if candle.source is Source.REST:
+                    self.by_rest += 1
+                else:
+                    self._delays.append(candle.event_time - candle.close_time)
+            case GapEvent():
+                if event.filled:
+                    self.gaps_filled += 1
+                else:
+                    self.gaps += 1
+            case DropEvent(why):
+                self.dropped[why] += 1
+            case RevisionEvent():
+                self.revisions += 1
+            case EndedEvent():
+                self.ended += 1
+            case LinkEvent(link, state):
+                self.links[link] = event
+                if state is LinkState.LIVE:
+                    self.reconnects += link in self._was_live
+                    self._was_live.add(link)
+            case _:
+                assert_never(event)
+
+    @property
+    def close_delay(self) -> tuple[float, float] | None:
+        """Median and greatest time, in seconds of exchange time, from a candle's
+        close to the push that said so; of the latest 10,000 pushed closes."""
+        if not self._delays:
+            return None
+        return statistics.median(self._delays) / 1000, max(self._delays) / 1000
