@@ -1,0 +1,92 @@
+"""When a stream pushes what: forming updates, then the closing frame, late.
+
+As recorded from the exchange: updates come only after trades and at most every
+250 ms; the closing frame up to 2 s after the close, often with trades that no
+update showed; nothing of the next candle before it; and of a candle without a
+trade nothing at all.
+"""
+
+from __future__ import annotations
+
+import functools
+import zlib
+from collections.abc import Iterator
+from typing import Final
+
+from klinetail.candle import Candle, Stream
+from klinetail.sim.bars import candle
+from klinetail.sim.history import History
+
+PERIOD: Final = 250
+"""The least time between two updates of a stream, ms."""
+
+LATEST: Final = 2000
+"""The most that a closing frame's event time is past the close time, ms."""
+
+CONFLATED: Final = 1000
+"""A longer span than this (ms) shows only its last update of a stream."""
+
+
+def closing_time(stream: Stream, open_time: int) -> int:
+    """Event time of a candle's closing frame, ms."""
+    lateness = zlib.crc32(f"{stream}/{open_time}".encode()) % LATEST
+    return stream.interval.close_time(open_time) + 1 + lateness
+
+
+def pushes(history: History, stream: Stream, after: int, until: int) -> list[Candle]:
+    """The frames of one stream with an event time in (after, until], in order."""
+    frames = [*_closings(history, stream, after, until)]
+    if updates := [*_updates(history, stream, after, until)]:
+        frames += updates
+        frames.sort(key=lambda frame: frame.event_time)
+    return frames
+
+
+def _closings(
+    history: History, stream: Stream, after: int, until: int
+) -> Iterator[Candle]:
+    instrument, interval = history.instrument, stream.interval
+    first, end = instrument.first, instrument.end
+    open_time = history.floor(interval, max(after - LATEST - 1, first))
+    while (boundary := interval.shift(open_time, 1)) <= until:
+        if end is not None and open_time >= end:
+            return
+        time = closing_time(stream, open_time)
+        if after < time <= until:
+            bar = history.closed(interval, open_time)
+            if bar.trades:
+                yield candle(stream, open_time, bar, event_time=time, closed=True)
+        open_time = boundary
+
+
+def _updates(
+    history: History, stream: Stream, after: int, until: int
+) -> Iterator[Candle]:
+    phase = _phase(stream)
+    last = until - (until - phase) % PERIOD
+    if last <= after:
+        return
+    before = after - (after - phase) % PERIOD
+    first = last if until - after > CONFLATED else before + PERIOD
+    shown = _shown(history, stream, before)
+    for time in range(first, last + 1, PERIOD):
+        known, shown = shown, _shown(history, stream, time)
+        if shown is not None and shown != known:
+            bar = history.forming(stream.interval, time)
+            yield candle(stream, shown[0], bar, event_time=time, closed=False)
+
+
+def _shown(history: History, stream: Stream, time: int) -> tuple[int, int] | None:
+    """The candle and how many of its trades can be shown at `time`, if any."""
+    if not history.exists(time):
+        return None
+    open_time = history.floor(stream.interval, time)
+    if time <= closing_time(stream, stream.interval.shift(open_time, -1)):
+        return None
+    trades = history.trades(stream.interval, time)
+    return (open_time, trades) if trades else None
+
+
+@functools.lru_cache(maxsize=4096)
+def _phase(stream: Stream) -> int:
+    return zlib.crc32(str(stream).encode()) % PERIOD

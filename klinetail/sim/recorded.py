@@ -1,0 +1,143 @@
+"""A market over recordings: the candles that really were, the updates between them
+interpolated."""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Final
+
+from klinetail.candle import DAY, MINUTE, Candle, Interval
+from klinetail.errors import BadRecording
+from klinetail.sim.bars import Bar, BarBlock, Steps, flat
+from klinetail.sim.history import History, Instrument
+from klinetail.sim.market import HistoryMarket
+from klinetail.sim.pushes import LATEST
+
+HISTORY: Final = 2 * DAY
+"""How much of the recordings is the past when a run begins, at most, ms."""
+
+
+class Recorded(HistoryMarket):
+    """The market of recorded candles.
+
+    Of each symbol the shortest interval counts; longer ones are made of it. Its
+    candles keep their digits. Forming candles are left out, of candles recorded
+    twice the later counts, and missing ones are served as empty ones (`missing`
+    tells how many). A run begins two days in, or half-way if that is sooner.
+
+    Args:
+        candles: in any order.
+
+    Raises:
+        BadRecording: there is no closed candle.
+    """
+
+    def __init__(self, candles: Iterable[Candle]) -> None:
+        tapes: dict[str, _Tape] = {}
+        for candle in candles:
+            if not candle.closed:
+                continue
+            tape = tapes.get(candle.symbol)
+            if tape is None or _shorter(candle.interval, tape.interval):
+                tape = tapes[candle.symbol] = _Tape(candle.interval)
+            if tape.interval is candle.interval:
+                tape.add(candle)
+        if not tapes:
+            raise BadRecording("the recordings hold no closed candle")
+        histories = {symbol: tapes[symbol].history(symbol) for symbol in sorted(tapes)}
+        first = min(history.instrument.first for history in histories.values())
+        end = max(tape.end for tape in tapes.values())
+        start = first + min((end - first) // 2, HISTORY)
+        super().__init__(
+            histories,
+            start=max(first, start - start % MINUTE),
+            end=end + LATEST + 1,
+            label="recordings (updates between closes are interpolated)",
+        )
+        self.missing = sum(tape.missing for tape in tapes.values())
+
+
+def _shorter(one: Interval, other: Interval) -> bool:
+    order = [*Interval]
+    return order.index(one) < order.index(other)
+
+
+class _Tape:
+    """The rows of one symbol, as compact text."""
+
+    def __init__(self, interval: Interval) -> None:
+        self.interval = interval
+        self._rows: dict[int, str] = {}
+        self._times = array("q")
+        self._decimals = [(0, 0), (0, 0), (0, 0)]
+
+    def add(self, candle: Candle) -> None:
+        *prices, volume, quote, taker, taker_quote = candle.texts
+        amounts = (volume, quote, str(candle.count), taker, taker_quote)
+        self._rows[candle.open_time] = ",".join((*prices, *amounts))
+        for kind, texts in enumerate((prices, (volume,), (quote,))):
+            for text in texts:
+                self._widen(kind, *_decimals(text))
+
+    def _widen(self, kind: int, significant: int, written: int) -> None:
+        known = self._decimals[kind]
+        if significant > known[0] or written > known[1]:
+            widest = max(significant, known[0]), max(written, known[1])
+            self._decimals[kind] = widest
+
+    @property
+    def end(self) -> int:
+        return self.interval.close_time(max(self._rows)) + 1
+
+    @property
+    def missing(self) -> int:
+        return self.interval.steps(min(self._rows), self.end) - len(self._rows)
+
+    def history(self, symbol: str) -> History:
+        self._times = array("q", sorted(self._rows))
+        price, volume, quote = (_step(*decimals) for decimals in self._decimals)
+        steps = Steps(price, volume, quote)
+        first = self._times[0]
+        instrument = Instrument(symbol, steps, self.interval, first, self.end)
+        return History(instrument, self._block, kept=16)
+
+    def _block(self, start: int) -> BarBlock:
+        length = self.interval.length
+        short = length is not None and length <= DAY
+        stop = start + DAY if short else start + 1
+        bars: list[Bar] = []
+        time = start
+        before = self._close_before(start)
+        while time < stop:
+            row = self._rows.get(time)
+            bar = flat(before) if row is None else _bar(row)
+            bars.append(bar)
+            before = bar.close
+            time = self.interval.shift(time, 1)
+        return BarBlock(bars)
+
+    def _close_before(self, time: int) -> Decimal:
+        index = bisect_left(self._times, time)
+        if index == 0:
+            return _bar(self._rows[self._times[0]]).open
+        return _bar(self._rows[self._times[index - 1]]).close
+
+
+def _bar(row: str) -> Bar:
+    o, h, l, c, v, q, n, tv, tq = row.split(",")  # noqa: E741
+    d = Decimal
+    return Bar(d(o), d(h), d(l), d(c), d(v), d(q), int(n), d(tv), d(tq))
+
+
+def _decimals(text: str) -> tuple[int, int]:
+    """How many decimals a number has, without and with trailing zeros."""
+    digits = text.partition(".")[2]
+    return len(digits.rstrip("0")), len(digits)
+
+
+def _step(significant: int, written: int) -> Decimal:
+    """The least step, 10 to the minus `significant`, with `written` decimals."""
+    return Decimal(10 ** (written - significant)).scaleb(-written)
