@@ -1,0 +1,237 @@
+"""Several streams: a row a stream, in the order they were asked for."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from datetime import tzinfo
+from typing import Final
+
+from rich.cells import cell_len
+from rich.text import Text
+
+from klinetail.candle import Candle, Stream
+from klinetail.events import EndedEvent, Event, GapEvent, RevisionEvent
+from klinetail.view import figures
+from klinetail.view.columns import Cell, Column, Layout, fit
+from klinetail.view.look import QUIET, TITLE, Glyphs, clipped, line
+from klinetail.view.notes import Note, ended_note, gap_note, revision_note
+
+_SPARK_WIDE: Final = 24
+_SPARK: Final = 12
+
+_CHOICES: Final = (
+    "mark symbol interval close change wide high low volume closes note",
+    "mark symbol interval close change wide high low volume closes",
+    "mark symbol interval close change spark high low volume closes",
+    "mark symbol interval close change spark high low closes",
+    "mark symbol interval close change spark closes",
+    "mark symbol interval close change closes",
+    "mark symbol interval close change",
+    "symbol interval close change",
+    "symbol close change",
+    "symbol close",
+    "close",
+)
+_HEADERS: Final = {
+    "mark": "",
+    "interval": "",
+    "change": "vs open",
+    "wide": "last closes",
+    "spark": "last closes",
+    "closes": "closes in",
+    "note": "",
+}
+_LEFT: Final = ("mark", "symbol", "interval", "wide", "spark", "note")
+_NOTE_WIDTH: Final = 28
+_GAPS_KEPT: Final = 100
+
+
+class _Track:
+    """What is kept of one stream."""
+
+    def __init__(self) -> None:
+        self.newest: Candle | None = None
+        self.closes: deque[Candle] = deque(maxlen=_SPARK_WIDE)
+        self.gaps: dict[int, Note] = {}
+        self.said: Note | None = None
+        self.ended: Note | None = None
+        self.built: tuple[object, Text] | None = None
+
+    @property
+    def note(self) -> Note | None:
+        """The worst there is to say."""
+        newest_gap = next(reversed(self.gaps.values()), None)
+        return self.ended or newest_gap or self.said
+
+    @property
+    def last_closed(self) -> Candle | None:
+        return self.closes[-1] if self.closes else None
+
+    def put(self, candle: Candle) -> None:
+        last = self.last_closed
+        if candle.closed and (last is None or candle.open_time > last.open_time):
+            self.closes.append(candle)
+        if self.newest is None or _age(candle) >= _age(self.newest):
+            self.newest = candle
+
+    def sparkline(self, width: int, glyphs: Glyphs) -> str:
+        values = [candle.close for candle in self.closes]
+        if self.newest is not None and not self.newest.closed:
+            values.append(self.newest.close)
+        return figures.sparkline(values[-width:], glyphs)
+
+
+def _age(candle: Candle) -> tuple[int, bool, int]:
+    return candle.open_time, candle.closed, candle.event_time
+
+
+class Board:
+    """The rows of many streams. A row is built again only when it changed."""
+
+    def __init__(
+        self, streams: Sequence[Stream], *, tz: tzinfo, glyphs: Glyphs
+    ) -> None:
+        self._tracks = {stream: _Track() for stream in streams}
+        self._tz = tz
+        self._glyphs = glyphs
+        self._widths = {
+            "mark": 1,
+            "symbol": max(cell_len(glyphs.label(s.symbol)) for s in streams),
+            "interval": max(len(s.interval) for s in streams),
+            "close": 5,
+            "change": 8,
+            "wide": _SPARK_WIDE,
+            "spark": _SPARK,
+            "high": 4,
+            "low": 3,
+            "volume": 6,
+            "closes": 9,
+            "note": _NOTE_WIDTH,
+        }
+        self._layout = Layout((), 0)
+        self._settled: object = None
+
+    def put(self, candle: Candle) -> None:
+        """Take in a candle of one of the streams."""
+        if (track := self._tracks.get(candle.stream)) is not None:
+            track.put(candle)
+
+    def mark(self, event: Event) -> None:
+        """Mark a stream's row: a gap, a revision, its end."""
+        tz, glyphs = self._tz, self._glyphs
+        match event:
+            case GapEvent(stream) if (track := self._tracks.get(stream)) is not None:
+                track.gaps.pop(event.start, None)
+                if not event.filled:
+                    track.gaps[event.start] = gap_note(event, tz=tz, glyphs=glyphs)
+                    if len(track.gaps) > _GAPS_KEPT:
+                        del track.gaps[next(iter(track.gaps))]
+            case RevisionEvent(candle) if (
+                track := self._tracks.get(candle.stream)
+            ) is not None:
+                track.said = revision_note(event, tz=tz, glyphs=glyphs)
+            case EndedEvent(stream) if (track := self._tracks.get(stream)) is not None:
+                track.ended = ended_note(event, glyphs=glyphs)
+            case _:
+                pass
+
+    def header(self, width: int) -> Text:
+        """The columns' names; it also settles which columns there are."""
+        self._settle(width)
+        cells: dict[str, Cell] = {
+            column.name: (_HEADERS.get(column.name, column.name), QUIET)
+            for column in self._layout.columns
+        }
+        return clipped(self._layout.row(cells, self._glyphs), width, self._glyphs)
+
+    def rows(self, width: int, height: int, exchange_time: int | None) -> list[Text]:
+        """The first streams that fit, and how many more there are."""
+        streams = list(self._tracks)
+        hidden = len(streams) - height
+        if hidden > 0 and height > 1:
+            streams, hidden = streams[: height - 1], hidden + 1
+        streams = streams[:height]
+        for stream in streams:
+            self._widen(self._tracks[stream])
+        self._settle(width)
+        rows = [self._row(stream, width, exchange_time) for stream in streams]
+        if hidden > 0 and height > 1:
+            text = line((f" +{hidden} more", QUIET))
+            rows.append(clipped(text, width, self._glyphs))
+        return rows
+
+    def _row(self, stream: Stream, width: int, exchange_time: int | None) -> Text:
+        track = self._tracks[stream]
+        closes = self._closes(track.newest, exchange_time)
+        key = (track.newest, track.last_closed, track.note, closes, self._settled)
+        if track.built is not None and track.built[0] == key:
+            return track.built[1]
+        cells = self._cells(stream, track)
+        cells["closes"] = (closes, QUIET)
+        text = clipped(self._layout.row(cells, self._glyphs), width, self._glyphs)
+        track.built = key, text
+        return text
+
+    def _cells(self, stream: Stream, track: _Track) -> dict[str, Cell]:
+        glyphs, note = self._glyphs, track.note
+        cells: dict[str, Cell] = {
+            "symbol": (glyphs.label(stream.symbol), TITLE),
+            "interval": (stream.interval, QUIET),
+        }
+        if note is not None:
+            cells["mark"] = (note.mark, note.style)
+            cells["note"] = (f"{note.badge} {note.text}", TITLE)
+        if (candle := track.newest) is None:
+            cells["close"] = (glyphs.none, QUIET)
+            return cells
+        changed, style = figures.change(candle, glyphs)
+        cells |= {
+            "close": (glyphs.label(candle.close_text), style),
+            "change": (changed, style),
+            "wide": (track.sparkline(_SPARK_WIDE, glyphs), ""),
+            "spark": (track.sparkline(_SPARK, glyphs), ""),
+            "high": (glyphs.label(candle.high_text), ""),
+            "low": (glyphs.label(candle.low_text), ""),
+            "volume": (glyphs.label(candle.volume_text), ""),
+        }
+        return cells
+
+    def _closes(self, candle: Candle | None, exchange_time: int | None) -> str:
+        if candle is None:
+            return ""
+        if candle.closed:
+            return "closed"
+        remaining = figures.left(candle, exchange_time)
+        if remaining is None:
+            return "forming"
+        return figures.span(remaining) if remaining > 0 else "closing"
+
+    def _widen(self, track: _Track) -> None:
+        if (candle := track.newest) is None:
+            return
+        widths = self._widths
+        for name, text in (
+            ("close", candle.close_text),
+            ("high", candle.high_text),
+            ("low", candle.low_text),
+            ("volume", candle.volume_text),
+            ("change", figures.change(candle, self._glyphs)[0]),
+        ):
+            widths[name] = max(widths[name], cell_len(self._glyphs.label(text)))
+
+    def _settle(self, width: int) -> None:
+        settled = (width, tuple(self._widths.values()))
+        if settled == self._settled:
+            return
+        self._settled = settled
+        self._layout = fit(
+            [
+                [
+                    Column(name, self._widths[name], right=name not in _LEFT)
+                    for name in choice.split()
+                ]
+                for choice in _CHOICES
+            ],
+            width,
+        )

@@ -1,0 +1,280 @@
+"""One stream: a row a candle, the newest at the bottom."""
+
+from __future__ import annotations
+
+import bisect
+from collections.abc import Iterator
+from datetime import date, tzinfo
+from typing import Final
+
+from rich.cells import cell_len
+from rich.text import Text
+
+from klinetail.candle import HOUR, Candle, Source, Stream
+from klinetail.events import EndedEvent, Event, GapEvent, RevisionEvent
+from klinetail.view import figures
+from klinetail.view.columns import Cell, Column, Layout, fit
+from klinetail.view.look import QUIET, TITLE, Glyphs, clipped, line
+from klinetail.view.notes import Note, ended_note, gap_note, revision_note
+
+KEPT: Final = 500
+_FORMING_KEPT: Final = 4
+
+_CHOICES: Final = (
+    "time open high low close change volume trades state",
+    "time open high low close change volume trades mark",
+    "time open high low close change volume mark",
+    "time high low close change volume mark",
+    "time close change volume mark",
+    "time close change mark",
+    "time close mark",
+    "time close",
+    "close",
+)
+_HEADERS: Final = {"change": "vs open", "mark": ""}
+
+_Key = tuple[int, int]
+_GAP_RANK, _CANDLE_RANK, _REVISION_RANK = range(3)
+
+
+class Ladder:
+    """The rows of one stream. A closed row is built once a layout."""
+
+    def __init__(self, stream: Stream, *, tz: tzinfo, glyphs: Glyphs) -> None:
+        self._stream = stream
+        self._tz = tz
+        self._glyphs = glyphs
+        self._keys: list[_Key] = []
+        self._rows: dict[_Key, Candle | Note] = {}
+        self._forming: dict[int, Candle] = {}
+        self._last_closed = -1
+        self._ended: Note | None = None
+        self._price = (1, 0)
+        self._volume = (1, 0)
+        self._widths = {"time": 0, "trades": 6, "change": 7, "state": 8, "mark": 1}
+        self._layout = Layout((), 0)
+        self._width = -1
+        self._settled: object = None
+        self._built: dict[_Key, Text] = {}
+
+    @property
+    def newest(self) -> Candle | None:
+        """The candle at the bottom."""
+        if self._forming:
+            return self._forming[max(self._forming)]
+        row = self._rows.get((self._last_closed, _CANDLE_RANK))
+        return row if isinstance(row, Candle) else None
+
+    def put(self, candle: Candle) -> None:
+        """Take in a closed candle once, or a forming one's newest values."""
+        if candle.stream != self._stream:
+            return
+        if candle.closed:
+            self._insert((candle.open_time, _CANDLE_RANK), candle)
+            self._last_closed = max(self._last_closed, candle.open_time)
+            self._forget_forming(0, self._last_closed + 1)
+        elif not self._is_news(candle):
+            return
+        else:
+            self._forming[candle.open_time] = candle
+            while len(self._forming) > _FORMING_KEPT:
+                del self._forming[min(self._forming)]
+        self._widen(candle)
+
+    def mark(self, event: Event) -> None:
+        """Show a gap, a revision or the end of the stream as a row."""
+        match event:
+            case GapEvent(stream) if stream == self._stream:
+                key = (event.start, _GAP_RANK)
+                self._remove(key)
+                for candle in event.candles:
+                    self.put(candle)
+                if not event.filled:
+                    note = gap_note(event, tz=self._tz, glyphs=self._glyphs)
+                    self._insert(key, note)
+                    self._forget_forming(event.start, event.end)
+            case RevisionEvent(delivered) if delivered.stream == self._stream:
+                key = (delivered.open_time, _REVISION_RANK)
+                self._remove(key)
+                note = revision_note(event, tz=self._tz, glyphs=self._glyphs)
+                self._insert(key, note)
+            case EndedEvent(stream) if stream == self._stream:
+                self._ended = ended_note(event, glyphs=self._glyphs)
+            case _:
+                pass
+
+    def header(self, width: int) -> Text:
+        """The columns' names; it also settles which columns there are."""
+        self._settle(width)
+        cells: dict[str, Cell] = {
+            column.name: (_HEADERS.get(column.name, column.name), QUIET)
+            for column in self._layout.columns
+        }
+        if (newest := self.newest) is not None and "time" in cells:
+            zone = figures.local(newest.open_time, self._tz).tzname() or ""
+            cells["time"] = (self._glyphs.label(zone)[:5], QUIET)
+        return clipped(self._layout.row(cells, self._glyphs), width, self._glyphs)
+
+    def rows(self, width: int, height: int, exchange_time: int | None) -> list[Text]:
+        """The newest `height` rows, the newest last."""
+        self._settle(width)
+        found: list[Text] = []
+        day: date | None = None
+        for row_day, text in self._upwards(width, exchange_time):
+            if len(found) >= height:
+                break
+            if day is not None and row_day is not None and row_day != day:
+                found.append(self._day_rule(day, width))
+            found.append(text)
+            day = row_day or day
+        return found[:height][::-1]
+
+    def _upwards(
+        self, width: int, exchange_time: int | None
+    ) -> Iterator[tuple[date | None, Text]]:
+        if self._ended is not None:
+            yield None, self._ended.line(width, self._glyphs)
+        newest = max(self._forming, default=None)
+        for open_time in sorted(self._forming, reverse=True):
+            candle = self._forming[open_time]
+            overdue = open_time != newest
+            text = self._forming_line(candle, exchange_time, overdue=overdue)
+            yield self._day(open_time), clipped(text, width, self._glyphs)
+        for key in reversed(self._keys):
+            yield self._day(key[0]), self._built_line(key, width)
+
+    def _built_line(self, key: _Key, width: int) -> Text:
+        if (text := self._built.get(key)) is None:
+            row = self._rows[key]
+            if isinstance(row, Note):
+                text = row.line(width, self._glyphs)
+            else:
+                text = self._layout.row(self._closed_cells(row), self._glyphs)
+            text = self._built[key] = clipped(text, width, self._glyphs)
+        return text
+
+    def _closed_cells(self, candle: Candle) -> dict[str, Cell]:
+        glyphs = self._glyphs
+        if candle.source is Source.REST:
+            mark, word = glyphs.rest, "rest"
+        else:
+            mark, word = glyphs.closed, "closed"
+        cells = self._values(candle)
+        cells["mark"] = (mark, QUIET)
+        cells["state"] = (f"{mark} {word}", QUIET)
+        return cells
+
+    def _forming_line(
+        self, candle: Candle, exchange_time: int | None, *, overdue: bool
+    ) -> Text:
+        glyphs = self._glyphs
+        remaining = figures.left(candle, exchange_time)
+        cells = self._values(candle)
+        if overdue or (remaining is not None and remaining <= 0):
+            mark, word = glyphs.closing, "closing"
+        else:
+            mark = figures.phase(candle, exchange_time, glyphs)
+            word = "forming" if remaining is None else figures.span(remaining)
+        cells["mark"] = (mark, "")
+        cells["state"] = (f"{mark} {word}", "")
+        return self._layout.row(cells, glyphs, TITLE)
+
+    def _values(self, candle: Candle) -> dict[str, Cell]:
+        glyphs = self._glyphs
+        changed, style = figures.change(candle, glyphs)
+        price, volume = self._price, self._volume
+        return {
+            "time": (figures.clock(candle.open_time, candle.interval, self._tz), ""),
+            "open": (aligned(glyphs.label(candle.open_text), price), ""),
+            "high": (aligned(glyphs.label(candle.high_text), price), ""),
+            "low": (aligned(glyphs.label(candle.low_text), price), ""),
+            "close": (aligned(glyphs.label(candle.close_text), price), style),
+            "change": (changed, style),
+            "volume": (aligned(glyphs.label(candle.volume_text), volume), ""),
+            "trades": (str(candle.count), ""),
+        }
+
+    def _day_rule(self, day: date, width: int) -> Text:
+        rule = self._glyphs.rule * 2
+        text = line((f" {rule} {day:%a} {day:%Y-%m-%d} {rule}", QUIET))
+        return clipped(text, width, self._glyphs)
+
+    def _day(self, open_time: int) -> date | None:
+        length = self._stream.interval.length
+        if length is None or length >= HOUR:
+            return None
+        return figures.local(open_time, self._tz).date()
+
+    def _settle(self, width: int) -> None:
+        settled = (width, self._price, self._volume, tuple(self._widths.values()))
+        if settled == self._settled:
+            return
+        self._settled = settled
+        price, volume = sum(self._price), sum(self._volume)
+        widths = self._widths | dict.fromkeys(("open", "high", "low", "close"), price)
+        widths["volume"] = max(volume, len("volume"))
+        layout = fit(
+            [
+                [
+                    Column(name, widths[name], right=name not in ("time", "state"))
+                    for name in choice.split()
+                ]
+                for choice in _CHOICES
+            ],
+            width,
+        )
+        if layout != self._layout or width != self._width:
+            self._built.clear()
+        self._layout, self._width = layout, width
+
+    def _widen(self, candle: Candle) -> None:
+        for text in (candle.high_text, candle.low_text, candle.close_text):
+            self._price = wider(self._price, self._glyphs.label(text))
+        self._volume = wider(self._volume, self._glyphs.label(candle.volume_text))
+        widths = self._widths
+        shown = {
+            "time": figures.clock(candle.open_time, candle.interval, self._tz),
+            "trades": str(candle.count),
+            "change": figures.change(candle, self._glyphs)[0],
+        }
+        for name, text in shown.items():
+            widths[name] = max(widths[name], cell_len(text))
+
+    def _is_news(self, candle: Candle) -> bool:
+        if candle.open_time <= self._last_closed:
+            return False
+        known = self._forming.get(candle.open_time)
+        return known is None or known.event_time <= candle.event_time
+
+    def _insert(self, key: _Key, row: Candle | Note) -> None:
+        if key in self._rows:
+            return
+        bisect.insort(self._keys, key)
+        self._rows[key] = row
+        while len(self._keys) > KEPT:
+            self._remove(self._keys[0])
+
+    def _remove(self, key: _Key) -> None:
+        if self._rows.pop(key, None) is not None:
+            self._keys.remove(key)
+            self._built.pop(key, None)
+
+    def _forget_forming(self, start: int, end: int) -> None:
+        for open_time in [t for t in self._forming if start <= t < end]:
+            del self._forming[open_time]
+
+
+def aligned(text: str, places: tuple[int, int]) -> str:
+    """Digits set so that the decimal points of a column are in line."""
+    whole, point, fraction = text.partition(".")
+    left = " " * (places[0] - cell_len(whole))
+    return left + whole + (point + fraction).ljust(places[1])
+
+
+def wider(places: tuple[int, int], text: str) -> tuple[int, int]:
+    """Room before the point, and from it on, that suits `text` as well."""
+    whole, point, fraction = text.partition(".")
+    return (
+        max(places[0], cell_len(whole)),
+        max(places[1], cell_len(point + fraction)),
+    )

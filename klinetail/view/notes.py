@@ -1,0 +1,71 @@
+"""What is said about a stream besides its candles: gaps, revisions, its end."""
+
+from __future__ import annotations
+
+from datetime import tzinfo
+
+import msgspec
+from rich.text import Text
+
+from klinetail.candle import Candle
+from klinetail.events import EndedEvent, GapEvent, RevisionEvent
+from klinetail.view import figures
+from klinetail.view.look import LOUD, TITLE, Glyphs, clipped, line
+
+
+class Note(msgspec.Struct, frozen=True):
+    """A badge that cannot be missed and a few words."""
+
+    mark: str
+    """One glyph, where there is no room for more."""
+    badge: str
+    text: str
+    style: str
+
+    def line(self, width: int, glyphs: Glyphs) -> Text:
+        """The note as a row of its own."""
+        badge = f" {self.badge} "
+        text = line((" ", ""), (badge, self.style), (f" {self.text}", ""))
+        return clipped(text, width, glyphs)
+
+
+def gap_note(gap: GapEvent, *, tz: tzinfo, glyphs: Glyphs) -> Note:
+    """Which candles are missing, and why."""
+    interval = gap.stream.interval
+    missing = interval.steps(gap.start, gap.end)
+    first = figures.clock(gap.start, interval, tz)
+    last = figures.clock(interval.shift(gap.end, -1), interval, tz)
+    which = first if missing == 1 else f"{first} {glyphs.arrow} {last}"
+    text = f"{which}  {missing} missing: {glyphs.label(gap.reason)}"
+    return Note(glyphs.gap, "GAP", text, LOUD)
+
+
+def revision_note(event: RevisionEvent, *, tz: tzinfo, glyphs: Glyphs) -> Note:
+    """Which values of a closed candle the exchange changed afterwards."""
+    moment = figures.clock(event.delivered.open_time, event.delivered.interval, tz)
+    changes = [
+        f"{name} {glyphs.label(old)} {glyphs.arrow} {glyphs.label(new)}"
+        for (name, old), (_, new) in zip(
+            _values(event.delivered), _values(event.revised), strict=True
+        )
+        if old != new
+    ]
+    text = f"{moment}  {', '.join(changes)}"
+    return Note(glyphs.revised, "REVISED", text, LOUD)
+
+
+def ended_note(event: EndedEvent, *, glyphs: Glyphs) -> Note:
+    """That nothing more is to come."""
+    text = f"not traded any more: {glyphs.label(event.status)}"
+    return Note(glyphs.ended, "ENDED", text, TITLE)
+
+
+def _values(candle: Candle) -> tuple[tuple[str, str], ...]:
+    return (
+        ("close", candle.close_text),
+        ("high", candle.high_text),
+        ("low", candle.low_text),
+        ("open", candle.open_text),
+        ("volume", candle.volume_text),
+        ("trades", str(candle.count)),
+    )

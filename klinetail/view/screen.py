@@ -1,0 +1,193 @@
+"""The live screen: draws a view's lines, and always gives the terminal back."""
+
+from __future__ import annotations
+
+import atexit
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Final, Protocol, Self
+
+from rich.console import Console
+from rich.text import Text
+
+from klinetail.errors import OutputError
+from klinetail.escape import printable
+from klinetail.view.terminal import Terminal
+
+_ENTER: Final = "\x1b[?1049h\x1b[?25l\x1b[?7l"
+_LEAVE: Final = "\x1b[0m\x1b[?7h\x1b[?25h\x1b[?1049l"
+_BEGIN: Final = "\x1b[?2026h"  # synchronized output: a frame appears at once
+_END: Final = "\x1b[?2026l"
+_CLEAR_REST: Final = "\x1b[K"
+
+_IDLE: Final = 1.0
+_FAREWELL: Final = 0.5
+_ROOM_FOR_PROMPT: Final = 3
+
+
+class View(Protocol):
+    """What a screen can show."""
+
+    def render(self, width: int, height: int) -> Sequence[Text]:
+        """The whole screen: at most `height` lines of at most `width` cells."""
+        ...
+
+    def summary(self, width: int, height: int) -> Sequence[Text]:
+        """What is left on the terminal afterwards."""
+        ...
+
+
+class Screen:
+    """The alternate screen of one terminal, while it is entered.
+
+    A frame is one write of the lines that changed; a terminal too slow for it gets
+    the newest frame when it is ready again, and never makes the caller wait.
+
+    Args:
+        console: renders the lines; its file is the terminal.
+        rate: frames a second at most.
+    """
+
+    def __init__(self, console: Console, *, rate: float = 8.0) -> None:
+        self._console = console
+        self._pause = 1 / rate
+        self._terminal: Terminal | None = None
+        self._on = False
+        self._view: View | None = None
+        self._lines: list[Text] = []
+        self._size = (0, 0)
+        self._drawn_at = float("-inf")
+        self._said: list[str] = []
+
+    def __enter__(self) -> Self:
+        self._terminal = Terminal(self._console.file.fileno())
+        atexit.register(self.suspend)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        atexit.unregister(self.suspend)
+        terminal, self._terminal = self._terminal, None
+        if terminal is None:
+            return
+        try:
+            self._leave(terminal, with_summary=True)
+        except OutputError:
+            if kind is None:
+                raise
+        finally:
+            terminal.close()
+
+    def draw(self, view: View, now: float) -> float:
+        """Show `view` if a frame is due; call it after every change.
+
+        Args:
+            view: what to show.
+            now: monotonic seconds.
+
+        Returns:
+            When to call again even if nothing changes, monotonic seconds.
+
+        Raises:
+            OutputError: the terminal is gone.
+        """
+        if (terminal := self._terminal) is None:
+            raise RuntimeError("the screen is not entered")
+        self._view = view
+        due = self._drawn_at + self._pause
+        if now < due:
+            return due
+        self._drawn_at = now
+        if not terminal.flush():
+            return now + self._pause
+        if not terminal.foreground():
+            return now + _IDLE
+        frame = self._frame(view, terminal)
+        if frame:
+            terminal.write(self._bytes(frame))
+        return now + _IDLE
+
+    def say(self, text: str) -> None:
+        """Put a line among those above the table, on the main screen, for good.
+
+        Args:
+            text: one line; what could harm a terminal is escaped.
+        """
+        self._said.append(printable(text))
+
+    def resized(self) -> None:
+        """The terminal's size changed: the next draw is due at once, and whole."""
+        self._lines = []
+        self._drawn_at = float("-inf")
+
+    def suspend(self) -> None:
+        """Give the terminal back for a while, or for good; never raises."""
+        if self._terminal is None:
+            return
+        try:
+            self._leave(self._terminal, with_summary=False)
+        except OutputError:
+            return
+
+    def resume(self) -> None:
+        """Take the terminal again at the next draw, once we are in front."""
+        self._on = False
+        self.resized()
+
+    def _frame(self, view: View, terminal: Terminal) -> str:
+        width, height = size = terminal.size()
+        if size != self._size:
+            self._lines = []
+            self._size = size
+        above = self._take_said()
+        parts: list[str] = []
+        if not self._on or above:
+            if self._on:
+                parts.append(_LEAVE)
+            else:
+                terminal.mute()
+            parts += [above, _ENTER]
+            self._on = True
+            self._lines = []
+        lines = list(view.render(width, height))[:height]
+        lines += [Text(end="")] * (height - len(lines))
+        for row, text in enumerate(lines):
+            known = self._lines[row] if row < len(self._lines) else None
+            if known is not text and known != text:
+                parts.append(f"\x1b[{row + 1};1H{self._encoded(text)}")
+                # After the last column, clearing the rest would clear that column.
+                parts.append(_CLEAR_REST if text.cell_len < width else "")
+        self._lines = lines
+        return f"{_BEGIN}{''.join(parts)}{_END}" if parts else ""
+
+    def _encoded(self, text: Text) -> str:
+        with self._console.capture() as capture:
+            self._console.print(text, end="", soft_wrap=True)
+        return capture.get()
+
+    def _bytes(self, text: str) -> bytes:
+        return text.encode(self._console.encoding, "replace")
+
+    def _take_said(self) -> str:
+        said, self._said = self._said, []
+        return "".join(f"{line}\r\n" for line in said)
+
+    def _leave(self, terminal: Terminal, *, with_summary: bool) -> None:
+        if not self._on:
+            return
+        self._on = False
+        parts = [_END, _LEAVE, self._take_said()]
+        if with_summary and self._view is not None:
+            width, height = terminal.size()
+            lines = self._view.summary(width, height - _ROOM_FOR_PROMPT)
+            parts += [f"{self._encoded(text)}\r\n" for text in lines]
+        try:
+            terminal.write(self._bytes("".join(parts)))
+            terminal.drain(_FAREWELL)
+        finally:
+            terminal.unmute()
+            self._lines = []

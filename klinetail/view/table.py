@@ -1,0 +1,180 @@
+"""The live table: candles and events in, lines out. No I/O and no clock."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import tzinfo
+from typing import Final
+
+from rich.text import Text
+
+from klinetail.candle import Candle, Stream
+from klinetail.events import CandleEvent, Event, LinkEvent
+from klinetail.stats import Stats
+from klinetail.view import figures
+from klinetail.view.board import Board
+from klinetail.view.columns import Cell
+from klinetail.view.ladder import Ladder
+from klinetail.view.look import (
+    LOUD,
+    QUIET,
+    TITLE,
+    UNICODE,
+    Glyphs,
+    clipped,
+    line,
+)
+from klinetail.view.status import status_line
+
+REAL: Final = "binance live"
+"""The one source that is named quietly: whatever else it is, is said loudly."""
+
+_WIDEST: Final = 140
+_SPACIOUS: Final = 10
+
+
+class Table:
+    """What `klinetail watch` shows: one stream's candles, or a row a stream.
+
+    Not thread-safe: one owner feeds and renders it.
+
+    Args:
+        streams: what is followed, in the order to show it; at least one.
+        tz: the zone its times are shown in.
+        source: where the candles come from, in a few words: `REAL`, `testnet`,
+            `SIM (synthetic market)`.
+        glyphs: what the terminal can show.
+    """
+
+    def __init__(
+        self,
+        streams: Sequence[Stream],
+        *,
+        tz: tzinfo,
+        source: str,
+        glyphs: Glyphs = UNICODE,
+    ) -> None:
+        self._streams = tuple(dict.fromkeys(streams))
+        self._tz = tz
+        self._glyphs = glyphs
+        self._source = glyphs.label(source)
+        self._loud = source != REAL
+        self._body: Ladder | Board
+        if len(self._streams) == 1:
+            self._body = Ladder(self._streams[0], tz=tz, glyphs=glyphs)
+        else:
+            self._body = Board(self._streams, tz=tz, glyphs=glyphs)
+        self._stats = Stats()
+        self._exchange_time: int | None = None
+        self._now = 0.0
+        self._since: dict[str, tuple[LinkEvent, float]] = {}
+
+    def put(self, candles: Iterable[Candle]) -> None:
+        """Take in candles of any of the streams, closed or forming.
+
+        A closed one is shown once, a forming one replaces its older values.
+        """
+        for candle in candles:
+            self._body.put(candle)
+
+    def mark(self, event: Event) -> None:
+        """Show what an event says; links are shown from `status`."""
+        if isinstance(event, CandleEvent):
+            self._body.put(event.candle)
+        else:
+            self._body.mark(event)
+
+    def status(self, stats: Stats, exchange_time: int | None, now: float) -> None:
+        """Take in what the status line and the countdowns show.
+
+        Args:
+            stats: the run's figures; read when the table is rendered.
+            exchange_time: ms, None while it is not known.
+            now: monotonic seconds, for the countdown of a link that waits.
+        """
+        self._stats, self._exchange_time, self._now = stats, exchange_time, now
+        for name, event in stats.links.items():
+            if name not in self._since or self._since[name][0] is not event:
+                self._since[name] = event, now
+
+    def render(self, width: int, height: int) -> list[Text]:
+        """The whole screen: at most `height` lines of at most `width` cells."""
+        if width < 1 or height < 1:
+            return []
+        around = [] if height < 3 else [self._status(width)]
+        title = [self._title(width)] if height >= 4 else []
+        header = height >= 5
+        spaced = height >= _SPACIOUS
+        room = height - len(around) - len(title) - header - 2 * spaced
+        rows = self._body.rows(width, room, self._exchange_time)
+        blank = [Text(end="")]
+        return [
+            *title,
+            *(blank if spaced else []),
+            *([self._body.header(width)] if header else []),
+            *rows,
+            *(blank * (room - len(rows))),
+            *(blank if spaced else []),
+            *around,
+        ]
+
+    def summary(self, width: int, height: int) -> list[Text]:
+        """What is left on the terminal afterwards: the last rows, nothing live."""
+        if width < 1 or height < 3:
+            return []
+        rows = self._body.rows(width, height - 2, self._exchange_time)
+        return [self._title(width), self._body.header(width), *rows] if rows else []
+
+    def _title(self, width: int) -> Text:
+        left = self._heading()
+        right = line(
+            (self._countdown(), QUIET),
+            (f" {self._source} ", LOUD if self._loud else QUIET),
+        )
+        frame = min(width, _WIDEST)
+        if self._loud and left.cell_len + right.cell_len + 1 > frame:
+            right.append(" ")
+            return clipped(right.append_text(left), width, self._glyphs)
+        space = frame - left.cell_len - right.cell_len
+        if space < 1:
+            return clipped(left, width, self._glyphs)
+        return left.append(" " * space).append_text(right)
+
+    def _heading(self) -> Text:
+        if not isinstance(self._body, Ladder):
+            return line((f" {len(self._streams)} streams", TITLE))
+        (stream,) = self._streams
+        name = f" {self._glyphs.label(stream.symbol)} {stream.interval}"
+        parts: list[Cell] = [(name, TITLE)]
+        if (candle := self._body.newest) is not None:
+            changed, style = figures.change(candle, self._glyphs)
+            parts += [
+                (f"  {self._glyphs.label(candle.close_text)}", f"bold {style}"),
+                (f" {changed}", style),
+            ]
+        return line(*parts)
+
+    def _countdown(self) -> str:
+        candle = self._body.newest if isinstance(self._body, Ladder) else None
+        if candle is None or candle.closed:
+            return ""
+        left = figures.left(candle, self._exchange_time)
+        if left is None:
+            return ""
+        return f"closes in {figures.span(left)}  " if left > 0 else "closing  "
+
+    def _status(self, width: int) -> Text:
+        time = self._exchange_time
+        moment = None if time is None else figures.local(time, self._tz)
+        return status_line(
+            self._stats,
+            width=width,
+            glyphs=self._glyphs,
+            badge=self._source.split()[0] if self._loud and self._source else "",
+            waited={
+                name: self._now - since for name, (_, since) in self._since.items()
+            },
+            clock=""
+            if moment is None
+            else self._glyphs.label(f"{moment:%Y-%m-%d %H:%M:%S %Z}"),
+        )
