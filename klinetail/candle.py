@@ -22,7 +22,10 @@ MINUTE: Final = 60_000
 HOUR: Final = 60 * MINUTE
 DAY: Final = 24 * HOUR
 _MONDAY: Final = 4 * DAY  # the first one after the epoch, which is a Thursday
-_LAST_TIME: Final = 253_402_300_799_999  # year 9999: what datetime can show
+_CYCLE: Final = 146_097 * DAY  # 400 years, after which the calendar repeats
+LAST_TIME: Final = 253_370_764_799_999
+"""The last time believed, the end of the year 9998: what follows it can still be
+shown as a date."""
 
 MAX_SYMBOL: Final = 40
 
@@ -65,15 +68,13 @@ class Interval(enum.StrEnum):
             anchor: any known open time; only 3d depends on it.
         """
         if self.length is None:
-            moment = datetime.fromtimestamp(time / 1000, UTC)
-            return _month_start(moment.year * 12 + moment.month - 1)
+            return _month_start(_month(time))
         return time - (time - (self.anchor if anchor is None else anchor)) % self.length
 
     def shift(self, open_time: int, steps: int) -> int:
         """The open time `steps` candles later (earlier if negative)."""
         if self.length is None:
-            moment = datetime.fromtimestamp(open_time / 1000, UTC)
-            return _month_start(moment.year * 12 + moment.month - 1 + steps)
+            return _month_start(_month(open_time) + steps)
         return open_time + steps * self.length
 
     def close_time(self, open_time: int) -> int:
@@ -83,8 +84,7 @@ class Interval(enum.StrEnum):
     def steps(self, start: int, end: int) -> int:
         """How many candles open in [start, end), both open times."""
         if self.length is None:
-            first, last = (datetime.fromtimestamp(t / 1000, UTC) for t in (start, end))
-            return (last.year - first.year) * 12 + last.month - first.month
+            return _month(end) - _month(start)
         return (end - start) // self.length
 
     def opens_at(self, time: int) -> bool:
@@ -92,9 +92,17 @@ class Interval(enum.StrEnum):
         return time == (time - time % DAY if self is Interval.D3 else self.floor(time))
 
 
+def _month(time: int) -> int:
+    """The month that `time` falls in, counted from the epoch."""
+    cycles, rest = divmod(time, _CYCLE)
+    moment = datetime.fromtimestamp(rest // 1000, UTC)
+    return cycles * 4800 + (moment.year - 1970) * 12 + moment.month - 1
+
+
 def _month_start(month: int) -> int:
-    year, index = divmod(month, 12)
-    return int(datetime(year, index + 1, 1, tzinfo=UTC).timestamp()) * 1000
+    cycles, rest = divmod(month, 4800)
+    first = datetime(1970 + rest // 12, rest % 12 + 1, 1, tzinfo=UTC)
+    return cycles * _CYCLE + int(first.timestamp()) * 1000
 
 
 class Stream(msgspec.Struct, frozen=True, order=True, gc=False):
@@ -113,12 +121,20 @@ class Stream(msgspec.Struct, frozen=True, order=True, gc=False):
         upper = symbol.upper()
         if (fault := symbol_fault(upper)) is not None:
             raise UsageError(fault)
+        if upper.lower() != symbol.lower():
+            raise UsageError(f"{symbol!r} cannot be a symbol: it is not {upper!r}")
         try:
             return cls(upper, Interval(interval))
         except ValueError:
             raise UsageError(
                 f"there is no interval {interval!r}; there are {', '.join(Interval)}"
             ) from None
+
+    @classmethod
+    def parse(cls, name: str) -> Stream:
+        """The stream of a name such as `btcusdt@5m`; errors as `of`."""
+        symbol, _, interval = name.partition("@")
+        return cls.of(symbol, interval or Interval.M1)
 
     def __str__(self) -> str:
         return f"{self.symbol.lower()}@{self.interval}"
@@ -248,7 +264,7 @@ class Candle(msgspec.Struct, frozen=True, gc=False):
     def fault(self) -> str | None:
         """Why this cannot be a candle of its stream, or None if it can be."""
         interval = self.stream.interval
-        if not 0 <= self.open_time <= self.close_time <= _LAST_TIME:
+        if not 0 <= self.open_time <= self.close_time <= LAST_TIME:
             return "the times are out of range"
         if not interval.opens_at(self.open_time):
             return f"no {interval} candle opens at {self.open_time}"

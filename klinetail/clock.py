@@ -5,11 +5,20 @@ Pure: the local monotonic time comes in as seconds, and the wall clock never doe
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
 
 AHEAD: Final = 60_000
 """An event time further ahead than this (ms) waits until the exchange's
 `/fapi/v1/time` agrees: one broken frame must not age every candle."""
+
+
+class Moment(NamedTuple):
+    """One moment on both clocks."""
+
+    exchange: int
+    """Exchange time, ms since the epoch. It decides about candles."""
+    monotonic: float
+    """Local seconds. They measure waiting, and nothing else."""
 
 
 class ExchangeClock:
@@ -47,7 +56,11 @@ class ExchangeClock:
         Raises:
             RuntimeError: before the first `sync`.
         """
+        return self.moment(now).exchange
+
+    def moment(self, now: float) -> Moment:
+        """Both clocks at monotonic `now` seconds; errors as `now`."""
         if self._server_time is None:
             raise RuntimeError("the exchange's time was never read")
         passed = self._server_time + int((now - self._read_at) * 1000)
-        return max(passed, self._event_time)
+        return Moment(max(passed, self._event_time), now)

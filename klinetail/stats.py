@@ -71,6 +71,8 @@ class Stats:
                 self.ended += 1
             case LinkEvent(link, state):
                 self.links[link] = event
+                if state is LinkState.IDLE:
+                    del self.links[link]
                 if state is LinkState.LIVE:
                     self.reconnects += link in self._was_live
                     self._was_live.add(link)

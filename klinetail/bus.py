@@ -1,0 +1,129 @@
+"""EventBus: what the rest of a system subscribes to."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterable
+from typing import NamedTuple, overload
+
+from klinetail.candle import Candle, Stream
+from klinetail.events import CandleEvent, Event, GapEvent, RevisionEvent
+from klinetail.mailbox import Mailbox
+
+_log = logging.getLogger(__name__)
+
+
+class _Subscription(NamedTuple):
+    handler: Callable[[Event], object]
+    types: tuple[type[Event], ...] | None
+    streams: frozenset[Stream] | None
+
+    def wants(self, event: Event) -> bool:
+        if self.types is not None and not isinstance(event, self.types):
+            return False
+        return self.streams is None or _stream_of(event) in self.streams
+
+
+def _stream_of(event: Event) -> Stream | None:
+    match event:
+        case CandleEvent(candle):
+            return candle.stream
+        case RevisionEvent(delivered):
+            return delivered.stream
+        case GapEvent(stream):
+            return stream
+        case _:
+            return getattr(event, "stream", None)
+
+
+class EventBus:
+    """Hands each event to everybody who subscribed to its kind.
+
+    Thread-safe. Handlers run on the publisher's thread, one after another; one that
+    raises is logged once and counted, and the others still get the event.
+
+    Example:
+        >>> bus = EventBus()
+        >>> collector = DataCollector(
+        ...     ["btcusdt@1m"], on_candle_callback=bus.publish_candle,
+        ...     on_event=bus.publish,
+        ... )  # doctest: +SKIP
+    """
+
+    def __init__(self) -> None:
+        self.failures = 0
+        """Times that a handler raised."""
+        self._subscriptions: tuple[_Subscription, ...] = ()
+        self._lock = threading.Lock()
+
+    def publish(self, event: Event) -> None:
+        """Hand out one event."""
+        for subscription in self._subscriptions:
+            if not subscription.wants(event):
+                continue
+            try:
+                subscription.handler(event)
+            except Exception:  # noqa: BLE001 - a stranger's code must not stop others
+                self.failures += 1
+                if self.failures == 1:
+                    _log.exception("a handler of the event bus raised")
+
+    def publish_candle(self, candle: Candle) -> None:
+        """The bridge: what a collector calls for a candle, as a `CandleEvent`."""
+        self.publish(CandleEvent(candle))
+
+    @overload
+    def subscribe(
+        self,
+        handler: Callable[[Event], object],
+        *,
+        types: Iterable[type[Event]] | None = None,
+        streams: Iterable[Stream] | None = None,
+    ) -> Callable[[], None]: ...
+
+    @overload
+    def subscribe(
+        self,
+        handler: None = None,
+        *,
+        types: Iterable[type[Event]] | None = None,
+        streams: Iterable[Stream] | None = None,
+    ) -> Mailbox: ...
+
+    def subscribe(
+        self,
+        handler: Callable[[Event], object] | None = None,
+        *,
+        types: Iterable[type[Event]] | None = None,
+        streams: Iterable[Stream] | None = None,
+    ) -> Callable[[], None] | Mailbox:
+        """Have events handed over.
+
+        Args:
+            handler: called with each event. Without one, a `Mailbox` is returned to
+                be read from any thread; it ends with its `close`.
+            types: only these classes of events; None for all.
+            streams: only events of these streams; None for all.
+
+        Returns:
+            A function that ends the subscription, or the mailbox.
+        """
+        chosen = None if types is None else tuple(types)
+        followed = None if streams is None else frozenset(streams)
+        if handler is not None:
+            return self._add(_Subscription(handler, chosen, followed))
+        mailbox = Mailbox(events=True)
+        self._add(_Subscription(lambda event: mailbox.put((event,)), chosen, followed))
+        return mailbox
+
+    def _add(self, subscription: _Subscription) -> Callable[[], None]:
+        def end() -> None:
+            with self._lock:
+                self._subscriptions = tuple(
+                    other for other in self._subscriptions if other is not subscription
+                )
+
+        with self._lock:
+            self._subscriptions = (*self._subscriptions, subscription)
+        return end

@@ -1,0 +1,490 @@
+"""DataCollector: streams in, candles out, in the contract's order.
+
+Who runs: a keeper thread (the start, then deadlines), a thread a link, the
+connector's thread a connection, a few backfill threads. All are daemons. One lock:
+whoever has news for a series takes it and holds it until the callbacks returned.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import math
+import random as _random
+import threading
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future, InvalidStateError
+from typing import Final
+
+from klinetail.candle import Candle, Stream
+from klinetail.clock import ExchangeClock, Moment
+from klinetail.collector.backfill import PAGE, Backfill
+from klinetail.collector.buffer import Buffer
+from klinetail.collector.delivery import Delivery
+from klinetail.collector.shards import shards
+from klinetail.collector.symbols import verify
+from klinetail.errors import (
+    BadMessage,
+    ExchangeError,
+    KlinetailError,
+    RateLimited,
+    Refused,
+    UsageError,
+)
+from klinetail.events import CandleEvent, Drop, DropEvent, Event, LinkEvent, LinkState
+from klinetail.exchange.client import Connect, Manager, connector
+from klinetail.exchange.link import Link, backoff
+from klinetail.exchange.rest import BinanceRest, Rest
+from klinetail.mailbox import Mailbox
+from klinetail.protocol.frames import decode, stream_name
+from klinetail.protocol.routes import LIVE, Route
+from klinetail.series import Series, Wish
+
+_log = logging.getLogger(__name__)
+
+STOP_TIMEOUT: Final = 2.0
+"""Seconds within which everything has ended."""
+
+ALL_KEPT: Final = 200_000
+"""Closed candles kept in all, whatever is asked for a stream."""
+
+_PARKED: Final = 4_096
+_RESYNC: Final = 1.0
+
+
+class DataCollector:
+    """Follows streams: every closed candle once and in order, or an announced gap.
+
+    Args:
+        streams: what to follow, as `Stream`s or names such as `btcusdt@1m`.
+        on_candle_callback: called with every accepted candle, forming ones too, in
+            order, on a thread of the collector's and never twice at once. While it
+            runs nothing else is delivered. What it raises is logged and counted.
+        on_event: the same for all other events.
+        lines: closed candles to deliver from before the start.
+        hold: real seconds that candles wait for an earlier one whose fetch fails.
+        follow: whether to go on after the history.
+        patience: with `follow=False`, seconds without an answer before giving up.
+        keep: closed candles to keep a stream in `buffer`; 200,000 in all at most.
+        route: which exchange.
+        rest: the REST side, instead of the route's.
+        connect: the maker of connections, instead of the route's.
+        monotonic: local seconds.
+        random: uniform in [0, 1), for the pauses between attempts.
+
+    Raises:
+        UsageError: a stream that cannot be, or none.
+        TypeError: a coroutine function as a callback.
+
+    Example::
+
+        async def main():
+            collector = DataCollector(["btcusdt@1m"], print, lines=10)
+            await collector.start_streaming()
+            await asyncio.sleep(120)
+            await collector.stop_streaming()
+    """
+
+    def __init__(
+        self,
+        streams: Iterable[Stream | str],
+        on_candle_callback: Callable[[Candle], object] | None = None,
+        *,
+        on_event: Callable[[Event], object] | None = None,
+        lines: int = 0,
+        hold: float = 30.0,
+        follow: bool = True,
+        patience: float = math.inf,
+        keep: int = 500,
+        route: Route = LIVE,
+        rest: Rest | None = None,
+        connect: Connect | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+        random: Callable[[], float] = _random.random,
+    ) -> None:
+        self.streams: Sequence[Stream] = tuple(
+            dict.fromkeys(
+                stream if isinstance(stream, Stream) else Stream.parse(stream)
+                for stream in streams
+            )
+        )
+        if not self.streams:
+            raise UsageError("no stream to follow")
+        self.ended: Future[None] = Future()
+        """Done when the collector has ended; with its error if it had to."""
+        self._delivery = Delivery(on_candle_callback, on_event, monotonic)
+        self._follow = follow
+        self._patience = patience
+        self._rest = BinanceRest(route.rest_url) if rest is None else rest
+        self._connect = connector(route.ws_url) if connect is None else connect
+        self._monotonic = monotonic
+        self._random = random
+        keep = max(1, min(keep, ALL_KEPT // len(self.streams)))
+        self._series: Mapping[Stream, Series] = {
+            stream: Series(stream, lines=lines, hold=hold, keep=keep)
+            for stream in self.streams
+        }
+        self._lock = threading.RLock()
+        self._changed = threading.Condition(self._lock)
+        self.buffer = Buffer(self._series, self._lock)
+        """`buffer[stream]`: its latest closed candles, then at most one forming."""
+        self._clock = ExchangeClock()
+        self._begun = False
+        self._exchange_due = math.inf
+        self._parked: deque[Candle] = deque(maxlen=_PARKED)
+        self._resync_at = -math.inf
+        self._banned_until = -math.inf
+        self._answered_at = monotonic()
+        self._stopping = threading.Event()
+        self._subscribed: Future[None] = Future()
+        self._history: Future[None] = Future()
+        self._without_history = set(self.streams)
+        self._backfill = Backfill()
+        self._keeper = threading.Thread(
+            target=self._keep, name="klinetail-keeper", daemon=True
+        )
+        groups = shards(self.streams) if follow else []
+        self._links = [self._link(f"link-{n}", group) for n, group in enumerate(groups)]
+        self._never_live = {link.name for link in self._links}
+
+    def _link(self, name: str, streams: Sequence[Stream]) -> Link:
+        return Link(
+            name,
+            [stream_name(stream) for stream in streams],
+            self._connect,
+            on_message=self._handle_kline_message,
+            on_event=lambda event: self._on_link(event, streams),
+            on_refused=self._fail,
+            monotonic=self._monotonic,
+            random=self._random,
+        )
+
+    # For programs
+
+    def start(self) -> None:
+        """Begin; returns at once. `ended` and the events tell what becomes of it."""
+        self._backfill.start()
+        self._keeper.start()
+
+    def stop(self, timeout: float = STOP_TIMEOUT) -> None:
+        """End within `timeout` seconds; no callback is called afterwards."""
+        until = time.monotonic() + timeout
+        self._stopping.set()
+        self._rest.close()
+        if self._lock.acquire(timeout=timeout / 4):
+            self._changed.notify_all()
+            self._lock.release()
+        for link in self._links:
+            link.ask_to_stop()
+        threads: list[Link | threading.Thread] = [
+            *self._links,
+            self._keeper,
+            *self._backfill.stop(),
+        ]
+        for thread in threads:
+            if thread.is_alive() and thread is not threading.current_thread():
+                thread.join(max(0.0, until - time.monotonic()))
+        self._delivery.ended = True
+        stopped = UsageError("the collector was stopped")
+        _settle(self._subscribed, stopped)
+        _settle(self._history, stopped)
+        _settle(self.ended)
+        for mailbox in self._delivery.mailboxes:
+            mailbox.close()
+
+    async def start_streaming(self) -> None:
+        """Connect and subscribe. Returns when every stream is subscribed.
+
+        An exchange that cannot be reached is tried for ever; cancel to give up.
+
+        Raises:
+            UsageError: the exchange does not list a symbol.
+            Refused: the exchange refuses for good.
+        """
+        self.start()
+        try:
+            await asyncio.shield(asyncio.wrap_future(self._subscribed))
+        except BaseException:
+            await self.stop_streaming()
+            raise
+
+    async def history(self) -> None:
+        """Wait until the candles from before the start were delivered, or announced
+        as missing; errors as `start_streaming`."""
+        await asyncio.shield(asyncio.wrap_future(self._history))
+
+    async def stop_streaming(self) -> None:
+        """End within 2 s; no thread and no socket is left."""
+        stopped: Future[None] = Future()
+
+        def stop() -> None:
+            self.stop()
+            stopped.set_result(None)
+
+        # Not asyncio.to_thread: the interpreter waits for its threads at exit.
+        threading.Thread(target=stop, name="klinetail-stop", daemon=True).start()
+        await asyncio.shield(asyncio.wrap_future(stopped))
+
+    async def __aiter__(self) -> AsyncIterator[Candle]:
+        """Every accepted candle from now on, until the collector ends."""
+        loop = asyncio.get_running_loop()
+        news = asyncio.Event()
+        mailbox = Mailbox(notify=lambda: loop.call_soon_threadsafe(news.set))
+        with self._lock:
+            self._delivery.mailboxes.append(mailbox)
+        try:
+            while True:
+                news.clear()
+                for event in mailbox.take():
+                    if isinstance(event, CandleEvent):
+                        yield event.candle
+                if mailbox.done:
+                    return
+                await news.wait()
+        finally:
+            with self._lock:
+                self._delivery.mailboxes.remove(mailbox)
+
+    @property
+    def failures(self) -> int:
+        """Times that a callback raised."""
+        return self._delivery.failures
+
+    # Frames, on the connector's threads
+
+    def _handle_kline_message(self, manager: Manager, message: str | bytes) -> None:
+        """Take in one frame: parse it, keep it, deliver what it makes deliverable.
+
+        The connector swallows what a handler raises, so nothing may leave here.
+        """
+        try:
+            decoded = decode(message)
+            if not isinstance(decoded, Candle):
+                manager.on_reply(decoded)
+                return
+            manager.candles += 1
+            with self._lock:
+                self._accept(decoded)
+        except BadMessage as error:
+            self._drop(f"{error}: {error.sample}" if error.sample else str(error))
+        except Exception as error:  # noqa: BLE001 - see above
+            _log.exception("a message could not be handled")
+            self._drop(f"a bug: {error!r}")
+
+    def _drop(self, detail: str) -> None:
+        self._tell(DropEvent(Drop.BAD, None, detail))
+
+    def _tell(self, event: Event) -> None:
+        with self._lock:
+            self._delivery.deliver([event])
+
+    def _accept(self, candle: Candle) -> None:
+        series = self._series.get(candle.stream)
+        if series is None or not self._begun:
+            raise BadMessage(f"a candle of {candle.stream}, which was not asked for")
+        monotonic = self._now()
+        if not self._clock.see(candle.event_time, monotonic):
+            self._parked.append(candle)
+            if monotonic >= self._resync_at:
+                self._resync_at = math.inf
+                self._backfill.put(self._resync)
+            return
+        now = self._clock.moment(monotonic)
+        self._delivery.deliver(series.accept(candle, now))
+        self._after(series, now)
+        if now.exchange >= self._exchange_due:
+            self._changed.notify_all()
+
+    def _resync(self) -> None:
+        """Ask the exchange whether it really is as late as a frame says."""
+        agreed = self._read_time()
+        with self._lock:
+            self._resync_at = self._now() + (0.0 if agreed else _RESYNC)
+            if not agreed:
+                return
+            parked, self._parked = self._parked, deque(maxlen=_PARKED)
+            for candle in parked:
+                if self._clock.see(candle.event_time, self._now()):
+                    self._accept(candle)
+                else:
+                    self._drop(f"{candle.stream}: an event time in the future")
+
+    def _read_time(self) -> bool:
+        try:
+            server_time = self._rest.server_time()
+        except (ExchangeError, BadMessage):
+            return False
+        with self._lock:
+            self._clock.sync(server_time, self._now())
+        return True
+
+    def _now(self) -> float:
+        """Monotonic seconds, less those that consumers kept us waiting: meanwhile
+        frames lay unread, and no deadline may pass for want of reading them."""
+        return self._monotonic() - self._delivery.waited
+
+    def _moment(self) -> Moment:
+        return self._clock.moment(self._now())
+
+    # Backfill
+
+    def _after(self, series: Series, now: Moment) -> None:
+        """See to what a series needs next, after anything happened to it."""
+        if series.started and series.stream in self._without_history:
+            self._without_history.discard(series.stream)
+            if not self._without_history:
+                _settle(self._history)
+                if not self._follow:
+                    _settle(self.ended)
+        if series.lacking:
+            self._seek(series, now)
+
+    def _seek(self, series: Series, now: Moment) -> None:
+        if (wish := series.take_wish(now)) is not None:
+            self._backfill.put(lambda: self._fetch(series, wish))
+
+    def _fetch(self, series: Series, wish: Wish) -> None:
+        with self._lock:
+            asked = self._moment()
+            banned = self._banned_until - asked.monotonic
+        reason, wait = "", 0.0
+        rows: list[Candle] = []
+        limit = series.stream.interval.steps(wish.start, wish.end) + 1
+        try:
+            if banned > 0:
+                raise RateLimited("too many requests", banned)
+            rows = self._rest.klines(
+                series.stream, start=wish.start, limit=min(limit, PAGE)
+            )
+        except RateLimited as error:
+            reason, wait = str(error), error.retry_after
+        except (ExchangeError, BadMessage) as error:
+            reason = str(error)
+        with self._changed:
+            now = self._moment()
+            if reason:
+                self._banned_until = max(self._banned_until, now.monotonic + wait)
+                series.fail(reason, now, wait)
+                self._lose_patience(now, reason)
+            else:
+                self._answered_at = now.monotonic
+                self._delivery.deliver(series.fill(rows, asked, now))
+            self._after(series, now)
+            self._changed.notify_all()
+
+    def _lose_patience(self, now: Moment, reason: str) -> None:
+        if not self._follow and now.monotonic - self._answered_at >= self._patience:
+            self._fail(ExchangeError(reason))
+
+    # Links
+
+    def _on_link(self, event: LinkEvent, streams: Sequence[Stream]) -> None:
+        with self._lock:
+            self._delivery.deliver([event])
+            if event.state is not LinkState.LIVE:
+                return
+            if event.link in self._never_live:
+                self._never_live.discard(event.link)
+                self._resume(streams)
+                if not self._never_live:
+                    _settle(self._subscribed)
+            else:
+                self._backfill.put(lambda: self._come_back(streams))
+
+    def _come_back(self, streams: Sequence[Stream]) -> None:
+        self._read_time()
+        with self._lock:
+            self._resume(streams)
+
+    def _resume(self, streams: Sequence[Stream]) -> None:
+        now = self._moment()
+        for stream in streams:
+            self._series[stream].resume(now)
+        self._changed.notify_all()
+
+    # The keeper's thread
+
+    def _keep(self) -> None:
+        try:
+            if self._begin():
+                for link in self._links:
+                    link.start()
+                while not self._stopping.is_set():
+                    self._keep_deadlines()
+        except Exception as error:  # noqa: BLE001 - a silent end would look like silence
+            _log.exception("the keeper's thread failed")
+            self._fail(KlinetailError(f"a bug: {error!r}"))
+
+    def _begin(self) -> bool:
+        """Read the time, verify the symbols, fix what is expected first."""
+        began = self._now()
+        attempt = 0
+        while not self._stopping.is_set():
+            try:
+                verify(self._rest, self.streams)
+                server_time = self._rest.server_time()
+                break
+            except (Refused, UsageError) as error:
+                self._fail(error)
+                return False
+            except (ExchangeError, BadMessage) as error:
+                if self._now() - began >= self._patience:
+                    self._fail(error)
+                    return False
+                attempt += 1
+                delay = max(
+                    backoff(attempt, self._random), getattr(error, "retry_after", 0.0)
+                )
+                waiting = LinkEvent(
+                    "rest", LinkState.WAITING, str(error), attempt, delay
+                )
+                with self._lock:
+                    self._delivery.deliver([waiting])
+                self._stopping.wait(delay)
+        else:
+            return False
+        if attempt:
+            self._tell(LinkEvent("rest", LinkState.IDLE))
+        with self._lock:
+            self._answered_at = self._now()
+            self._clock.sync(server_time, self._now())
+            self._begun = True
+            now = self._moment()
+            for series in self._series.values():
+                series.begin(now)
+                self._after(series, now)
+        return True
+
+    def _keep_deadlines(self) -> None:
+        with self._changed:
+            now = self._moment()
+            due, exchange_due = math.inf, math.inf
+            for series in self._series.values():
+                self._delivery.deliver(series.tick(now))
+                self._after(series, now)
+                self._seek(series, now)
+                due = min(due, series.due(now))
+                at = series.exchange_due
+                if at is not None and now.exchange < at < exchange_due:
+                    exchange_due = at
+            self._exchange_due = exchange_due
+            if not self._stopping.is_set() and due > now.monotonic:
+                self._changed.wait(None if due == math.inf else due - now.monotonic)
+
+    def _fail(self, error: KlinetailError) -> None:
+        """End: there is no use in going on."""
+        _settle(self._subscribed, error)
+        _settle(self._history, error)
+        _settle(self.ended, error)
+        self._stopping.set()
+
+
+def _settle(future: Future[None], error: BaseException | None = None) -> None:
+    with contextlib.suppress(InvalidStateError):  # what came first stands
+        if error is None:
+            future.set_result(None)
+        else:
+            future.set_exception(error)

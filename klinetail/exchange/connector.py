@@ -1,0 +1,18 @@
+"""The connector's own names, or a clear word about who stands in their place."""
+
+from __future__ import annotations
+
+from klinetail.errors import UsageError
+
+try:
+    from binance.um_futures import UMFutures
+    from binance.websocket.binance_socket_manager import BinanceSocketManager
+    from binance.websocket.um_futures.websocket_client import UMFuturesWebsocketClient
+except ImportError as error:
+    raise UsageError(
+        "another package named 'binance' (python-binance?) stands where"
+        " binance-futures-connector belongs: install klinetail into a virtual"
+        " environment of its own"
+    ) from error
+
+__all__ = ["BinanceSocketManager", "UMFutures", "UMFuturesWebsocketClient"]

@@ -1,0 +1,231 @@
+"""Mailboxes: the bounded, thread-safe queues between the collector and one consumer.
+
+`Mailbox` is for whoever records, `Latest` for whoever looks.
+
+Closed candles and events are never dropped. A consumer that leaves no room for a
+whole second is *behind*: nobody waits for it any more, its forming candles keep the
+newest of each stream, its closed ones queue up to a limit; past that it has failed.
+"""
+
+from __future__ import annotations
+
+import enum
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final
+
+from klinetail.candle import Stream
+from klinetail.events import CandleEvent, Event
+
+CAPACITY: Final = 8_192
+"""Items that fit before a consumer is behind."""
+
+MOST: Final = 65_536
+"""Items that are kept for a consumer that is behind."""
+
+BATCH: Final = 4_096
+"""Items handed out at once."""
+
+PATIENCE: Final = 1.0
+"""Seconds that a put waits for room, once, before the consumer is behind."""
+
+
+class Pace(enum.StrEnum):
+    """How a consumer keeps up."""
+
+    FOLLOWING = "following"
+    BEHIND = "behind"
+    LOST = "lost"
+    """Its closed candles did not fit any more; it gets no further ones."""
+
+
+class Mailbox:
+    """A queue with one reader and, one at a time, writers.
+
+    Args:
+        updates: take forming candles too.
+        events: take events other than candles too.
+        on_pace: called (on the writer's thread) when the consumer's pace changes,
+            with the number of forming candles skipped since it fell behind.
+        notify: called (on the writer's thread, under this mailbox's lock) when
+            something can be taken; it must only wake the reader.
+        capacity: items before it is behind.
+        most: items before it is lost.
+    """
+
+    def __init__(
+        self,
+        *,
+        updates: bool = True,
+        events: bool = False,
+        on_pace: Callable[[Pace, int], None] | None = None,
+        notify: Callable[[], object] | None = None,
+        capacity: int = CAPACITY,
+        most: int = MOST,
+    ) -> None:
+        self.pace = Pace.FOLLOWING
+        self.skipped = 0
+        """Forming candles that a newer one replaced before they were read."""
+        self._updates = updates
+        self._events = events
+        self._on_pace = on_pace
+        self._notify = notify
+        self._capacity = capacity
+        self._most = most
+        self._items: list[Event] = []
+        self._newest: dict[Stream, CandleEvent] = {}
+        self._closed = False
+        self._lock = threading.Lock()
+        self._room = threading.Condition(self._lock)
+        self._filled = threading.Condition(self._lock)
+
+    def put(self, events: Sequence[Event], patience: float = PATIENCE) -> None:
+        """Queue what this consumer takes; wait for room at most `patience` seconds."""
+        wanted = [event for event in events if self._takes(event)]
+        if not wanted:
+            return
+        with self._lock:
+            pace = self.pace
+            if self._closed or pace is Pace.LOST:
+                return
+            if pace is Pace.FOLLOWING and not self._room.wait_for(
+                self._has_room, timeout=patience
+            ):
+                self.pace = Pace.BEHIND
+            if self.pace is Pace.FOLLOWING:
+                self._items.extend(wanted)
+            else:
+                self._put_behind(wanted)
+            self._wake()
+            changed = self.pace is not pace
+            skipped = self.skipped
+        if changed and self._on_pace is not None:
+            self._on_pace(self.pace, skipped)
+
+    def _takes(self, event: Event) -> bool:
+        if isinstance(event, CandleEvent):
+            return self._updates or event.candle.closed
+        return self._events
+
+    def _has_room(self) -> bool:
+        return self._closed or len(self._items) < self._capacity
+
+    def _put_behind(self, events: Sequence[Event]) -> None:
+        for event in events:
+            if isinstance(event, CandleEvent) and not event.candle.closed:
+                self.skipped += event.candle.stream in self._newest
+                self._newest[event.candle.stream] = event
+                continue
+            if isinstance(event, CandleEvent):
+                self._newest.pop(event.candle.stream, None)
+            if len(self._items) >= self._most:
+                self.pace = Pace.LOST
+                return
+            self._items.append(event)
+
+    def take(self, timeout: float | None = 0.0) -> list[Event]:
+        """What is queued, at most a batch.
+
+        Waits up to `timeout` seconds (None: for ever) for something to come; empty
+        means that the time is up or the mailbox is done.
+        """
+        with self._lock:
+            if timeout != 0.0:
+                self._filled.wait_for(self._readable, timeout)
+            items = self._items[:BATCH]
+            del self._items[:BATCH]
+            if not self._items and self._newest:
+                items.extend(self._newest.values())
+                self._newest = {}
+            half = self._capacity // 2
+            recovered = self.pace is Pace.BEHIND and len(self._items) <= half
+            if recovered:
+                self.pace = Pace.FOLLOWING
+            self._room.notify_all()
+            skipped = self.skipped
+        if recovered and self._on_pace is not None:
+            self._on_pace(Pace.FOLLOWING, skipped)
+        return items
+
+    def _readable(self) -> bool:
+        return self._closed or bool(self._items or self._newest)
+
+    def _wake(self) -> None:
+        self._filled.notify()
+        if self._notify is not None:
+            self._notify()
+
+    def close(self) -> None:
+        """Nothing more comes; what is queued can still be taken."""
+        with self._lock:
+            self._closed = True
+            self._room.notify_all()
+            self._filled.notify_all()
+            if self._notify is not None:
+                self._notify()
+
+    @property
+    def done(self) -> bool:
+        """Closed and empty."""
+        with self._lock:
+            return self._closed and not self._items and not self._newest
+
+    def __iter__(self) -> Iterator[Event]:
+        """The events as they come, until the mailbox is closed and empty."""
+        while True:
+            events = self.take(None)
+            if not events and self.done:
+                return
+            yield from events
+
+
+class Latest:
+    """What a person looks at: the newest forming and the last closed candles of each
+    stream and the last other events, no more. A put never waits.
+
+    Args:
+        rows: closed candles kept a stream until they are taken.
+        notify: as for `Mailbox`.
+    """
+
+    def __init__(
+        self, rows: int, *, notify: Callable[[], object] | None = None
+    ) -> None:
+        self._rows = rows
+        self._notify = notify
+        self._lock = threading.Lock()
+        self._forming: dict[Stream, CandleEvent] = {}
+        self._closed: dict[Stream, deque[CandleEvent]] = {}
+        self._others: deque[Event] = deque(maxlen=rows)
+
+    def put(self, events: Sequence[Event]) -> None:
+        """Keep what is newest."""
+        with self._lock:
+            for event in events:
+                if not isinstance(event, CandleEvent):
+                    self._others.append(event)
+                    continue
+                stream = event.candle.stream
+                if not event.candle.closed:
+                    self._forming[stream] = event
+                    continue
+                if stream not in self._closed:
+                    self._closed[stream] = deque(maxlen=self._rows)
+                self._closed[stream].append(event)
+                self._forming.pop(stream, None)
+        if self._notify is not None:
+            self._notify()
+
+    def take(self) -> list[Event]:
+        """What is new: other events, then each stream's closed candles in order and
+        its forming one."""
+        with self._lock:
+            taken = list(self._others)
+            for closed in self._closed.values():
+                taken.extend(closed)
+            taken.extend(self._forming.values())
+            self._others.clear()
+            self._closed = {}
+            self._forming = {}
+        return taken

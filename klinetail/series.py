@@ -1,0 +1,414 @@
+"""Series: the contract of one stream, pure.
+
+Frames, REST rows and the passing of time come in; what may be delivered, the range
+to fetch and the next deadlines come out. No thread, no socket, no clock of its own.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from klinetail.candle import DAY, Candle, Interval, Stream
+from klinetail.clock import Moment
+from klinetail.events import Drop, DropEvent, GapEvent, RevisionEvent
+
+GRACE: Final = 3_000
+"""How far (ms of exchange time) a close may be overdue before it is fetched: the
+exchange pushes `x:true` up to about 2 s late."""
+
+NOTICE: Final = 1.0
+"""Real seconds that must pass besides: a fast clock outruns a socket."""
+
+SETTLED: Final = 30_000
+"""A REST row younger than this (ms after its close) must be seen twice."""
+
+CONFIRM: Final = 1.0
+"""Real seconds between two equal answers that confirm a row."""
+
+RETRY: Final = (1.0, 30.0)
+"""Real seconds before a failed fetch is tried again: first, and at most."""
+
+HELD: Final = 500
+"""Closed candles kept while an earlier one is missing; the rest is fetched again."""
+
+Output = Candle | GapEvent | RevisionEvent | DropEvent
+
+
+class Wish(NamedTuple):
+    """A range to fetch: the candles that open in [start, end), both open times."""
+
+    start: int
+    end: int
+    late: bool = False
+    """It was announced as a gap already; nothing waits for it."""
+
+
+class Series:
+    """The state machine that keeps one stream's closed candles consecutive.
+
+    Call `begin` once, before subscribing; then `accept` for each frame, `tick` when
+    a deadline (`due`, `exchange_due`) has passed, `resume` when a link is
+    subscribed again. When `take_wish` gives a range, fetch it and hand the answer to
+    `fill`, or the failure to `fail`; there is never more than one on its way.
+
+    Args:
+        stream: what is followed.
+        lines: closed candles wanted from before the start.
+        hold: real seconds that later candles wait for a failing fetch.
+        keep: closed candles to keep.
+    """
+
+    def __init__(
+        self, stream: Stream, *, lines: int = 0, hold: float = 30.0, keep: int = 500
+    ) -> None:
+        self.stream = stream
+        self.closed: deque[Candle] = deque(maxlen=keep)
+        """The latest closed candles delivered, oldest first."""
+        self.forming: Candle | None = None
+        """The newest forming candle; perhaps of a later candle than is awaited."""
+        self.expected = 0
+        """Open time of the closed candle to be delivered next."""
+        self.started = False
+        """Whether all history from before the start was delivered or given up."""
+        self._lines = lines
+        self._hold = hold
+        self._first = 0
+        self._subscribed_in = 0
+        self._fetch_until = 0
+        self._held: dict[int, Candle] = {}
+        self._gaps: list[GapEvent] = []
+        self._in_flight: Wish | None = None
+        self._seen: dict[int, tuple[Candle, float]] = {}
+        self._absent: int | None = None
+        self._passed_at: float | None = None
+        self._failing_since: float | None = None
+        self._failures = 0
+        self._reason = ""
+        self._retry_at = -math.inf
+        self._anchor: int | None = None
+        self._begun: Moment | None = None
+
+    def __repr__(self) -> str:
+        return (
+            f"<Series {self.stream} expected={self.expected} held={len(self._held)}"
+            f" gaps={len(self._gaps)} in_flight={self._in_flight}>"
+        )
+
+    # Time
+
+    def begin(self, now: Moment) -> None:
+        """Fix what is expected first: `lines` candles before the one of `now`."""
+        self._begun = now
+        if self.stream.interval is not Interval.D3:
+            self._start(None)
+
+    def _start(self, anchor: int | None) -> None:
+        assert self._begun is not None  # noqa: S101 - begin comes first
+        interval = self.stream.interval
+        self._anchor = anchor
+        current = interval.floor(self._begun.exchange, anchor)
+        self._subscribed_in = self._fetch_until = current
+        self.expected = self._first = interval.shift(current, -self._lines)
+        self.started = self._lines == 0
+
+    @property
+    def exchange_due(self) -> int | None:
+        """Exchange time (ms) from which on a `tick` may have something to do."""
+        if not self.expected or self.lacking:
+            return None
+        end = self.stream.interval.shift(self.expected, 1)
+        return end if self._passed_at is None else end + GRACE
+
+    def due(self, now: Moment) -> float:
+        """Monotonic seconds at which to `tick` and `take_wish` next, if exchange
+        time runs at the pace of real time until then."""
+        dues = [math.inf]
+        if (exchange_due := self.exchange_due) is not None:
+            wait = (exchange_due - now.exchange) / 1000
+            since = -math.inf if self._passed_at is None else self._passed_at
+            dues.append(max(now.monotonic + wait, since + NOTICE))
+        if self._failing_since is not None and self._waiting:
+            dues.append(self._failing_since + self._hold)
+        if self._in_flight is None and (self.lacking or self._gaps):
+            dues.append(self._retry_at)
+        return min(dues)
+
+    def tick(self, now: Moment) -> list[Output]:
+        """Let time pass: notice overdue closes, end a hold that lasted too long."""
+        out: list[Output] = []
+        if not self.expected:
+            return out
+        self._notice(now)
+        since = self._failing_since
+        if since is not None and self._waiting and now.monotonic >= since + self._hold:
+            self._give_up(out)
+        return out
+
+    def _notice(self, now: Moment) -> None:
+        interval = self.stream.interval
+        end = interval.shift(self.expected, 1)
+        if now.exchange < end:
+            return
+        if self._passed_at is None:
+            self._passed_at = now.monotonic
+        elif now.exchange >= end + GRACE and now.monotonic >= self._passed_at + NOTICE:
+            self._fetch_until = interval.floor(now.exchange - GRACE, self._anchor)
+
+    def resume(self, now: Moment) -> None:
+        """A link is subscribed again: closes that fell into its absence are never
+        pushed, so nothing is gained by waiting for them."""
+        if self.expected:
+            floor = self.stream.interval.floor(now.exchange, self._anchor)
+            self._fetch_until = max(self._fetch_until, floor)
+
+    # Frames
+
+    def accept(self, candle: Candle, now: Moment) -> list[Output]:
+        """Take in a frame of the stream; what comes out is in order."""
+        out: list[Output] = []
+        interval = self.stream.interval
+        if candle.open_time > now.exchange + (interval.length or 31 * DAY):
+            detail = f"{self.stream} opens at {candle.open_time}, in the future"
+            return [DropEvent(Drop.BAD, self.stream, detail)]
+        if not self.expected:
+            self._start(candle.open_time)
+        if candle.open_time < self.expected:
+            self._accept_past(candle, out)
+        elif candle.closed:
+            self._accept_closed(candle, out)
+        else:
+            self._accept_forming(candle, out)
+        return out
+
+    def _accept_past(self, candle: Candle, out: list[Output]) -> None:
+        if candle.open_time < self._first:
+            return
+        if not candle.closed:
+            out.append(DropEvent(Drop.STALE, self.stream))
+            return
+        for index in range(len(self.closed) - 1, -1, -1):
+            delivered = self.closed[index]
+            if delivered.open_time < candle.open_time:
+                break
+            if delivered.open_time == candle.open_time:
+                if not delivered.same_values(candle):
+                    self.closed[index] = candle
+                    out.append(RevisionEvent(delivered, candle))
+                    return
+                break
+        out.append(DropEvent(Drop.DUPLICATE, self.stream))
+
+    def _accept_closed(self, candle: Candle, out: list[Output]) -> None:
+        if candle.open_time == self.expected:
+            self._deliver(candle, out)
+            self._release(out)
+            return
+        if candle.open_time in self._held:
+            out.append(DropEvent(Drop.DUPLICATE, self.stream))
+        self._held[candle.open_time] = candle
+        if len(self._held) > HELD:
+            del self._held[max(self._held)]
+
+    def _accept_forming(self, candle: Candle, out: list[Output]) -> None:
+        last = self.forming
+        if candle.open_time in self._held or (
+            last is not None
+            and (candle.open_time, candle.event_time)
+            <= (last.open_time, last.event_time)
+        ):
+            out.append(DropEvent(Drop.STALE, self.stream))
+            return
+        self.forming = candle
+        if candle.open_time == self.expected:
+            out.append(candle)
+
+    def _deliver(self, candle: Candle, out: list[Output]) -> None:
+        out.append(candle)
+        self.closed.append(candle)
+        self._seen.pop(candle.open_time, None)
+        self._held.pop(candle.open_time, None)
+        self._expect(candle.close_time + 1)
+        self._failing_since = None
+        self._failures = 0
+
+    def _expect(self, open_time: int) -> None:
+        self.expected = open_time
+        self._passed_at = None
+        self._absent = None
+        self.started = self.started or open_time >= self._subscribed_in
+
+    def _release(self, out: list[Output]) -> None:
+        """Deliver what was held behind the candle that just came."""
+        while (candle := self._held.get(self.expected)) is not None:
+            self._deliver(candle, out)
+        if self.forming is not None:
+            if self.forming.open_time == self.expected:
+                out.append(self.forming)
+            elif self.forming.open_time < self.expected:
+                self.forming = None
+
+    # What is missing
+
+    @property
+    def lacking(self) -> bool:
+        """Whether closed candles are known to be missing."""
+        return bool(self._held) or self._fetch_until > self.expected
+
+    @property
+    def _waiting(self) -> bool:
+        """Whether something came that waits for what is missing."""
+        forming = self.forming
+        return bool(self._held) or (
+            forming is not None and forming.open_time > self.expected
+        )
+
+    def take_wish(self, now: Moment) -> Wish | None:
+        """The range to fetch now, if any; it then counts as on its way."""
+        if self._in_flight is not None or now.monotonic < self._retry_at:
+            return None
+        if not self.expected:
+            if self._begun is not None:
+                self._in_flight = self._unanchored(self._begun)
+        elif self.lacking:
+            end = min(self._held) if self._held else self._fetch_until
+            self._in_flight = Wish(self.expected, end)
+        elif self._gaps:
+            gap = self._gaps[0]
+            self._in_flight = Wish(gap.start, gap.end, late=True)
+        return self._in_flight
+
+    def _unanchored(self, begun: Moment) -> Wish:
+        current = self.stream.interval.floor(begun.exchange)
+        start = self.stream.interval.shift(current, -self._lines - 1)
+        return Wish(start, self.stream.interval.shift(current, 1))
+
+    def fill(self, rows: Sequence[Candle], asked: Moment, now: Moment) -> list[Output]:
+        """Take in the answer to the wish.
+
+        Args:
+            rows: consecutive candles, from the wish's start or later.
+            asked: when the request was sent.
+            now: when the answer was there.
+        """
+        out: list[Output] = []
+        wish, self._in_flight = self._in_flight, None
+        self._retry_at = -math.inf
+        if not self.expected:
+            if not rows:
+                self.fail("the exchange has no candles", now)
+                return out
+            self._start(rows[0].open_time)
+        if wish is not None and wish.late:
+            self._fill_gap(wish, rows, asked, now, out)
+            return out
+        before = self.expected
+        self._skip_unlisted(rows[0].open_time if rows else -1)
+        for index, row in enumerate(rows):
+            if row.open_time < self.expected:
+                continue
+            later = index + 1 < len(rows)
+            if row.open_time > self.expected or not self._final(row, later, asked):
+                break
+            self._deliver(row, out)
+            self._release(out)
+        if self.expected == before and self.lacking:
+            self._retry(rows, asked, now)
+        return out
+
+    def _skip_unlisted(self, first: int) -> None:
+        """Begin where the exchange's own candles begin, once two answers agree."""
+        if self.closed or self.started or self.expected != self._first:
+            return
+        begins = self._subscribed_in if first < 0 else min(first, self._subscribed_in)
+        if begins > self.expected:
+            if self._absent == first:
+                self._first = begins
+                self._expect(begins)
+            else:
+                self._absent = first
+
+    def _final(self, row: Candle, later: bool, asked: Moment) -> bool:
+        age = asked.exchange - row.close_time
+        if age <= 0:
+            return False
+        if later and age >= SETTLED:
+            return True
+        seen = self._seen.get(row.open_time)
+        if seen is None or seen[0].texts != row.texts or seen[0].count != row.count:
+            self._seen[row.open_time] = (row, asked.monotonic)
+            return False
+        confirmed = asked.monotonic >= seen[1] + CONFIRM
+        return confirmed and (later or age >= SETTLED)
+
+    def _retry(self, rows: Sequence[Candle], asked: Moment, now: Moment) -> None:
+        """The answer brought nothing: normal for a young row, failing for an old."""
+        close = self.stream.interval.close_time(self.expected)
+        present = any(row.open_time == self.expected for row in rows)
+        if asked.exchange - close >= SETTLED and not present and self._absent is None:
+            self.fail("the exchange has no such candle", now)
+        else:
+            self._retry_at = now.monotonic + CONFIRM
+
+    def fail(self, reason: str, now: Moment, wait: float = 0.0) -> None:
+        """The wish could not be fetched.
+
+        Args:
+            reason: why, for the gap's announcement.
+            now: when it failed.
+            wait: real seconds that the exchange asks to wait at least.
+        """
+        late = self._in_flight is not None and self._in_flight.late
+        self._in_flight = None
+        first, most = RETRY
+        self._failures += 1
+        pause = most if late else min(most, first * 2 ** min(self._failures - 1, 16))
+        self._retry_at = now.monotonic + max(wait, pause)
+        self._reason = reason
+        if not late and self._failing_since is None:
+            self._failing_since = now.monotonic
+
+    def _give_up(self, out: list[Output]) -> None:
+        """Let what waits go out behind an announced gap, which is retried."""
+        forming = self.forming
+        ends = list(self._held)
+        if forming is not None and forming.open_time > self.expected:
+            ends.append(forming.open_time)
+        gap = GapEvent(self.stream, self.expected, min(ends), self._reason)
+        self._gaps.append(gap)
+        out.append(gap)
+        self._failing_since = None
+        self._failures = 0
+        self._expect(gap.end)
+        self._release(out)
+
+    def _fill_gap(
+        self,
+        wish: Wish,
+        rows: Sequence[Candle],
+        asked: Moment,
+        now: Moment,
+        out: list[Output],
+    ) -> None:
+        found: list[Candle] = []
+        for index, row in enumerate(rows):
+            expected = found[-1].close_time + 1 if found else wish.start
+            if row.open_time != expected or row.open_time >= wish.end:
+                break
+            if not self._final(row, index + 1 < len(rows), asked):
+                break
+            self._seen.pop(row.open_time, None)
+            found.append(row)
+        if not found:
+            self._retry_at = now.monotonic + RETRY[1]
+            return
+        gap = self._gaps.pop(0)
+        end = found[-1].close_time + 1
+        out.append(GapEvent(self.stream, gap.start, end, gap.reason, tuple(found)))
+        if end < gap.end:
+            self._gaps.insert(0, GapEvent(self.stream, end, gap.end, gap.reason))
+        merged = sorted([*self.closed, *found], key=lambda candle: candle.open_time)
+        self.closed.clear()
+        self.closed.extend(merged)
