@@ -45,14 +45,14 @@ class BadMessage(KlinetailError):
     """A frame or an answer that the protocol does not allow.
 
     Args:
-        reason: what is wrong, without the message's own text.
+        reason: what is wrong; what it quotes of the message is unescaped.
         sample: the beginning of the message, unescaped.
     """
 
     exit_code = ExitCode.EXCHANGE
 
     def __init__(self, reason: str, sample: str = "") -> None:
-        super().__init__(reason)
+        super().__init__(reason[:300])
         self.sample = sample[:200]
 
 

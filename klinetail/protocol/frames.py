@@ -12,7 +12,7 @@ import functools
 
 import msgspec
 
-from klinetail.candle import Candle, Interval, Source, Stream
+from klinetail.candle import LAST_TIME, Candle, Interval, Source, Stream
 from klinetail.errors import BadMessage, UsageError
 
 
@@ -129,7 +129,7 @@ def _candle(
     )
     if (fault := candle.fault()) is not None:
         raise BadMessage(fault, _sample(message))
-    if not 0 < event.E < 1 << 53:
+    if not 0 < event.E <= LAST_TIME:
         raise BadMessage("the event time is out of range", _sample(message))
     if name is not None and name != stream_name(stream):
         raise BadMessage(f"a kline under another's name: {name!r}", _sample(message))
@@ -162,7 +162,7 @@ def parse_stream_name(name: str) -> Stream | None:
     if symbol != symbol.lower() or interval not in Interval.__members__.values():
         return None
     try:
-        return _stream(symbol.upper(), interval)
+        return Stream.of(symbol, interval)
     except UsageError:
         return None
 

@@ -12,7 +12,7 @@ from typing import Annotated, Final
 
 import msgspec
 
-from klinetail.candle import Candle, Source, Stream, symbol_fault
+from klinetail.candle import LAST_TIME, Candle, Source, Stream, symbol_fault
 from klinetail.errors import (
     BadMessage,
     ExchangeError,
@@ -104,7 +104,7 @@ def encode_rows(candles: Sequence[Candle]) -> bytes:
 
 
 class _Time(msgspec.Struct):
-    server_time: Annotated[int, msgspec.Meta(gt=0, lt=1 << 53)] = msgspec.field(
+    server_time: Annotated[int, msgspec.Meta(gt=0, le=LAST_TIME)] = msgspec.field(
         name="serverTime"
     )
 
@@ -151,7 +151,7 @@ class _ErrorBody(msgspec.Struct):
     msg: str = ""
 
 
-_BANNED_UNTIL: Final = re.compile(r"banned until (\d{13})").search
+_BANNED_UNTIL: Final = re.compile(r"banned until ([0-9]{13})").search
 _DEFAULT_WAIT: Final = 60.0
 _HINTS: Final = {
     403: "the firewall of the exchange refuses this address for now",
@@ -176,7 +176,7 @@ def error_of(
         parsed = msgspec.json.decode(body, type=_ErrorBody)
     except (ValueError, RecursionError):
         parsed = _ErrorBody()
-    words = f": {parsed.msg}" if parsed.msg else ""
+    words = f": {parsed.msg[:300]}" if parsed.msg else ""
     if status in (418, 429):
         wait = _wait(parsed.msg, retry_after, server_time)
         return RateLimited(f"too many requests (HTTP {status}){words}", wait)
@@ -189,8 +189,8 @@ def error_of(
 
 
 def _wait(words: str, retry_after: str | None, server_time: int | None) -> float:
-    if retry_after is not None and re.fullmatch(r"\d{1,7}", retry_after.strip()):
-        return float(retry_after)
+    if retry_after is not None and re.fullmatch("[0-9]{1,7}", retry_after.strip()):
+        return max(1.0, float(retry_after))
     if server_time is not None and (match := _BANNED_UNTIL(words)) is not None:
         return max(1.0, (int(match[1]) - server_time) / 1000)
     return _DEFAULT_WAIT

@@ -7,6 +7,7 @@ fstream.binance.com, the connector's default, ack a subscription and stay silent
 
 from __future__ import annotations
 
+import re
 from typing import Final
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 
@@ -56,9 +57,9 @@ def custom(ws_url: str | None, rest_url: str | None) -> Route | None:
     ws = _checked(ws_url, "--ws-url", ("ws", "wss"))
     rest = _checked(rest_url, "--rest-url", ("http", "https"))
     path = ws.path.rstrip("/")
-    for mode in ("/ws", "/stream"):
-        path = path.removesuffix(mode).rstrip("/")
-    if ws.hostname == urlsplit(LIVE.ws_url).hostname and path != "/market":
+    while path.endswith(("/ws", "/stream")):
+        path = path.rpartition("/")[0].rstrip("/")
+    if (ws.hostname or "").rstrip(".") == "fstream.binance.com" and path != "/market":
         raise UsageError(
             f"--ws-url {ws_url} acks and then never sends a candle;"
             f" the right address is {LIVE.ws_url}"
@@ -70,15 +71,20 @@ def custom(ws_url: str | None, rest_url: str | None) -> Route | None:
 
 
 def _checked(url: str, option: str, schemes: tuple[str, str]) -> SplitResult:
+    form = f"it looks like {schemes[1]}://host:port"
     try:
         parts = urlsplit(url)
+    except ValueError:  # not repeated in the message: it may hold a password
+        raise UsageError(f"{option} is no address; {form}") from None
+    if "@" in parts.netloc:
+        raise UsageError(f"{option} must hold no user name or password")
+    try:
         valid = parts.scheme in schemes and parts.hostname and parts.port != 0
     except ValueError:
         valid = False
-    if not valid or parts.query or parts.fragment:
-        raise UsageError(
-            f"{option} {url!r} is no address; it looks like {schemes[1]}://host:port"
-        )
-    if parts.username is not None or parts.password is not None:
-        raise UsageError(f"{option} must hold no user name or password")
+    if not valid or parts.query or parts.fragment or _UNSEEMLY(url):
+        raise UsageError(f"{option} {url!r} is no address; {form}")
     return parts
+
+
+_UNSEEMLY: Final = re.compile(r"[\s\x00-\x1f\x7f]").search

@@ -1,0 +1,507 @@
+"""REST answers: what was recorded decodes, anything else is one BadMessage."""
+
+import json
+from decimal import Decimal
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from klinetail.candle import LAST_TIME, MINUTE, Interval, Source, Stream, symbol_fault
+from klinetail.errors import (
+    BadMessage,
+    ExchangeError,
+    RateLimited,
+    Refused,
+    Unavailable,
+)
+from klinetail.formats import csv
+from klinetail.protocol.rest import (
+    INVALID_INTERVAL,
+    INVALID_LIMIT,
+    INVALID_SYMBOL,
+    TOO_MANY_REQUESTS,
+    Listing,
+    decode_listings,
+    decode_rows,
+    decode_time,
+    encode_rows,
+    error_of,
+)
+from tests.strategies import BTCUSDT_1M, candle, json_values, runs
+
+ROWS = (
+    b'[[1700000040000,"100.10","100.90","100.00","100.50","12.500",1700000099999,'
+    b'"1255.62500",42,"6.250","627.81250","0"],'
+    b'[1700000100000,"100.5","100.5","100.5","100.5","0",1700000159999,'
+    b'"0.000",0,"0","0","0"]]'
+)
+"""Made up; the second minute had no trade."""
+
+HTML = b"<html><head><title>403 Forbidden</title></head></html>"
+
+
+def refused(decoder, body, *arguments):
+    """The BadMessage that `body` is; it must be one."""
+    with pytest.raises(BadMessage) as caught:
+        decoder(body, *arguments)
+    return caught.value
+
+
+def bad_or(decoder, body, *arguments):
+    """What `body` decodes to, or None if it is a BadMessage; nothing else comes out."""
+    try:
+        return decoder(body, *arguments)
+    except BadMessage:
+        return None
+
+
+class TestRows:
+    def test_rows_are_closed_candles_from_rest(self):
+        first = candle(source=Source.REST)
+        second = candle(
+            first.close_time + 1,
+            prices=("100.5",) * 4,
+            volumes=("0", "0.000", "0", "0"),
+            count=0,
+            source=Source.REST,
+        )
+        assert decode_rows(ROWS, BTCUSDT_1M) == [first, second]
+        assert encode_rows([first, second]) == ROWS
+
+    def test_no_rows_are_no_candles(self):
+        assert decode_rows(b"[]", BTCUSDT_1M) == []
+        assert encode_rows([]) == b"[]"
+
+    @given(runs())
+    def test_what_is_written_is_read_again(self, run):
+        stream = run[0].stream if run else BTCUSDT_1M
+        assert decode_rows(encode_rows(run), stream) == run
+
+    @pytest.mark.parametrize(
+        "name",
+        [
+            "fapi_klines_BTCUSDT_1m_limit2_2026-10-07.json",
+            "testnet_fapi_klines_BTCUSDT_1m_limit2_2026-09-11.json",
+        ],
+    )
+    def test_recorded_answers_decode_to_the_digit(self, shared_data, name):
+        body = (shared_data / "rest_misc" / name).read_bytes()
+        rows = json.loads(body)
+        decoded = decode_rows(body, BTCUSDT_1M)
+
+        assert len(decoded) == 2
+        for one, row in zip(decoded, rows, strict=True):
+            assert one.texts == tuple(row[at] for at in (1, 2, 3, 4, 5, 7, 9, 10))
+            assert [one.open_time, one.close_time, one.count] == [
+                row[at] for at in (0, 6, 8)
+            ]
+            assert one.close == Decimal(row[4])
+            assert (one.closed, one.source) == (True, Source.REST)
+        assert json.loads(encode_rows(decoded)) == rows
+
+    def test_recorded_days_survive_being_written_and_read(self, shared_data):
+        dumps = sorted((shared_data / "rest_klines").glob("*.csv"))
+        assert len(dumps) == 7
+        for dump in dumps:
+            symbol, interval, *_ = dump.name.split("-")
+            stream = Stream.of(symbol, interval)
+            lines = dump.read_bytes().splitlines()[1:]
+            day = [csv.decode_dump(line, stream) for line in lines]
+
+            assert len(day) in (1440, 4320)
+            assert decode_rows(encode_rows(day), stream) == day
+
+    @pytest.mark.parametrize(
+        "body",
+        [
+            b"",
+            b'""',
+            b"{}",
+            b"null",
+            b"1",
+            b"[{}]",
+            b"[null]",
+            b"[[]]",
+            HTML,
+            b'{"code":-1121,"msg":"Invalid symbol."}',
+            b'{"rows":' + ROWS + b"}",
+            b"\xef\xbb\xbf" + ROWS,
+            ROWS.decode().encode("utf-16"),
+            ROWS + ROWS,
+            ROWS.replace(b'"0"]', b"]"),
+            ROWS.replace(b'"0"]', b'"0","0"]'),
+            ROWS.replace(b'"100.10"', b'"100.10\xff"'),
+            ROWS.replace(b'"100.10"', b'"\\ud800"'),
+            b"[" * 100_000,
+            b"[" * 100_000 + b"]" * 100_000,
+            b'[{"a":' * 100_000,
+        ],
+    )
+    def test_other_bodies_are_bad(self, body):
+        assert str(refused(decode_rows, body, BTCUSDT_1M)).startswith("no list of")
+
+    def test_cut_anywhere_they_are_bad(self):
+        for end in range(len(ROWS)):
+            refused(decode_rows, ROWS[:end], BTCUSDT_1M)
+
+    @pytest.mark.parametrize("place", range(11))
+    @pytest.mark.parametrize(
+        "literal",
+        [
+            "null",
+            "true",
+            "[]",
+            "{}",
+            '""',
+            "-1",
+            "1.5",
+            "1e3",
+            "1e999",
+            "NaN",
+            "9" * 30,
+            "9" * 5000,
+            f'"{"9" * 400}"',
+            '"NaN"',
+            '"-1"',
+            '"1e5"',
+            '"1_000"',
+            '" 1"',
+            '"１"',
+            '"01"',
+        ],
+    )
+    def test_a_value_that_is_something_else_is_bad(self, place, literal):
+        row = json.loads(ROWS)[0]
+        row[place] = "@@"
+        body = json.dumps([row]).replace('"@@"', literal).encode()
+        refused(decode_rows, body, BTCUSDT_1M)
+
+    @pytest.mark.parametrize(
+        ("old", "new", "reason"),
+        [
+            (b'"100.00"', b'"100.11"', "outside low to high"),
+            (b"1700000040000", b"1700000040001", "opens at"),
+            (b"1700000099999", b"1700000100000", "does not close"),
+            (b"42", b"-42", "number of trades"),
+        ],
+    )
+    def test_a_row_that_cannot_be_is_named(self, old, new, reason):
+        bad = refused(decode_rows, ROWS.replace(old, new), BTCUSDT_1M)
+        assert reason in str(bad)
+        assert "btcusdt@1m" in str(bad)
+
+    @pytest.mark.parametrize("interval", ["3m", "1h", "1d", "1w", "1M"])
+    def test_rows_of_another_interval_are_bad(self, interval):
+        refused(decode_rows, ROWS, Stream.of("BTCUSDT", interval))
+
+    @given(runs(min_size=2), st.randoms(use_true_random=False), st.data())
+    def test_rows_out_of_order_are_bad(self, run, shuffler, data):
+        mixed = data.draw(st.permutations(run).filter(lambda mixed: mixed != run))
+        refused(decode_rows, encode_rows(mixed), run[0].stream)
+
+    @given(runs(min_size=1), st.data())
+    def test_a_row_twice_is_bad(self, run, data):
+        at = data.draw(st.integers(0, len(run) - 1))
+        refused(
+            decode_rows, encode_rows([*run[:at], run[at], *run[at:]]), run[0].stream
+        )
+
+    @given(runs(min_size=3), st.data())
+    def test_a_hole_is_bad(self, run, data):
+        at = data.draw(st.integers(1, len(run) - 2))
+        body = encode_rows(run[:at] + run[at + 1 :])
+        assert "belongs" in str(refused(decode_rows, body, run[0].stream))
+
+    def test_three_days_may_be_anchored_on_any_day(self):
+        stream = Stream("BTCUSDT", Interval.D3)
+        for day in range(5):
+            one = candle(day * 1440 * MINUTE, stream=stream, source=Source.REST)
+            two = candle(one.close_time + 1, stream=stream, source=Source.REST)
+            assert decode_rows(encode_rows([one, two]), stream) == [one, two]
+
+    def test_the_last_month_that_datetime_knows_is_bad_and_nothing_worse(self):
+        stream = Stream("BTCUSDT", Interval.MO1)
+        body = ROWS[: ROWS.index(b",[")] + b"]"
+        body = body.replace(b"1700000040000", b"253399622400000")
+        body = body.replace(b"1700000099999", b"253402300799999")
+        assert "out of range" in str(refused(decode_rows, body, stream))
+
+    @given(st.binary() | json_values.map(lambda value: json.dumps(value).encode()))
+    def test_any_body_is_candles_or_bad(self, body):
+        for one in bad_or(decode_rows, body, BTCUSDT_1M) or []:
+            assert one.fault() is None
+
+    @given(st.integers(0, len(ROWS) - 1), st.integers(0, 255))
+    def test_a_flipped_byte_is_bad_or_candles_that_can_be(self, place, byte):
+        body = bytearray(ROWS)
+        body[place] = byte
+        for one in bad_or(decode_rows, bytes(body), BTCUSDT_1M) or []:
+            assert one.fault() is None
+
+
+class TestTime:
+    def test_is_in_milliseconds(self):
+        assert decode_time(b'{"serverTime":1791362591474}') == 1791362591474
+        assert decode_time(b'{"st":[], "serverTime": 1}') == 1
+        assert decode_time(b'{"serverTime":%d}' % LAST_TIME) == LAST_TIME
+
+    @pytest.mark.parametrize(
+        "literal",
+        [
+            "null",
+            '"1791362591474"',
+            "0",
+            "-1",
+            "1791362591474.0",
+            "1e12",
+            "1e999",
+            "NaN",
+            "true",
+            str(LAST_TIME + 1),
+            "9007199254740991",
+            "9" * 30,
+            "9" * 5000,
+            "[" * 100_000,
+        ],
+    )
+    def test_that_cannot_be_is_bad(self, literal):
+        refused(decode_time, f'{{"serverTime":{literal}}}'.encode())
+
+    @pytest.mark.parametrize("body", [b"", b"{}", b"[]", b'""', b"null", b"1", HTML])
+    def test_other_bodies_are_bad(self, body):
+        refused(decode_time, body)
+
+    @given(st.binary() | json_values.map(lambda value: json.dumps(value).encode()))
+    def test_any_body_is_a_time_or_bad(self, body):
+        assert 0 < (bad_or(decode_time, body) or 1) <= LAST_TIME
+
+    @given(st.integers(1, LAST_TIME))
+    def test_that_can_be_has_candles_of_every_interval(self, time):
+        for interval in Interval:
+            assert interval.floor(decode_time(b'{"serverTime":%d}' % time)) <= time
+
+
+class TestListings:
+    def test_the_whole_of_2021(self, shared_data):
+        path = shared_data / "rest_misc" / "fapi_exchangeInfo_2021-07-22_full.json"
+        symbols = json.loads(path.read_bytes())["symbols"]
+        listings = decode_listings(path.read_bytes())
+
+        assert len(listings) == 122
+        assert [(one.symbol, one.status) for one in listings] == [
+            (symbol["symbol"], symbol["status"]) for symbol in symbols
+        ]
+
+    def test_some_of_2026(self, shared_data):
+        path = shared_data / "rest_misc" / "fapi_exchangeInfo_2026-10-07_subset.json"
+        listings = decode_listings(path.read_bytes())
+        statuses = {one.symbol: one.status for one in listings}
+
+        assert len(statuses) == 5
+        assert statuses["BTCUSDT"] == statuses["币安人生USDT"] == "TRADING"
+        assert "SETTLING" in statuses.values()
+        assert any("_" in symbol for symbol in statuses)  # a quarterly
+
+    def test_what_cannot_be_a_symbol_is_left_out(self):
+        body = json.dumps(
+            {
+                "symbols": [
+                    {"symbol": symbol, "status": "TRADING"}
+                    for symbol in (
+                        "../X",
+                        "BTCUSDT",
+                        "\x1b[2J",
+                        "btcusdt",
+                        "",
+                        "A" * 41,
+                    )
+                ]
+            }
+        )
+        assert decode_listings(body.encode()) == [Listing("BTCUSDT", "TRADING")]
+
+    @pytest.mark.parametrize(
+        "body",
+        [
+            b"",
+            b"{}",
+            b"[]",
+            b'""',
+            HTML,
+            b'{"symbols":null}',
+            b'{"symbols":{}}',
+            b'{"symbols":["BTCUSDT"]}',
+            b'{"symbols":[{"symbol":"BTCUSDT"}]}',
+            b'{"symbols":[{"symbol":1,"status":"TRADING"}]}',
+            b'{"symbols":[{"symbol":"A\xff","status":"TRADING"}]}',
+            b'{"symbols":[{"symbol":"\\ud800","status":"TRADING"}]}',
+            b'{"symbols":' + b"[" * 100_000,
+            b'{"x":' * 100_000,
+        ],
+    )
+    def test_other_bodies_are_bad(self, body):
+        refused(decode_listings, body)
+
+    @given(st.binary() | json_values.map(lambda value: json.dumps(value).encode()))
+    def test_any_body_is_bad_or_symbols(self, body):
+        for listing in bad_or(decode_listings, body) or []:
+            assert symbol_fault(listing.symbol) is None
+
+    def test_cut_anywhere_it_is_bad(self, shared_data):
+        path = shared_data / "rest_misc" / "fapi_exchangeInfo_2026-10-07_subset.json"
+        body = path.read_bytes().rstrip()
+        for end in range(0, len(body), 7):
+            refused(decode_listings, body[:end])
+
+
+def error(status, body=b"", *, retry_after=None, server_time=None):
+    found = error_of(status, body, retry_after=retry_after, server_time=server_time)
+    assert found is None or isinstance(found, ExchangeError)
+    return found
+
+
+class TestErrors:
+    def test_recorded_bodies_are_what_their_status_says(self, shared_data):
+        path = shared_data / "rest_misc" / "rest_error_bodies.json"
+        found = {}
+        for note in json.loads(path.read_text()):
+            body = json.dumps(note["body"]) if "body" in note else note["body_text"]
+            problem = error(note["http"], body.encode())
+            code = note.get("body", {}).get("code")
+            found[note["http"], code] = type(problem)
+            if "body" in note:
+                assert note["body"]["msg"] in str(problem)
+            if isinstance(problem, Refused):
+                assert problem.code == code
+
+        assert found == {
+            (400, INVALID_SYMBOL): Refused,
+            (400, INVALID_INTERVAL): Refused,
+            (400, INVALID_LIMIT): Refused,
+            (429, TOO_MANY_REQUESTS): RateLimited,
+            (418, TOO_MANY_REQUESTS): RateLimited,
+            (451, 0): Refused,
+            (503, -1016): Unavailable,
+            (202, None): Unavailable,
+        }
+
+    def test_a_recorded_ban_is_waited_for(self, shared_data):
+        path = shared_data / "rest_misc" / "rest_error_bodies.json"
+        (ban,) = [n["body"] for n in json.loads(path.read_text()) if n["http"] == 418]
+        body, until = json.dumps(ban).encode(), 1783855317204
+
+        assert error(418, body, server_time=until - 90_500).retry_after == 90.5
+        assert error(418, body, server_time=until + 1).retry_after == 1.0
+        assert error(418, body).retry_after == 60.0
+
+    def test_200_is_none(self):
+        assert error(200) is None
+        assert error(200, HTML) is None
+
+    @pytest.mark.parametrize(
+        ("status", "expected"),
+        [
+            (100, Unavailable),
+            (202, Unavailable),
+            (204, Unavailable),
+            (301, Refused),
+            (302, Refused),
+            (307, Refused),
+            (400, Refused),
+            (401, Refused),
+            (403, Refused),
+            (404, Refused),
+            (408, Unavailable),
+            (418, RateLimited),
+            (429, RateLimited),
+            (451, Refused),
+            (500, Unavailable),
+            (502, Unavailable),
+            (503, Unavailable),
+            (504, Unavailable),
+            (599, Unavailable),
+        ],
+    )
+    @pytest.mark.parametrize("body", [b"", HTML, b"{}", b"[" * 100_000, b"\xff"])
+    def test_the_status_decides_whatever_the_body(self, status, expected, body):
+        problem = error(status, body)
+        assert type(problem) is expected
+        assert str(status) in str(problem)
+
+    def test_a_redirects_target_is_not_repeated(self):
+        body = b'{"code":1,"msg":"http://evil.example"}'
+        assert "evil" not in str(error(302, body))
+
+    @pytest.mark.parametrize(
+        ("status", "hint"), [(403, "firewall"), (451, "does not serve this location")]
+    )
+    def test_what_the_user_cannot_know_is_explained(self, status, hint):
+        assert hint in str(error(status))
+
+    @pytest.mark.parametrize(
+        ("header", "seconds"),
+        [
+            ("120", 120.0),
+            (" 120 ", 120.0),
+            ("1", 1.0),
+            ("0", 1.0),  # never at once
+            ("259200", 259200.0),
+            ("", 60.0),
+            ("-1", 60.0),
+            ("1.5", 60.0),
+            ("1e9", 60.0),
+            ("nan", 60.0),
+            ("inf", 60.0),
+            ("１２", 60.0),
+            ("9" * 400, 60.0),
+            ("Wed, 21 Oct 2026 07:28:00 GMT", 60.0),
+        ],
+    )
+    def test_retry_after_says_how_long_to_wait(self, header, seconds):
+        assert error(429, retry_after=header).retry_after == seconds
+
+    def test_retry_after_wins_over_the_words(self):
+        body = b'{"code":-1003,"msg":"banned until 1783855317204."}'
+        problem = error(418, body, retry_after="7", server_time=1783855300000)
+        assert problem.retry_after == 7.0
+
+    @pytest.mark.parametrize(
+        "words",
+        ["banned until 17838553172.", "banned until １７８３８５５３１７２０４", ""],
+    )
+    def test_a_bans_end_that_cannot_be_read_is_a_minute(self, words):
+        body = json.dumps({"code": -1003, "msg": words}).encode()
+        assert error(418, body, server_time=1783855300000).retry_after == 60.0
+
+    @pytest.mark.parametrize(
+        "body",
+        [
+            b'{"code":"-1121","msg":"x"}',
+            b'{"code":-1121,"msg":null}',
+            b'{"code":1.5}',
+            b'{"code":' + b"9" * 5000 + b"}",
+            b'{"msg":"\\ud800"}',
+            b'{"msg":"\xff"}',
+            b"[]",
+        ],
+    )
+    def test_a_body_of_another_shape_has_no_code(self, body):
+        assert error(400, body).code is None
+
+    def test_the_message_stays_short(self):
+        body = json.dumps({"code": 1, "msg": "x" * 2**20}).encode()
+        assert all(len(str(error(status, body))) < 500 for status in (400, 429, 500))
+
+    @given(
+        st.integers(100, 599),
+        st.binary() | json_values.map(lambda value: json.dumps(value).encode()),
+        st.none() | st.text(),
+        st.none() | st.integers(1, LAST_TIME),
+    )
+    @example(418, b'{"msg":"banned until 9999999999999"}', None, 1)
+    def test_any_answer_is_one_error_of_the_tree(self, status, body, header, time):
+        problem = error(status, body, retry_after=header, server_time=time)
+        assert (problem is None) == (status == 200)
+        if isinstance(problem, RateLimited):
+            assert 1.0 <= problem.retry_after < 10**10
