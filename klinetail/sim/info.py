@@ -1,0 +1,96 @@
+"""What `/fapi/v1/exchangeInfo` says about a market."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from decimal import Decimal
+from typing import Final
+
+import msgspec
+
+from klinetail.protocol.limits import WEIGHT_PER_MINUTE
+from klinetail.sim.history import Instrument
+
+_QUOTES: Final = ("USDT", "USDC", "BTC", "USD")
+_NEVER: Final = 4_133_404_800_000  # the delivery date the exchange gives perpetuals
+
+
+def exchange_info(instruments: Collection[Instrument], now: int) -> bytes:
+    """The answer at exchange time `now`, ms."""
+    symbols = [_symbol(instrument, now) for instrument in instruments]
+    assets = sorted({str(symbol["quoteAsset"]) for symbol in symbols})
+    return msgspec.json.encode(
+        {
+            "timezone": "UTC",
+            "serverTime": now,
+            "futuresType": "U_MARGINED",
+            "rateLimits": [
+                {
+                    "rateLimitType": "REQUEST_WEIGHT",
+                    "interval": "MINUTE",
+                    "intervalNum": 1,
+                    "limit": WEIGHT_PER_MINUTE,
+                }
+            ],
+            "exchangeFilters": [],
+            "assets": [
+                {"asset": asset, "marginAvailable": True, "autoAssetExchange": "0"}
+                for asset in assets
+            ],
+            "symbols": symbols,
+        }
+    )
+
+
+def _symbol(instrument: Instrument, now: int) -> dict[str, object]:
+    symbol = instrument.symbol
+    found = (q for q in _QUOTES if symbol.endswith(q) and symbol != q)
+    quote = next(found, "USDT")
+    price, volume, _ = instrument.steps
+    return {
+        "symbol": symbol,
+        "pair": symbol,
+        "contractType": "PERPETUAL",
+        "deliveryDate": _NEVER if instrument.end is None else instrument.end,
+        "onboardDate": instrument.first,
+        "status": instrument.status(now),
+        "maintMarginPercent": "2.5000",
+        "requiredMarginPercent": "5.0000",
+        "baseAsset": symbol.removesuffix(quote),
+        "quoteAsset": quote,
+        "marginAsset": quote,
+        "pricePrecision": _decimals(price),
+        "quantityPrecision": _decimals(volume),
+        "baseAssetPrecision": 8,
+        "quotePrecision": 8,
+        "underlyingType": "COIN",
+        "underlyingSubType": [],
+        "triggerProtect": "0.0500",
+        "liquidationFee": "0.015000",
+        "marketTakeBound": "0.05",
+        "filters": [
+            {
+                "filterType": "PRICE_FILTER",
+                "minPrice": format(price, "f"),
+                "maxPrice": format(price * 10_000_000, "f"),
+                "tickSize": format(price, "f"),
+            },
+            *(
+                {
+                    "filterType": kind,
+                    "minQty": format(volume, "f"),
+                    "maxQty": format(volume * 10_000_000, "f"),
+                    "stepSize": format(volume, "f"),
+                }
+                for kind in ("LOT_SIZE", "MARKET_LOT_SIZE")
+            ),
+            {"filterType": "MIN_NOTIONAL", "notional": "5"},
+        ],
+        "orderTypes": ["LIMIT", "MARKET"],
+        "timeInForce": ["GTC", "IOC", "FOK"],
+    }
+
+
+def _decimals(step: Decimal) -> int:
+    exponent = step.as_tuple().exponent
+    return -exponent if isinstance(exponent, int) else 0

@@ -1,0 +1,106 @@
+"""The REST side of the embedded exchange, pure: a request's target in, an answer out.
+
+As measured at the exchange: a refused request still costs its weight, symbols may
+come in lower case, and bounds mean open times.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+from urllib.parse import parse_qsl, unquote
+
+import msgspec
+
+from klinetail.candle import Interval, Stream
+from klinetail.protocol import limits, rest
+from klinetail.sim.info import exchange_info
+from klinetail.sim.market import Market
+
+
+class Answer(NamedTuple):
+    """An HTTP answer, and what it cost."""
+
+    status: int
+    body: bytes
+    weight: int
+
+
+MANDATORY: Final = -1102
+START_AFTER_END: Final = -1023
+DEFAULT_ROWS: Final = 500
+
+
+def answer(market: Market, target: str, now: int) -> Answer:
+    """The answer to `GET target` at exchange time `now`, ms."""
+    path, _, query = target.partition("?")
+    match unquote(path):
+        case rest.KLINES_PATH:
+            parameters = dict(parse_qsl(query, keep_blank_values=True))
+            return _klines(market, parameters, now)
+        case rest.EXCHANGE_INFO_PATH:
+            return Answer(200, exchange_info(market.instruments, now), 1)
+        case rest.TIME_PATH:
+            return Answer(200, msgspec.json.encode({"serverTime": now}), 1)
+        case rest.PING_PATH:
+            return Answer(200, b"{}", 1)
+        case unknown:
+            body = {"status": 404, "error": "Not Found", "path": unknown}
+            return Answer(404, msgspec.json.encode(body), 0)
+
+
+class _Refusal(Exception):
+    def __init__(self, code: int, message: str) -> None:
+        super().__init__(message)
+        self.body = msgspec.json.encode({"code": code, "msg": message})
+
+
+def _klines(market: Market, parameters: Mapping[str, str], now: int) -> Answer:
+    weight = limits.klines_weight(None)
+    try:
+        limit = _integer(parameters, "limit")
+        weight = limits.klines_weight(limit)
+        stream = _stream(market, parameters)
+        if limit is not None and not 1 <= limit <= limits.MAX_ROWS:
+            message = "Data sent for parameter 'limit' is not valid."
+            raise _Refusal(rest.INVALID_LIMIT, message)
+        start = _integer(parameters, "startTime")
+        end = _integer(parameters, "endTime")
+        if start is not None and end is not None and start > end:
+            raise _Refusal(START_AFTER_END, "Start time is greater than end time.")
+    except _Refusal as refusal:
+        return Answer(400, refusal.body, weight)
+    rows = market.klines(stream, start, end, limit or DEFAULT_ROWS, now=now)
+    return Answer(200, rest.encode_rows(rows), weight)
+
+
+def _stream(market: Market, parameters: Mapping[str, str]) -> Stream:
+    symbol = _mandatory(parameters, "symbol").upper()
+    interval = _mandatory(parameters, "interval")
+    if not (intervals := market.intervals(symbol)):
+        raise _Refusal(rest.INVALID_SYMBOL, "Invalid symbol.")
+    if interval not in intervals:
+        raise _Refusal(rest.INVALID_INTERVAL, "Invalid interval.")
+    return Stream(symbol, Interval(interval))
+
+
+def _mandatory(parameters: Mapping[str, str], name: str) -> str:
+    if not (value := parameters.get(name, "")):
+        raise _malformed(name)
+    return value
+
+
+def _integer(parameters: Mapping[str, str], name: str) -> int | None:
+    if (value := parameters.get(name)) is None:
+        return None
+    if re.fullmatch("[0-9]{1,18}", value) is None:
+        raise _malformed(name)
+    return int(value)
+
+
+def _malformed(name: str) -> _Refusal:
+    return _Refusal(
+        MANDATORY,
+        f"Mandatory parameter '{name}' was not sent, was empty/null, or malformed.",
+    )

@@ -1,0 +1,217 @@
+"""The embedded exchange on one loopback port: WebSocket and REST."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import socket
+import threading
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Final, Self
+
+from websockets.asyncio.server import Server as Listener
+from websockets.asyncio.server import serve
+
+from klinetail.errors import UsageError
+from klinetail.sim.clock import Clock
+from klinetail.sim.hub import Hub
+from klinetail.sim.market import Market
+
+HOST: Final = "127.0.0.1"
+"""The only address it ever listens on."""
+
+ROUND: Final = 0.02
+"""Real seconds between two rounds of pushes."""
+
+_CLOSE_TIMEOUT: Final = 0.5
+_STOP_TIMEOUT: Final = 1.0
+
+_log = logging.getLogger("klinetail.sim")
+_log.addHandler(logging.NullHandler())
+
+
+class Server:
+    """A market served on a thread of its own; a context manager.
+
+    `market` is the truth to compare with, `ended` is set when the market's end has
+    come and its last frame is sent.
+
+    Args:
+        market: what is served.
+        port: TCP port on 127.0.0.1; 0 takes any free one.
+        speed: how many times faster than real time the exchange's clock runs.
+        start: exchange time to begin at, ms; the market's own idea by default.
+        ping_interval: real seconds between the exchange's pings.
+        monotonic: real time, seconds.
+
+    Raises:
+        UsageError: the speed is no positive number.
+    """
+
+    def __init__(
+        self,
+        market: Market,
+        *,
+        port: int = 0,
+        speed: float = 1.0,
+        start: int | None = None,
+        ping_interval: float = 180.0,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        if not (math.isfinite(speed) and speed > 0):
+            raise UsageError(f"a speed of {speed} is not possible; give 1, 60 or 0.5")
+        self.market = market
+        self.ended = threading.Event()
+        begin = market.start if start is None else start
+        self._clock = Clock(begin, market.end, speed, monotonic)
+        self._hub = Hub(market, self._clock.now, ping_interval)
+        self._wanted_port = port
+        self._socket: socket.socket | None = None
+        self._thread: threading.Thread | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stopping = asyncio.Event()
+
+    @property
+    def port(self) -> int:
+        """The port it listens on."""
+        if self._socket is None:
+            return self._wanted_port
+        return int(self._socket.getsockname()[1])
+
+    @property
+    def connections(self) -> int:
+        """Open WebSocket connections."""
+        return self._hub.connections
+
+    def now(self) -> int:
+        """Exchange time, ms."""
+        return self._clock.now()
+
+    def start(self) -> None:
+        """Listen; when it returns, clients can connect and the clock runs.
+
+        Raises:
+            UsageError: the port is taken, or not to be had.
+        """
+        if self._thread is not None:
+            raise RuntimeError("the server is running already")
+        self._socket = _listening(self._wanted_port)
+        self._stopping = asyncio.Event()
+        ready = threading.Event()
+        self._thread = threading.Thread(
+            target=self._run, args=(self._socket, ready), name="sim", daemon=True
+        )
+        self._thread.start()
+        ready.wait()
+        if not self._thread.is_alive():
+            raise RuntimeError("the server's thread died at its start")
+
+    def stop(self) -> None:
+        """Close everything, within about a second; does nothing if not running."""
+        if self._thread is None:
+            return
+        self._call(self._stopping.set)
+        self._thread.join(2 * _STOP_TIMEOUT)
+        self._thread = self._socket = None
+
+    def disconnect_all(self, code: int | None = None) -> None:
+        """Close every WebSocket connection with `code`; None breaks TCP itself.
+
+        Returns when it is under way: no connection gets another frame.
+        """
+        done = threading.Event()
+
+        def disconnect() -> None:
+            self._hub.disconnect_all(code)
+            done.set()
+
+        if self._call(disconnect):
+            done.wait(_STOP_TIMEOUT)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def _call(self, function: Callable[[], None]) -> bool:
+        if self._loop is None:
+            return False
+        try:
+            self._loop.call_soon_threadsafe(function)
+        except RuntimeError:  # the loop is closed
+            return False
+        return True
+
+    def _run(self, listening: socket.socket, ready: threading.Event) -> None:
+        try:
+            asyncio.run(self._serve(listening, ready))
+        finally:
+            listening.close()
+            ready.set()
+
+    async def _serve(self, listening: socket.socket, ready: threading.Event) -> None:
+        self._loop = asyncio.get_running_loop()
+        listener = await serve(
+            self._hub.handle,
+            sock=listening,
+            process_request=self._hub.process_request,
+            compression=None,
+            ping_interval=None,
+            close_timeout=_CLOSE_TIMEOUT,
+            server_header=None,
+            logger=_log,
+        )
+        self._clock.run()
+        ready.set()
+        try:
+            await self._push_rounds()
+        finally:
+            await _close(listener)
+
+    async def _push_rounds(self) -> None:
+        pushed = self._clock.now()
+        end = self.market.end
+        while not self._stopping.is_set():
+            now = self._clock.now()
+            self._hub.push(pushed, now)
+            pushed = now
+            if end is not None and now >= end and not self.ended.is_set():
+                self.ended.set()
+            try:
+                async with asyncio.timeout(ROUND):
+                    await self._stopping.wait()
+            except TimeoutError:
+                continue
+
+
+def _listening(port: int) -> socket.socket:
+    try:
+        return socket.create_server((HOST, port))
+    except (OSError, OverflowError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "no such port"
+        raise UsageError(
+            f"cannot listen on {HOST}:{port} ({reason}); choose another port with"
+            " --port, or 0 for any free one"
+        ) from None
+
+
+async def _close(listener: Listener) -> None:
+    connections = listener.connections
+    listener.close()
+    _, late = await asyncio.wait(
+        [asyncio.create_task(listener.wait_closed())], timeout=_CLOSE_TIMEOUT
+    )
+    if late:
+        for connection in connections:
+            connection.transport.abort()
+        await asyncio.wait(late, timeout=_CLOSE_TIMEOUT)
