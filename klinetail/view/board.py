@@ -10,7 +10,7 @@ from typing import Final
 from rich.cells import cell_len
 from rich.text import Text
 
-from klinetail.candle import Candle, Stream
+from klinetail.candle import Candle, Interval, Stream
 from klinetail.events import EndedEvent, Event, GapEvent, RevisionEvent
 from klinetail.view import figures
 from klinetail.view.columns import Cell, Column, Layout, fit
@@ -21,7 +21,6 @@ _SPARK_WIDE: Final = 24
 _SPARK: Final = 12
 
 _CHOICES: Final = (
-    "mark symbol interval close change wide high low volume closes note",
     "mark symbol interval close change wide high low volume closes",
     "mark symbol interval close change spark high low volume closes",
     "mark symbol interval close change spark high low closes",
@@ -40,11 +39,10 @@ _HEADERS: Final = {
     "wide": "last closes",
     "spark": "last closes",
     "closes": "closes in",
-    "note": "",
 }
-_LEFT: Final = ("mark", "symbol", "interval", "wide", "spark", "note")
-_NOTE_WIDTH: Final = 28
-_GAPS_KEPT: Final = 100
+_LEFT: Final = ("mark", "symbol", "interval", "wide", "spark")
+_NOTES_KEPT: Final = 100
+_NOTES_SHOWN: Final = 5
 
 
 class _Track:
@@ -53,16 +51,7 @@ class _Track:
     def __init__(self) -> None:
         self.newest: Candle | None = None
         self.closes: deque[Candle] = deque(maxlen=_SPARK_WIDE)
-        self.gaps: dict[int, Note] = {}
-        self.said: Note | None = None
-        self.ended: Note | None = None
         self.built: tuple[object, Text] | None = None
-
-    @property
-    def note(self) -> Note | None:
-        """The worst there is to say."""
-        newest_gap = next(reversed(self.gaps.values()), None)
-        return self.ended or newest_gap or self.said
 
     @property
     def last_closed(self) -> Candle | None:
@@ -93,6 +82,8 @@ class Board:
         self, streams: Sequence[Stream], *, tz: tzinfo, glyphs: Glyphs
     ) -> None:
         self._tracks = {stream: _Track() for stream in streams}
+        self._notes: dict[tuple[Stream, str, int], Note] = {}
+        self._worst: dict[Stream, Note] = {}
         self._tz = tz
         self._glyphs = glyphs
         self._widths = {
@@ -107,10 +98,15 @@ class Board:
             "low": 3,
             "volume": 6,
             "closes": 9,
-            "note": _NOTE_WIDTH,
         }
         self._layout = Layout((), 0)
         self._settled: object = None
+
+    @property
+    def interval(self) -> Interval | None:
+        """The interval of all streams, if they share one."""
+        intervals = {stream.interval for stream in self._tracks}
+        return intervals.pop() if len(intervals) == 1 else None
 
     def put(self, candle: Candle) -> None:
         """Take in a candle of one of the streams."""
@@ -121,18 +117,14 @@ class Board:
         """Mark a stream's row: a gap, a revision, its end."""
         tz, glyphs = self._tz, self._glyphs
         match event:
-            case GapEvent(stream) if (track := self._tracks.get(stream)) is not None:
-                track.gaps.pop(event.start, None)
-                if not event.filled:
-                    track.gaps[event.start] = gap_note(event, tz=tz, glyphs=glyphs)
-                    if len(track.gaps) > _GAPS_KEPT:
-                        del track.gaps[next(iter(track.gaps))]
-            case RevisionEvent(candle) if (
-                track := self._tracks.get(candle.stream)
-            ) is not None:
-                track.said = revision_note(event, tz=tz, glyphs=glyphs)
-            case EndedEvent(stream) if (track := self._tracks.get(stream)) is not None:
-                track.ended = ended_note(event, glyphs=glyphs)
+            case GapEvent(stream, start) if stream in self._tracks:
+                note = gap_note(event, tz=tz, glyphs=glyphs)
+                self._say((stream, "gap", start), None if event.filled else note)
+            case RevisionEvent(old) if old.stream in self._tracks:
+                note = revision_note(event, tz=tz, glyphs=glyphs)
+                self._say((old.stream, "revision", old.open_time), note)
+            case EndedEvent(stream) if stream in self._tracks:
+                self._say((stream, "ended", 0), ended_note(event, glyphs=glyphs))
             case _:
                 pass
 
@@ -146,42 +138,69 @@ class Board:
         return clipped(self._layout.row(cells, self._glyphs), width, self._glyphs)
 
     def rows(self, width: int, height: int, exchange_time: int | None) -> list[Text]:
-        """The first streams that fit, and how many more there are."""
+        """The first streams that fit, how many more there are, the newest notes."""
+        notes = self._note_lines(width, min(height // 3, _NOTES_SHOWN))
+        height -= len(notes)
         streams = list(self._tracks)
         hidden = len(streams) - height
+        more: list[Text] = []
         if hidden > 0 and height > 1:
-            streams, hidden = streams[: height - 1], hidden + 1
-        streams = streams[:height]
+            hidden += 1
+            text = line((f" +{hidden} more", QUIET))
+            more = [clipped(text, width, self._glyphs)]
+        streams = streams[: height - len(more)]
         for stream in streams:
             self._widen(self._tracks[stream])
         self._settle(width)
         rows = [self._row(stream, width, exchange_time) for stream in streams]
-        if hidden > 0 and height > 1:
-            text = line((f" +{hidden} more", QUIET))
-            rows.append(clipped(text, width, self._glyphs))
-        return rows
+        return [*rows, *more, *notes]
+
+    def _note_lines(self, width: int, room: int) -> list[Text]:
+        if room < 2 or not self._notes:
+            return []
+        ages = list(enumerate(self._notes.items()))
+        heaviest = sorted(ages, key=lambda n: (n[1][1].weight, n[0]))[1 - room :]
+        return [
+            Text(end=""),
+            *(
+                note.line(width, self._glyphs, of=self._glyphs.label(str(stream)))
+                for _, ((stream, _, _), note) in sorted(heaviest, key=lambda n: n[0])
+            ),
+        ]
+
+    def _say(self, key: tuple[Stream, str, int], note: Note | None) -> None:
+        self._notes.pop(key, None)
+        if note is not None:
+            self._notes[key] = note
+        while len(self._notes) > _NOTES_KEPT:
+            del self._notes[next(iter(self._notes))]
+        of_stream = [n for (stream, _, _), n in self._notes.items() if stream == key[0]]
+        self._worst.pop(key[0], None)
+        if of_stream:
+            self._worst[key[0]] = max(of_stream, key=lambda n: n.weight)
 
     def _row(self, stream: Stream, width: int, exchange_time: int | None) -> Text:
-        track = self._tracks[stream]
+        track, note = self._tracks[stream], self._worst.get(stream)
         closes = self._closes(track.newest, exchange_time)
-        key = (track.newest, track.last_closed, track.note, closes, self._settled)
+        if (stream, "ended", 0) in self._notes:
+            closes = "ended"
+        key = (track.newest, track.last_closed, note, closes, self._settled)
         if track.built is not None and track.built[0] == key:
             return track.built[1]
         cells = self._cells(stream, track)
+        if note is not None:
+            cells["mark"] = (note.mark, note.style)
         cells["closes"] = (closes, QUIET)
         text = clipped(self._layout.row(cells, self._glyphs), width, self._glyphs)
         track.built = key, text
         return text
 
     def _cells(self, stream: Stream, track: _Track) -> dict[str, Cell]:
-        glyphs, note = self._glyphs, track.note
+        glyphs = self._glyphs
         cells: dict[str, Cell] = {
             "symbol": (glyphs.label(stream.symbol), TITLE),
             "interval": (stream.interval, QUIET),
         }
-        if note is not None:
-            cells["mark"] = (note.mark, note.style)
-            cells["note"] = (f"{note.badge} {note.text}", TITLE)
         if (candle := track.newest) is None:
             cells["close"] = (glyphs.none, QUIET)
             return cells
@@ -189,8 +208,8 @@ class Board:
         cells |= {
             "close": (glyphs.label(candle.close_text), style),
             "change": (changed, style),
-            "wide": (track.sparkline(_SPARK_WIDE, glyphs), ""),
-            "spark": (track.sparkline(_SPARK, glyphs), ""),
+            "wide": (track.sparkline(_SPARK_WIDE, glyphs), QUIET),
+            "spark": (track.sparkline(_SPARK, glyphs), QUIET),
             "high": (glyphs.label(candle.high_text), ""),
             "low": (glyphs.label(candle.low_text), ""),
             "volume": (glyphs.label(candle.volume_text), ""),
@@ -221,7 +240,7 @@ class Board:
             widths[name] = max(widths[name], cell_len(self._glyphs.label(text)))
 
     def _settle(self, width: int) -> None:
-        settled = (width, tuple(self._widths.values()))
+        settled = (width, *self._widths.values())
         if settled == self._settled:
             return
         self._settled = settled
@@ -230,6 +249,7 @@ class Board:
                 [
                     Column(name, self._widths[name], right=name not in _LEFT)
                     for name in choice.split()
+                    if name != "interval" or self.interval is None
                 ]
                 for choice in _CHOICES
             ],

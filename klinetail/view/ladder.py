@@ -22,16 +22,14 @@ _FORMING_KEPT: Final = 4
 
 _CHOICES: Final = (
     "time open high low close change volume trades state",
-    "time open high low close change volume trades mark",
-    "time open high low close change volume mark",
-    "time high low close change volume mark",
-    "time close change volume mark",
-    "time close change mark",
-    "time close mark",
+    "time open high low close change volume trades",
+    "time open high low close change volume",
+    "time high low close change volume",
+    "time close change volume",
+    "time close change",
     "time close",
     "close",
 )
-_HEADERS: Final = {"change": "vs open", "mark": ""}
 
 _Key = tuple[int, int]
 _GAP_RANK, _CANDLE_RANK, _REVISION_RANK = range(3)
@@ -51,7 +49,7 @@ class Ladder:
         self._ended: Note | None = None
         self._price = (1, 0)
         self._volume = (1, 0)
-        self._widths = {"time": 0, "trades": 6, "change": 7, "state": 8, "mark": 1}
+        self._widths = {"time": 0, "trades": 6, "change": 7, "state": 7}
         self._layout = Layout((), 0)
         self._width = -1
         self._settled: object = None
@@ -107,12 +105,12 @@ class Ladder:
         """The columns' names; it also settles which columns there are."""
         self._settle(width)
         cells: dict[str, Cell] = {
-            column.name: (_HEADERS.get(column.name, column.name), QUIET)
-            for column in self._layout.columns
+            column.name: (column.name, QUIET) for column in self._layout.columns
         }
-        if (newest := self.newest) is not None and "time" in cells:
+        cells["change"] = ("vs open", QUIET)
+        if (newest := self.newest) is not None:
             zone = figures.local(newest.open_time, self._tz).tzname() or ""
-            cells["time"] = (self._glyphs.label(zone)[:5], QUIET)
+            cells["time"] = (f"  {self._glyphs.label(zone)}", QUIET)
         return clipped(self._layout.row(cells, self._glyphs), width, self._glyphs)
 
     def rows(self, width: int, height: int, exchange_time: int | None) -> list[Text]:
@@ -154,37 +152,31 @@ class Ladder:
         return text
 
     def _closed_cells(self, candle: Candle) -> dict[str, Cell]:
-        glyphs = self._glyphs
-        if candle.source is Source.REST:
-            mark, word = glyphs.rest, "rest"
-        else:
-            mark, word = glyphs.closed, "closed"
-        cells = self._values(candle)
-        cells["mark"] = (mark, QUIET)
-        cells["state"] = (f"{mark} {word}", QUIET)
+        by_rest = candle.source is Source.REST
+        mark = self._glyphs.rest if by_rest else self._glyphs.closed
+        cells = self._values(candle, mark)
+        cells["state"] = ("by REST" if by_rest else "closed", QUIET)
         return cells
 
     def _forming_line(
         self, candle: Candle, exchange_time: int | None, *, overdue: bool
     ) -> Text:
-        glyphs = self._glyphs
         remaining = figures.left(candle, exchange_time)
-        cells = self._values(candle)
         if overdue or (remaining is not None and remaining <= 0):
-            mark, word = glyphs.closing, "closing"
+            mark, word = self._glyphs.closing, "closing"
         else:
-            mark = figures.phase(candle, exchange_time, glyphs)
-            word = "forming" if remaining is None else figures.span(remaining)
-        cells["mark"] = (mark, "")
-        cells["state"] = (f"{mark} {word}", "")
-        return self._layout.row(cells, glyphs, TITLE)
+            mark, word = figures.phase(candle, exchange_time, self._glyphs), "forming"
+        cells = self._values(candle, mark)
+        cells["state"] = (word, "")
+        return self._layout.row(cells, self._glyphs, TITLE)
 
-    def _values(self, candle: Candle) -> dict[str, Cell]:
+    def _values(self, candle: Candle, mark: str) -> dict[str, Cell]:
         glyphs = self._glyphs
+        time = figures.clock(candle.open_time, candle.interval, self._tz)
         changed, style = figures.change(candle, glyphs)
         price, volume = self._price, self._volume
         return {
-            "time": (figures.clock(candle.open_time, candle.interval, self._tz), ""),
+            "time": (f"{mark} {time}", ""),
             "open": (aligned(glyphs.label(candle.open_text), price), ""),
             "high": (aligned(glyphs.label(candle.high_text), price), ""),
             "low": (aligned(glyphs.label(candle.low_text), price), ""),
@@ -232,8 +224,9 @@ class Ladder:
             self._price = wider(self._price, self._glyphs.label(text))
         self._volume = wider(self._volume, self._glyphs.label(candle.volume_text))
         widths = self._widths
+        time = figures.clock(candle.open_time, candle.interval, self._tz)
         shown = {
-            "time": figures.clock(candle.open_time, candle.interval, self._tz),
+            "time": f"- {time}",
             "trades": str(candle.count),
             "change": figures.change(candle, self._glyphs)[0],
         }

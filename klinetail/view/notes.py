@@ -21,11 +21,15 @@ class Note(msgspec.Struct, frozen=True):
     badge: str
     text: str
     style: str
+    weight: int
+    """The heaviest of several is the one to show."""
 
-    def line(self, width: int, glyphs: Glyphs) -> Text:
-        """The note as a row of its own."""
-        badge = f" {self.badge} "
-        text = line((" ", ""), (badge, self.style), (f" {self.text}", ""))
+    def line(self, width: int, glyphs: Glyphs, of: str = "") -> Text:
+        """The note as a row of its own, with the name of what it is about."""
+        badge, name = f" {self.badge} ", f" {of}" if of else ""
+        text = line(
+            (" ", ""), (badge, self.style), (name, TITLE), (f" {self.text}", "")
+        )
         return clipped(text, width, glyphs)
 
 
@@ -37,7 +41,7 @@ def gap_note(gap: GapEvent, *, tz: tzinfo, glyphs: Glyphs) -> Note:
     last = figures.clock(interval.shift(gap.end, -1), interval, tz)
     which = first if missing == 1 else f"{first} {glyphs.arrow} {last}"
     text = f"{which}  {missing} missing: {glyphs.label(gap.reason)}"
-    return Note(glyphs.gap, "GAP", text, LOUD)
+    return Note(glyphs.gap, "GAP", text, LOUD, 3)
 
 
 def revision_note(event: RevisionEvent, *, tz: tzinfo, glyphs: Glyphs) -> Note:
@@ -51,13 +55,13 @@ def revision_note(event: RevisionEvent, *, tz: tzinfo, glyphs: Glyphs) -> Note:
         if old != new
     ]
     text = f"{moment}  {', '.join(changes)}"
-    return Note(glyphs.revised, "REVISED", text, LOUD)
+    return Note(glyphs.revised, "REVISED", text, LOUD, 1)
 
 
 def ended_note(event: EndedEvent, *, glyphs: Glyphs) -> Note:
     """That nothing more is to come."""
     text = f"not traded any more: {glyphs.label(event.status)}"
-    return Note(glyphs.ended, "ENDED", text, TITLE)
+    return Note(glyphs.ended, "ENDED", text, TITLE, 2)
 
 
 def _values(candle: Candle) -> tuple[tuple[str, str], ...]:

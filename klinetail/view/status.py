@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from typing import Final
 
 import msgspec
 from rich.text import Text
@@ -21,18 +22,24 @@ from klinetail.view.look import (
     line,
 )
 
-_BETWEEN = "   "
+_REASON: Final = 2
+_SHORTEST_REASON: Final = 10
 
 
 class Piece(msgspec.Struct, frozen=True):
-    """A part of the line; the greatest rank is dropped first."""
+    """A part of the line; the greatest rank is dropped first, 0 never."""
 
     rank: int
     cells: tuple[Cell, ...]
+    before: str = "   "
 
     @property
     def text(self) -> Text:
         return line(*self.cells)
+
+    @property
+    def width(self) -> int:
+        return len(self.before) + self.text.cell_len
 
 
 def status_line(
@@ -54,88 +61,96 @@ def status_line(
         waited: seconds since each link's latest event, for a wait's countdown.
         clock: exchange time, shown last.
     """
-    pieces = [
-        *([Piece(0, ((f" {badge} ", LOUD),))] if badge else []),
-        Piece(1, _link(stats.links.values(), waited or {}, glyphs)),
-        *_figures(stats),
-        *([Piece(5, ((clock, QUIET),))] if clock else []),
-    ]
-    while len(pieces) > 1 and _width(pieces) > width:
-        pieces.remove(max(pieces, key=lambda piece: piece.rank))
+    badges = [Piece(0, ((f" {badge} ", LOUD),))] if badge else []
+    clocks = [Piece(6, ((clock, QUIET),))] if clock else []
+    links = _links(stats.links.values(), waited or {}, glyphs)
     text = line((" ", ""))
-    for index, piece in enumerate(pieces):
-        text.append(_BETWEEN if index else "")
+    for index, piece in enumerate(
+        _fitting([*badges, *links, *_figures(stats), *clocks], width + 2, glyphs)
+    ):
+        text.append(piece.before if index else "")
         text.append_text(piece.text)
     return clipped(text, width, glyphs)
 
 
-def _width(pieces: list[Piece]) -> int:
-    inner = sum(piece.text.cell_len for piece in pieces)
-    return 1 + inner + len(_BETWEEN) * (len(pieces) - 1)
+def _fitting(pieces: list[Piece], width: int, glyphs: Glyphs) -> list[Piece]:
+    kept = list(pieces)
+    while (excess := sum(piece.width for piece in kept) - width) > 0:
+        least = max(kept, key=lambda piece: piece.rank)
+        if least.rank == 0:
+            break
+        index = kept.index(least)
+        room = least.text.cell_len - excess
+        if least.rank == _REASON and room >= _SHORTEST_REASON:
+            ((reason, style),) = least.cells
+            cut = ((glyphs.crop(reason, room), style),)
+            kept[index] = Piece(least.rank, cut, least.before)
+        else:
+            del kept[index]
+    return kept
 
 
 def _figures(stats: Stats) -> list[Piece]:
-    pieces = [Piece(3, (("closed ", QUIET), (str(stats.closed), "")))]
-    if (missing := stats.gaps - stats.gaps_filled) > 0:
-        pieces.append(Piece(2, ((f" {_count(missing, 'GAP')} ", LOUD),)))
-    elif stats.gaps:
-        pieces.append(Piece(4, (("gaps ", QUIET), (f"{stats.gaps}, filled", ""))))
+    missing = stats.gaps - stats.gaps_filled
+    pieces = [_figure(3, "closed", str(stats.closed))]
+    if missing > 0:
+        pieces.append(Piece(1, ((f" {_count(missing, 'GAP')} ", LOUD),)))
     else:
-        pieces.append(Piece(4, (("gaps ", QUIET), ("0", ""))))
-    if stats.revisions:
-        pieces.append(Piece(4, (("revised ", QUIET), (str(stats.revisions), TITLE))))
-    if bad := stats.dropped[Drop.BAD]:
-        pieces.append(Piece(4, (("bad messages ", QUIET), (str(bad), TITLE))))
-    if stats.ended:
-        pieces.append(Piece(4, (("ended ", QUIET), (str(stats.ended), TITLE))))
-    reconnects = str(stats.reconnects)
-    pieces.append(Piece(6, (("reconnects ", QUIET), (reconnects, ""))))
+        pieces.append(
+            _figure(4, "gaps", f"{stats.gaps}{', filled' * bool(stats.gaps)}")
+        )
+    for label, number in (
+        ("revised", stats.revisions),
+        ("bad messages", stats.dropped[Drop.BAD]),
+        ("ended", stats.ended),
+    ):
+        if number:
+            pieces.append(_figure(5, label, str(number), TITLE))
+    pieces.append(_figure(7, "reconnects", str(stats.reconnects)))
     if (delay := stats.close_delay) is not None:
-        typical, worst = delay
-        shown = f"{typical:.1f}s, at most {worst:.1f}s"
-        pieces.append(Piece(7, (("close delay ", QUIET), (shown, ""))))
+        shown = f"{delay[0]:.1f}s, at most {delay[1]:.1f}s"
+        pieces.append(_figure(8, "close delay", shown))
     duplicates = str(stats.dropped[Drop.DUPLICATE])
-    pieces.append(Piece(8, (("duplicates dropped ", QUIET), (duplicates, ""))))
+    pieces.append(_figure(9, "duplicates dropped", duplicates))
     return pieces
 
 
-def _link(
+def _figure(rank: int, label: str, shown: str, style: str = "") -> Piece:
+    return Piece(rank, ((f"{label} ", QUIET), (shown, style)))
+
+
+def _links(
     links: Collection[LinkEvent], waited: Mapping[str, float], glyphs: Glyphs
-) -> tuple[Cell, ...]:
+) -> list[Piece]:
     if not links:
-        return ((f"{glyphs.busy} starting", TITLE),)
+        return [Piece(0, ((f"{glyphs.busy} starting", TITLE),))]
     troubled = [link for link in links if link.state is not LinkState.LIVE]
-    if len(links) == 1:
-        return _one_link(next(iter(links)), waited, glyphs)
     if not troubled:
-        return ((f"{glyphs.live} ", GOOD), (f"{len(links)} links live", TITLE))
+        live = "live" if len(links) == 1 else f"{len(links)} links live"
+        return [Piece(0, ((f"{glyphs.live} ", GOOD), (live, TITLE)))]
     worst = max(troubled, key=lambda link: (link.attempt, link.delay))
-    live = f"{len(links) - len(troubled)} of {len(links)} links live"
-    return (
-        (f"{glyphs.down_link} {live}", TROUBLE),
-        ("  ", ""),
-        *_one_link(worst, waited, glyphs),
-    )
+    share = ""
+    if len(links) > 1:
+        share = f"{len(links) - len(troubled)} of {len(links)} links live, "
+    pieces = [Piece(0, (_troubled(worst, share, waited, glyphs),))]
+    if worst.reason:
+        pieces.append(Piece(_REASON, ((glyphs.label(worst.reason), ""),), ": "))
+    return pieces
 
 
-def _one_link(
-    link: LinkEvent, waited: Mapping[str, float], glyphs: Glyphs
-) -> tuple[Cell, ...]:
+def _troubled(
+    link: LinkEvent, share: str, waited: Mapping[str, float], glyphs: Glyphs
+) -> Cell:
+    attempt = f", attempt {link.attempt}" if link.attempt > 1 else ""
     match link.state:
-        case LinkState.LIVE:
-            return ((f"{glyphs.live} ", GOOD), ("live", TITLE))
         case LinkState.WAITING:
             seconds = max(link.delay - waited.get(link.link, 0.0), 0.0)
-            text = f"waiting {seconds:.0f}s"
-            if link.attempt > 1:
-                text += f", attempt {link.attempt}"
-            head: Cell = (f"{glyphs.down_link} {text}", TROUBLE)
+            text = f"{share}waiting {seconds:.0f}s{attempt}"
+            return f"{glyphs.down_link} {text}", TROUBLE
         case LinkState.STOPPED:
-            head = (f"{glyphs.down_link} stopped", TROUBLE)
-        case LinkState.IDLE | LinkState.CONNECTING | LinkState.SUBSCRIBING:
-            attempt = f", attempt {link.attempt + 1}" if link.attempt else ""
-            head = (f"{glyphs.busy} {link.state}{attempt}", TITLE)
-    return (head, (f": {glyphs.label(link.reason)}", "")) if link.reason else (head,)
+            return f"{glyphs.down_link} {share}stopped", TROUBLE
+        case _:
+            return f"{glyphs.busy} {share}{link.state}{attempt}", TITLE
 
 
 def _count(number: int, noun: str) -> str:

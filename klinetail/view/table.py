@@ -126,42 +126,54 @@ class Table:
         return [self._title(width), self._body.header(width), *rows] if rows else []
 
     def _title(self, width: int) -> Text:
-        left = self._heading()
-        right = line(
-            (self._countdown(), QUIET),
-            (f" {self._source} ", LOUD if self._loud else QUIET),
-        )
         frame = min(width, _WIDEST)
-        if self._loud and left.cell_len + right.cell_len + 1 > frame:
-            right.append(" ")
-            return clipped(right.append_text(left), width, self._glyphs)
-        space = frame - left.cell_len - right.cell_len
-        if space < 1:
-            return clipped(left, width, self._glyphs)
-        return left.append(" " * space).append_text(right)
+        name, price, left = self._name(), self._price(), self._countdown()
+        style = LOUD if self._loud else QUIET
+        source = ((f" {self._source} ", style),)
+        word = ((f" {self._badge} ", style),) if self._loud else ()
+        for start, end in (
+            ((*name, *price), (*left, *source)),
+            ((*name, *price), source),
+            (name, source),
+            (name, word),
+        ):
+            text, right = line(*start), line(*end)
+            if (space := frame - text.cell_len - right.cell_len) > 0:
+                return text.append(" " * space).append_text(right)
+        return clipped(line(*word, *name), width, self._glyphs)
 
-    def _heading(self) -> Text:
-        if not isinstance(self._body, Ladder):
-            return line((f" {len(self._streams)} streams", TITLE))
-        (stream,) = self._streams
-        name = f" {self._glyphs.label(stream.symbol)} {stream.interval}"
-        parts: list[Cell] = [(name, TITLE)]
-        if (candle := self._body.newest) is not None:
-            changed, style = figures.change(candle, self._glyphs)
-            parts += [
-                (f"  {self._glyphs.label(candle.close_text)}", f"bold {style}"),
-                (f" {changed}", style),
-            ]
-        return line(*parts)
+    @property
+    def _badge(self) -> str:
+        return self._source.split(maxsplit=1)[0] if self._source.strip() else "?"
 
-    def _countdown(self) -> str:
+    def _name(self) -> tuple[Cell, ...]:
+        if isinstance(self._body, Ladder):
+            (stream,) = self._streams
+            name = f" {self._glyphs.label(stream.symbol)} {stream.interval}"
+            return ((name, TITLE),)
+        count = (f" {len(self._streams)} streams", TITLE)
+        interval = self._body.interval
+        return (count,) if interval is None else (count, (f" {interval}", ""))
+
+    def _price(self) -> tuple[Cell, ...]:
+        candle = self._body.newest if isinstance(self._body, Ladder) else None
+        if candle is None:
+            return ()
+        changed, style = figures.change(candle, self._glyphs)
+        return (
+            (f"  {self._glyphs.label(candle.close_text)}", f"bold {style}"),
+            (f" {changed}", style),
+        )
+
+    def _countdown(self) -> tuple[Cell, ...]:
         candle = self._body.newest if isinstance(self._body, Ladder) else None
         if candle is None or candle.closed:
-            return ""
+            return ()
         left = figures.left(candle, self._exchange_time)
         if left is None:
-            return ""
-        return f"closes in {figures.span(left)}  " if left > 0 else "closing  "
+            return ()
+        text = f"closes in {figures.span(left)}" if left > 0 else "closing"
+        return ((f"{text}  ", QUIET),)
 
     def _status(self, width: int) -> Text:
         time = self._exchange_time
@@ -170,7 +182,7 @@ class Table:
             self._stats,
             width=width,
             glyphs=self._glyphs,
-            badge=self._source.split()[0] if self._loud and self._source else "",
+            badge=self._badge if self._loud else "",
             waited={
                 name: self._now - since for name, (_, since) in self._since.items()
             },
