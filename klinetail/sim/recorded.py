@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Final
 
@@ -48,6 +48,7 @@ class Recorded(HistoryMarket):
         if not tapes:
             raise BadRecording("the recordings hold no closed candle")
         histories = {symbol: tapes[symbol].history(symbol) for symbol in sorted(tapes)}
+        missing = sum(tape.missing for tape in tapes.values())
         first = min(history.instrument.first for history in histories.values())
         end = max(tape.end for tape in tapes.values())
         start = first + min((end - first) // 2, HISTORY)
@@ -55,9 +56,19 @@ class Recorded(HistoryMarket):
             histories,
             start=max(first, start - start % MINUTE),
             end=end + LATEST + 1,
-            label="recordings (updates between closes are interpolated)",
+            label=_label(histories, missing),
         )
-        self.missing = sum(tape.missing for tape in tapes.values())
+        self.missing = missing
+
+
+def _label(histories: Mapping[str, History], missing: int) -> str:
+    names = [*histories]
+    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+    label = f"recordings of {', '.join(names[:5])}{more}"
+    label += ", the updates between closes interpolated"
+    if missing:
+        label += f", {missing} missing candles served as empty ones"
+    return label
 
 
 def _shorter(one: Interval, other: Interval) -> bool:

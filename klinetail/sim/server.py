@@ -73,6 +73,7 @@ class Server:
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping = asyncio.Event()
+        self._failure: Exception | None = None
 
     @property
     def port(self) -> int:
@@ -106,8 +107,11 @@ class Server:
         )
         self._thread.start()
         ready.wait()
-        if not self._thread.is_alive():
-            raise RuntimeError("the server's thread died at its start")
+
+    def wait(self) -> None:
+        """Block until the market has ended, which a synthetic one never does."""
+        self.ended.wait()
+        self._check()
 
     def stop(self) -> None:
         """Close everything, within about a second; does nothing if not running."""
@@ -116,6 +120,7 @@ class Server:
         self._call(self._stopping.set)
         self._thread.join(2 * _STOP_TIMEOUT)
         self._thread = self._socket = None
+        self._check()
 
     def disconnect_all(self, code: int | None = None) -> None:
         """Close every WebSocket connection with `code`; None breaks TCP itself.
@@ -155,9 +160,17 @@ class Server:
     def _run(self, listening: socket.socket, ready: threading.Event) -> None:
         try:
             asyncio.run(self._serve(listening, ready))
+        except Exception as error:  # noqa: BLE001 - raised again by stop and wait
+            self._failure = error
+            self.ended.set()
         finally:
             listening.close()
             ready.set()
+
+    def _check(self) -> None:
+        failure, self._failure = self._failure, None
+        if failure is not None:
+            raise failure
 
     async def _serve(self, listening: socket.socket, ready: threading.Event) -> None:
         self._loop = asyncio.get_running_loop()
