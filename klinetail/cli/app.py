@@ -8,6 +8,7 @@ import typer
 
 from klinetail import __version__
 from klinetail.cli.serve import serve
+from klinetail.cli.watch import watch
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -15,7 +16,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={
         "help_option_names": ["-h", "--help"],
-        "auto_envvar_prefix": "KLINETAIL",
     },
 )
 
@@ -40,4 +40,5 @@ def klinetail(
     """
 
 
+app.command(no_args_is_help=True)(watch)
 app.command()(serve)

@@ -195,6 +195,11 @@ class DataCollector:
         for mailbox in self._delivery.mailboxes:
             mailbox.close()
 
+    def exchange_time(self) -> int | None:
+        """Exchange time now, ms; None until it was read."""
+        with self._lock:
+            return self._moment().exchange if self._begun else None
+
     async def start_streaming(self) -> None:
         """Connect and subscribe. Returns when every stream is subscribed.
 

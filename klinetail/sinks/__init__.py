@@ -1,1 +1,1 @@
-"""."""
+"""Where records go, one file a kind: stdout, a file. Whole lines only, always."""

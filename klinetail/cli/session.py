@@ -1,0 +1,318 @@
+"""One run of `watch`: the parts wired together around one `poll` loop.
+
+The main thread owns stdout and the signals; candles come from the collector's
+threads through mailboxes, and each file has a thread of its own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import math
+import os
+import select
+import signal
+import sys
+import time
+from collections.abc import Callable
+from datetime import tzinfo
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from klinetail.candle import Stream
+from klinetail.cli import complain
+from klinetail.cli.outlets import LineOutlet, TableOutlet
+from klinetail.cli.signals import Signals
+from klinetail.collector import DataCollector
+from klinetail.errors import ExitCode, OutputError
+from klinetail.events import Event
+from klinetail.formats import FORMATS
+from klinetail.mailbox import Latest, Mailbox, Pace
+from klinetail.notices import Notices, receipt
+from klinetail.protocol.routes import Route
+from klinetail.sinks.file import FileSink, FileThread
+from klinetail.sinks.stdout import ReaderGone, StdoutSink
+from klinetail.tee import Tee
+
+if TYPE_CHECKING:
+    from klinetail.cli.outlets import Outlet
+    from klinetail.view.screen import Screen
+
+STOPPING: Final = 1.7
+"""Seconds from a signal to the end, whatever the outputs do; the promise is 2."""
+
+_COLLECTOR: Final = 1.0
+_ROWS: Final = 500
+_ONE_SHOT: Final = 30.0
+
+
+class Plan(NamedTuple):
+    """What was asked for."""
+
+    streams: list[Stream]
+    route: Route
+    source: str
+    lines: int
+    follow: bool
+    limit: int | None
+    updates: bool
+    output: str
+    """`table`, `jsonl` or `csv`."""
+    files: list[str]
+    zone: tzinfo
+    color: str
+    quiet: bool
+    verbose: bool
+    hold: float
+
+
+class Session:
+    """Runs a plan until it is done or stopped.
+
+    Args:
+        plan: what to do.
+        signals: entered already; its `fd` wakes the loop.
+        stack: what the session opens is closed with it.
+
+    Raises:
+        KlinetailError: an output cannot be opened.
+    """
+
+    def __init__(
+        self, plan: Plan, signals: Signals, stack: contextlib.ExitStack
+    ) -> None:
+        self._plan = plan
+        self._signals = signals
+        self._code = ExitCode.OK
+        self._notices = Notices(verbose=plan.verbose)
+        self._screen: Screen | None = None
+        self._stop_by: float | None = None
+        """Monotonic seconds; set from the moment on that the run is to end."""
+        self._counted = False
+        self._lost = False
+        """stdout gets no more; what it was given already still goes out."""
+        self._sinks = [FileSink(path) for path in plan.files]
+        boxes = [self._mailbox(path) for path in plan.files]
+        self._files = [
+            FileThread(sink, box, self._on_file_end)
+            for sink, box in zip(self._sinks, boxes, strict=True)
+        ]
+        self._stdout_box = self._mailbox("stdout")
+        latest = Latest(_ROWS, notify=signals.wake)
+        self._outlet: Outlet | None = None
+        if plan.output != "table":
+            sink = StdoutSink(sys.stdout.fileno(), FORMATS[plan.output])
+            self._outlet = LineOutlet(sink, self._stdout_box)
+            boxes.append(self._stdout_box)
+        self._boxes = boxes
+        self._tee = Tee(
+            boxes,
+            latest=latest if plan.output == "table" else None,
+            count=plan.limit,
+            on_event=self._on_event,
+            on_done=self._on_counted,
+        )
+        self._collector = DataCollector(
+            plan.streams,
+            self._tee.candle,
+            on_event=self._tee.event,
+            lines=plan.lines,
+            hold=plan.hold,
+            follow=plan.follow,
+            patience=_ONE_SHOT,
+            route=plan.route,
+        )
+        self._collector.ended.add_done_callback(signals.wake)
+        if plan.output == "table":
+            self._outlet = self._table(latest, stack)
+        logging.getLogger("klinetail").addHandler(_Said(self.say))
+
+    def _mailbox(self, name: str) -> Mailbox:
+        mailbox = Mailbox(
+            updates=self._plan.updates,
+            notify=self._signals.wake,
+            on_pace=lambda pace, skipped: self._on_pace(name, mailbox, pace, skipped),
+        )
+        return mailbox
+
+    def _table(self, latest: Latest, stack: contextlib.ExitStack) -> Outlet:
+        from klinetail.view.screen import Screen
+        from klinetail.view.table import Table
+        from klinetail.view.terminal import console_for, glyphs_of
+
+        plan = self._plan
+        table = Table(
+            plan.streams,
+            tz=plan.zone,
+            source=plan.source,
+            glyphs=glyphs_of(sys.stdout),
+        )
+        console = console_for(sys.stdout, os.environ, plan.color)  # type: ignore[arg-type]
+        self._screen = stack.enter_context(Screen(console))
+
+        def refresh(now: float) -> None:
+            with self._tee.lock:
+                table.status(self._tee.stats, self._collector.exchange_time(), now)
+
+        return TableOutlet(self._screen, table, latest, refresh)
+
+    # The loop
+
+    def run(self) -> ExitCode:
+        """Run to the end; returns the exit code."""
+        for thread in self._files:
+            thread.start()
+        self._collector.start()
+        due = 0.0
+        while not self._finished(now := time.monotonic()):
+            ready = self._poll(max(0.0, min(due, self._stop_by or math.inf) - now))
+            self._signals.clear()
+            self._heed_signals()
+            due = self._step(ready)
+            if self._stop_by is None and self._over():
+                self._stop(math.inf)
+        self._say_unwritten()
+        return self._code
+
+    def _poll(self, timeout: float) -> int:
+        poller = select.poll()
+        poller.register(self._signals.fd, select.POLLIN)
+        interest = None if self._outlet is None else self._outlet.interest()
+        if interest is not None:
+            poller.register(*interest)
+        milliseconds = None if timeout == math.inf else math.ceil(timeout * 1000)
+        ready = dict(poller.poll(milliseconds))
+        return 0 if interest is None else ready.get(interest[0], 0)
+
+    def _heed_signals(self) -> None:
+        signals = self._signals
+        if signals.resized and self._screen is not None:
+            signals.resized = False
+            self._screen.resized()
+        if signals.suspended:
+            if self._screen is not None:
+                self._screen.suspend()
+            signals.suspend()
+            if self._screen is not None:
+                self._screen.resume()
+        if signals.stop is not None and (self._stop_by or math.inf) == math.inf:
+            if signals.stop is signal.SIGHUP:
+                self._code = ExitCode.HANGUP
+            self._stop(time.monotonic() + STOPPING)
+
+    def _step(self, ready: int) -> float:
+        if self._outlet is None:
+            return math.inf
+        try:
+            due = self._outlet.step(ready, time.monotonic())
+            if not (self._lost and self._outlet.done):
+                return due
+        except ReaderGone:
+            if self._files:
+                self.say("the reader of stdout went away; the recording goes on")
+            else:
+                self._code = ExitCode.READER_GONE
+        except OutputError as error:
+            self._fail(error)
+        self._outlet = None
+        return math.inf
+
+    def _over(self) -> bool:
+        """Whether there is nothing more to do."""
+        if self._outlet is None and not any(t.is_alive() for t in self._files):
+            return True
+        return self._counted or self._collector.ended.done()
+
+    def _stop(self, stop_by: float) -> None:
+        """Take in nothing more; put out what came, until `stop_by` at most."""
+        again, self._stop_by = self._stop_by is not None, stop_by
+        if again:
+            return
+        ended = self._collector.ended
+        error = ended.exception() if ended.done() else None
+        if error is not None:
+            self.say(str(error))
+            self._code = getattr(error, "exit_code", ExitCode.BUG)
+        self._collector.stop(_COLLECTOR)
+        for box in self._boxes:
+            box.close()
+
+    def _finished(self, now: float) -> bool:
+        if self._stop_by is None:
+            return False
+        if now >= self._stop_by:
+            return True
+        outlet = self._outlet is None or self._outlet.done
+        return outlet and not any(thread.is_alive() for thread in self._files)
+
+    def _say_unwritten(self) -> None:
+        """Say what could not be put out in time."""
+        unwritten = [name for name, done in self._outputs() if not done]
+        for name in unwritten:
+            self.say(f"{name}: not everything could be written in time")
+        if unwritten:
+            self._code = ExitCode.OUTPUT
+
+    def _outputs(self) -> list[tuple[str, bool]]:
+        outputs = [] if self._outlet is None else [("stdout", self._outlet.done)]
+        for sink, thread in zip(self._sinks, self._files, strict=True):
+            outputs.append((sink.path, not thread.is_alive()))
+        return outputs
+
+    # News from other threads
+
+    def _on_event(self, event: Event) -> None:
+        if not self._plan.quiet:
+            for line in self._notices.lines(event):
+                self.say(line)
+
+    def _on_counted(self) -> None:
+        self._counted = True
+        self._signals.wake()
+
+    def _on_pace(self, name: str, box: Mailbox, pace: Pace, skipped: int) -> None:
+        if pace is Pace.BEHIND:
+            self.say(f"{name} is behind: nobody waits for it; closed candles queue up")
+        elif pace is Pace.FOLLOWING:
+            self.say(f"{name} has caught up ({skipped:,} forming candles skipped)")
+        else:
+            self.say(f"{name} is too far behind and gets no more candles")
+            self._code = ExitCode.OUTPUT
+            self._lost = self._lost or box is self._stdout_box
+            box.close()
+
+    def _on_file_end(self, error: OutputError | None) -> None:
+        if error is not None:
+            self._fail(error)
+        self._signals.wake()
+
+    def _fail(self, error: OutputError) -> None:
+        self.say(str(error))
+        self._code = ExitCode.OUTPUT
+
+    def say(self, text: str) -> None:
+        """One line for the person: on stderr, or after the table if that is there."""
+        if self._screen is not None and sys.stderr.isatty():
+            self._screen.say(f"klinetail: {text}")
+        else:
+            complain(text)
+
+    def receipt(self) -> None:
+        """Say what was delivered."""
+        if self._plan.quiet:
+            return
+        files = [(sink.path, sink.written) for sink in self._sinks]
+        with self._tee.lock:
+            complain(receipt(self._tee.stats, files, self._plan.source))
+
+
+class _Said(logging.Handler):
+    """Passes our own log records, which tell of bugs, on as notices."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        super().__init__(logging.ERROR)
+        self._say = say
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Say it, and the last line of its traceback."""
+        error = record.exc_info[1] if record.exc_info else None
+        self._say(record.getMessage() + ("" if error is None else f": {error!r}"))

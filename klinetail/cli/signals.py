@@ -1,0 +1,82 @@
+"""Signals as bytes in a pipe: a handler only takes a note and wakes the main loop."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from types import FrameType, TracebackType
+from typing import Any, Self
+
+_STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class Signals:
+    """Owns the process's signals while entered.
+
+    The first SIGINT, SIGTERM or SIGHUP asks to stop; after it, SIGINT raises
+    KeyboardInterrupt. `fd` becomes readable when there is news.
+
+    Args:
+        suspending: take note of SIGTSTP too, instead of just stopping.
+    """
+
+    def __init__(self, *, suspending: bool = False) -> None:
+        self.stop: signal.Signals | None = None
+        """The signal that asked to stop."""
+        self.resized = False
+        self.suspended = False
+        self.fd, self._wake_fd = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._suspending = suspending
+        self._previous: dict[signal.Signals, Any] = {}
+
+    def __enter__(self) -> Self:
+        noted = [*_STOPS, signal.SIGWINCH]
+        if self._suspending:
+            noted.append(signal.SIGTSTP)
+        for number in noted:
+            # nohup ignores SIGHUP, and a shell's background job SIGINT: so it stays.
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                self._previous[number] = signal.signal(number, self._note)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+        os.close(self.fd)
+        os.close(self._wake_fd)
+        self._wake_fd = -1
+
+    def _note(self, number: int, _: FrameType | None) -> None:
+        if number == signal.SIGWINCH:
+            self.resized = True
+        elif number == signal.SIGTSTP:
+            self.suspended = True
+        elif self.stop is None:
+            self.stop = signal.Signals(number)
+        elif number == signal.SIGINT:
+            raise KeyboardInterrupt
+        self.wake()
+
+    def wake(self, *_: object) -> None:
+        """Make `fd` readable; callable from any thread and as any callback."""
+        with contextlib.suppress(OSError):  # full means awake, closed means over
+            os.write(self._wake_fd, b"\0")
+
+    def clear(self) -> None:
+        """Make `fd` unreadable until there is news again."""
+        with contextlib.suppress(BlockingIOError):
+            while len(os.read(self.fd, 4096)) == 4096:
+                pass
+
+    def suspend(self) -> None:
+        """Stop the process as Ctrl-Z would have; returns when it goes on."""
+        self.suspended = False
+        signal.signal(signal.SIGTSTP, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGTSTP)
+        signal.signal(signal.SIGTSTP, self._note)

@@ -1,0 +1,75 @@
+"""The words of a command line: streams and time zones. Pure."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime, tzinfo
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from klinetail.candle import Interval, Stream
+from klinetail.errors import UsageError
+
+_INTERVAL: Final = re.compile(r"\d+[A-Za-z]").fullmatch
+
+
+def parse_streams(words: Sequence[str]) -> list[Stream]:
+    """The streams that words name: `btcusdt ethusdt 1m 5m` are four, `btcusdt@5m`
+    is one; without an interval it is 1m. Commas separate like spaces.
+
+    Raises:
+        UsageError: no symbol, or something that is neither.
+    """
+    symbols: list[str] = []
+    intervals: list[Interval] = []
+    streams: list[Stream] = []
+    for word in filter(None, ",".join(words).split(",")):
+        if "@" in word:
+            symbol, _, name = word.partition("@")
+            streams.append(Stream.of(symbol, _interval(name)))
+        elif _INTERVAL(word):
+            intervals.append(_interval(word))
+        else:
+            symbols.append(word)
+    if not symbols and not streams:
+        raise UsageError("which symbol? for example: klinetail watch btcusdt 1m")
+    if not symbols and intervals:
+        raise UsageError(f"of which symbol shall {intervals[0]} be?")
+    streams.extend(
+        Stream.of(symbol, interval)
+        for symbol in symbols
+        for interval in intervals or [Interval.M1]
+    )
+    return list(dict.fromkeys(streams))
+
+
+def _interval(name: str) -> Interval:
+    try:
+        return Interval(name)
+    except ValueError:
+        pass
+    alike = difflib.get_close_matches(name, list(Interval), n=2, cutoff=0.5)
+    if name.lower() in list(Interval):
+        alike = [name.lower(), *(other for other in alike if other != name.lower())]
+    hint = f", did you mean {' or '.join(alike)}" if alike else ""
+    raise UsageError(f"there is no interval {name!r}{hint}: {' '.join(Interval)}")
+
+
+def parse_zone(name: str) -> tzinfo:
+    """The time zone of a name: `local`, `UTC` or one such as `Europe/Vienna`.
+
+    Raises:
+        UsageError: there is none of that name.
+    """
+    if name.lower() == "local":
+        return datetime.now().astimezone().tzinfo or UTC
+    if name.lower() == "utc":
+        return UTC
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError):  # KeyError: ZoneInfoNotFoundError
+        raise UsageError(
+            f"there is no time zone {name!r}; try local, UTC or one like Europe/Vienna"
+        ) from None

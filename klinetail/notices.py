@@ -1,0 +1,115 @@
+"""What a person should hear while it runs and at the end, as plain lines. Pure.
+
+One line a change of state, not one an attempt. Text from the network is in these
+lines as it came; whoever prints them escapes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from klinetail.events import (
+    Drop,
+    DropEvent,
+    EndedEvent,
+    Event,
+    GapEvent,
+    LinkEvent,
+    LinkState,
+    RevisionEvent,
+)
+from klinetail.stats import Stats
+
+
+class Notices:
+    """Turns events into lines.
+
+    Args:
+        verbose: also say what was dropped, and each change of a link.
+    """
+
+    def __init__(self, *, verbose: bool = False) -> None:
+        self._verbose = verbose
+        self._down: set[str] = set()
+        self._said_bad = False
+
+    def lines(self, event: Event) -> list[str]:
+        """What to say about an event: often nothing."""
+        match event:
+            case GapEvent(stream, start, end, reason) if event.filled:
+                return [f"gap filled: {stream} {_range(start, end)} (not in order)"]
+            case GapEvent(stream, start, end, reason):
+                return [f"gap: {stream} {_range(start, end)} is missing: {reason}"]
+            case RevisionEvent(delivered, revised):
+                when = utc(delivered.open_time)
+                change = f"{delivered.close_text} is now {revised.close_text}"
+                return [f"revised: {delivered.stream} {when}: close {change}"]
+            case EndedEvent(stream, status):
+                return [f"ended: {stream} is not traded any more ({status})"]
+            case DropEvent():
+                return self._dropped(event)
+            case LinkEvent():
+                return self._link(event)
+            case _:
+                return []
+
+    def _dropped(self, event: DropEvent) -> list[str]:
+        if event.why is Drop.BAD and (self._verbose or not self._said_bad):
+            self._said_bad = True
+            return [f"dropped a message: {event.detail}"]
+        return [f"dropped: {event.why} {event.stream}"] if self._verbose else []
+
+    def _link(self, event: LinkEvent) -> list[str]:
+        name = event.link
+        if event.state is LinkState.WAITING:
+            first = name not in self._down
+            self._down.add(name)
+            if first or self._verbose:
+                tries = f"trying again in {event.delay:.1f} s"
+                return [f"{event.reason}; {tries}, and on until it works"]
+        elif event.state in (LinkState.LIVE, LinkState.IDLE) and name in self._down:
+            self._down.discard(name)
+            return ["connected again"]
+        elif self._verbose:
+            return [f"{name}: {event.state}"]
+        return []
+
+
+def receipt(stats: Stats, files: Sequence[tuple[str, int]], source: str) -> str:
+    """The last line: what was delivered, and what was not.
+
+    Args:
+        stats: the run's figures.
+        files: path and candles written, of each recording.
+        source: where the candles came from.
+    """
+    candles = _plural(stats.closed, "candle")
+    if stats.by_rest:
+        candles += f" ({stats.by_rest:,} by REST)"
+    parts = [candles, _plural(stats.gaps, "gap")]
+    if stats.gaps:
+        parts[-1] += f" ({stats.gaps_filled:,} filled late)"
+    parts.append(f"{_plural(stats.dropped[Drop.DUPLICATE], 'duplicate')} dropped")
+    if bad := stats.dropped[Drop.BAD]:
+        parts.append(f"{_plural(bad, 'bad message')} dropped")
+    if stats.revisions:
+        parts.append(_plural(stats.revisions, "revision"))
+    parts.append(_plural(stats.reconnects, "reconnect"))
+    if (delay := stats.close_delay) is not None:
+        parts.append(f"closes {delay[0]:.1f} s late (median; {delay[1]:.1f} s at most)")
+    parts.extend(f"wrote {path} ({count:,})" for path, count in files)
+    return f"{', '.join(parts)}; from {source}"
+
+
+def utc(time: int) -> str:
+    """A time in ms as text for people, UTC."""
+    return datetime.fromtimestamp(time / 1000, UTC).strftime("%Y-%m-%d %H:%MZ")
+
+
+def _range(start: int, end: int) -> str:
+    return f"{utc(start)} to before {utc(end)}"
+
+
+def _plural(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

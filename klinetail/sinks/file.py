@@ -1,0 +1,146 @@
+"""A file as a sink: appended to, one whole line a write, by one writer at a time."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import threading
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+
+from klinetail.candle import Candle
+from klinetail.errors import OutputError, UsageError
+from klinetail.events import CandleEvent
+from klinetail.formats import by_suffix
+from klinetail.mailbox import Mailbox
+
+
+class FileSink:
+    """Appends candles to a file. What fails to be written whole is taken back.
+
+    A context manager; the file is locked while it is open.
+
+    Args:
+        path: its suffix tells the format.
+
+    Raises:
+        UsageError: the suffix tells none, or the file is no recording of that format.
+        OutputError: it cannot be opened, or another process writes to it.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.written = 0
+        """Candles."""
+        self._format = by_suffix(path)
+        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+        try:
+            self._fd = os.open(path, flags, 0o644)
+        except OSError as error:
+            raise OutputError(f"{path}: {error.strerror}") from error
+        try:
+            self._lock()
+            self._check()
+        except BaseException:
+            os.close(self._fd)
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        os.close(self._fd)
+
+    def _lock(self) -> None:
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise OutputError(
+                f"{self.path}: another process is writing to it"
+            ) from error
+        except OSError:
+            pass  # a file system without locks
+
+    def _check(self) -> None:
+        """Only append to what continues: the same header, whole lines."""
+        header = self._format.HEADER
+        try:
+            size = os.fstat(self._fd).st_size
+            if size == 0:
+                self._write(header)
+                return
+            begins = os.pread(self._fd, len(header), 0)
+            ends = os.pread(self._fd, 1, size - 1)
+        except OSError as error:
+            raise OutputError(f"{self.path}: {error.strerror}") from error
+        if begins != header:
+            raise UsageError(
+                f"{self.path}: it begins with another header than klinetail's;"
+                " choose another file"
+            )
+        if ends != b"\n":
+            raise UsageError(
+                f"{self.path}: its last line is torn; remove that line or choose"
+                " another file"
+            )
+
+    def write(self, candle: Candle) -> None:
+        """Append one candle.
+
+        Raises:
+            OutputError: it could not be written; the file still ends in a whole line.
+        """
+        self._write(self._format.encode((candle,)))
+        self.written += 1
+
+    def _write(self, line: bytes) -> None:
+        written = 0
+        try:
+            while written < len(line):
+                written += os.write(self._fd, line[written:])
+        except OSError as error:
+            if written:
+                with contextlib.suppress(OSError):
+                    os.ftruncate(self._fd, os.fstat(self._fd).st_size - written)
+            raise OutputError(f"{self.path}: {error.strerror}") from error
+
+
+class FileThread(threading.Thread):
+    """Writes what comes through a mailbox to a file until the mailbox is done.
+
+    Args:
+        sink: closed at the end.
+        mailbox: ended if the file fails, so that nobody waits for it.
+        on_end: called on this thread at the end, with the error if the file failed.
+    """
+
+    def __init__(
+        self,
+        sink: FileSink,
+        mailbox: Mailbox,
+        on_end: Callable[[OutputError | None], object],
+    ) -> None:
+        super().__init__(name=f"klinetail-file-{sink.path}", daemon=True)
+        self._sink = sink
+        self._mailbox = mailbox
+        self._on_end = on_end
+
+    def run(self) -> None:
+        """Write until there is no more."""
+        failure: OutputError | None = None
+        with self._sink:
+            try:
+                for event in self._mailbox:
+                    if isinstance(event, CandleEvent):
+                        self._sink.write(event.candle)
+            except OutputError as error:
+                self._mailbox.close()
+                failure = error
+        self._on_end(failure)

@@ -1,0 +1,102 @@
+"""stdout as a sink that never blocks and never tears a line.
+
+A pipe that is not empty takes 4 KiB without blocking, an empty one all that it
+holds; more is not tried. So whoever writes can still hear a signal while the reader
+of the pipe sleeps, and the reader's end is noticed at once, not at the next candle.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import select
+import stat
+import struct
+import termios
+from collections.abc import Sequence
+from typing import Final
+
+from klinetail.candle import Candle
+from klinetail.errors import OutputError
+from klinetail.formats import Format
+
+MOST: Final = 65_536
+"""Bytes of one write."""
+
+
+class ReaderGone(Exception):
+    """The reader of the pipe went away."""
+
+
+class StdoutSink:
+    """Writes candles to a file descriptor as it takes them.
+
+    Args:
+        fd: the descriptor; it stays open.
+        form: the format; its header goes first.
+
+    Raises:
+        OutputError: the descriptor is not open.
+    """
+
+    def __init__(self, fd: int, form: Format) -> None:
+        self.fd = fd
+        self.written = 0
+        """Candles handed to `offer` whose lines are all written."""
+        self._format = form
+        self._pending = form.HEADER
+        self._offered = 0
+        try:
+            self._is_pipe = stat.S_ISFIFO(os.fstat(fd).st_mode)
+        except OSError as error:
+            raise OutputError(f"stdout is closed: {error.strerror}") from error
+
+    @property
+    def pending(self) -> bool:
+        """Whether something waits to be written."""
+        return bool(self._pending)
+
+    def offer(self, candles: Sequence[Candle]) -> None:
+        """Take candles in; `write` puts them out."""
+        self._pending += self._format.encode(candles)
+        self._offered += len(candles)
+
+    def write(self) -> None:
+        """Write what the descriptor takes without blocking; call it when `poll` says
+        that it takes something.
+
+        Raises:
+            ReaderGone: nobody reads the pipe any more.
+            OutputError: it cannot be written, a full disk for instance.
+        """
+        if not self._pending:
+            return
+        try:
+            written = os.write(self.fd, _whole_lines(self._pending, self._room()))
+        except BlockingIOError:
+            return
+        except BrokenPipeError as error:
+            raise ReaderGone from error
+        except OSError as error:
+            raise OutputError(f"stdout: {error.strerror}") from error
+        self._pending = self._pending[written:]
+        if not self._pending:
+            self.written = self._offered
+
+    def _room(self) -> int:
+        if not self._is_pipe:
+            return MOST
+        unread = struct.unpack(
+            "i", fcntl.ioctl(self.fd, termios.FIONREAD, struct.pack("i", 0))
+        )[0]
+        if unread:
+            return select.PIPE_BUF
+        return min(MOST, fcntl.fcntl(self.fd, fcntl.F_GETPIPE_SZ))
+
+
+def _whole_lines(data: bytes, most: int) -> bytes:
+    """The first lines of `data` that make up at most `most` bytes, one at least."""
+    if len(data) <= most:
+        return data
+    end = data.rfind(b"\n", 0, most)
+    return data[: end + 1] if end >= 0 else data[: data.index(b"\n") + 1]
