@@ -6,6 +6,7 @@ A decoder raises `BadRecording` for a line that is no candle, and nothing else.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import PurePath
 from typing import Protocol
 
 from klinetail.candle import Candle
@@ -32,7 +33,7 @@ def by_suffix(path: str) -> Format:
     Raises:
         UsageError: by none.
     """
-    suffix = path.rpartition(".")[2].lower()
+    suffix = PurePath(path).suffix[1:].lower()
     if suffix not in FORMATS:
         known = " or ".join(f".{name}" for name in FORMATS)
         raise UsageError(f"{path}: name it {known}, the suffix tells the format")

@@ -7,6 +7,7 @@ of ours.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Final
 
@@ -60,9 +61,9 @@ def decode(line: bytes) -> Candle:
     if (fault := symbol_fault(symbol)) is not None:
         raise BadRecording(f"no record: {fault}")
     if interval not in Interval.__members__.values():
-        raise BadRecording(f"no record: there is no interval {interval!r}")
+        raise BadRecording(f"no record: there is no interval {interval[:20]!r}")
     if closed not in ("true", "false") or source not in Source.__members__.values():
-        raise BadRecording(f"no record: it ends in {closed!r}, {source!r}")
+        raise BadRecording(f"no record: it ends in {closed[:20]!r}, {source[:20]!r}")
     stream = Stream(symbol, Interval(interval))
     return _candle(stream, fields[2:13], closed == "true", Source(source))
 
@@ -81,6 +82,9 @@ def decode_dump(line: bytes, stream: Stream) -> Candle:
     return _candle(stream, fields[:11], True, Source.REST)
 
 
+_WHOLE_NUMBER: Final = re.compile("0|[1-9][0-9]{0,15}").fullmatch
+
+
 def _fields(line: bytes, least: int) -> list[str]:
     try:
         fields = line.decode().rstrip("\r\n").split(",")
@@ -95,7 +99,7 @@ def _candle(
     stream: Stream, fields: Sequence[str], closed: bool, source: Source
 ) -> Candle:
     integers = (fields[0], fields[6], fields[8])
-    if any(not (text.isascii() and text.isdigit()) for text in integers):
+    if not all(map(_WHOLE_NUMBER, integers)):
         raise BadRecording("no candle: a time or the count is no whole number")
     candle = Candle(
         stream,
