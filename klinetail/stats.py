@@ -41,7 +41,7 @@ class Stats:
         """Streams whose symbol is not traded any more."""
         self.dropped: Counter[Drop] = Counter()
         self.links: dict[str, LinkEvent] = {}
-        """Each link's latest event."""
+        """Each link's latest event; links without work are left out."""
         self.reconnects = 0
         self._was_live: set[str] = set()
         self._delays: deque[int] = deque(maxlen=_DELAYS_KEPT)

@@ -175,6 +175,15 @@ class TestStream:
 
         assert symbol == symbol.lower()
         assert Stream.of(symbol, interval) == stream
+        assert Stream.parse(str(stream)) == stream
+
+    def test_a_name_without_an_interval_is_of_minutes(self):
+        assert Stream.parse("btcusdt") == Stream("BTCUSDT", Interval.M1)
+
+    @pytest.mark.parametrize("name", ["", "@1m", "btcusdt@7m", "btcusdt@1m@1m", "a b"])
+    def test_a_name_of_no_stream_is_a_usage_error(self, name):
+        with pytest.raises(UsageError):
+            Stream.parse(name)
 
     @pytest.mark.parametrize(
         "symbol", ["币安人生usdt", "btcusdt_261225", "a", "9" * 40]

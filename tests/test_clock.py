@@ -1,0 +1,97 @@
+"""Exchange time, against a model that keeps everything it was told."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from klinetail.clock import AHEAD, ExchangeClock, Moment
+
+START = 1_700_000_000_000
+
+# Monotonic time moves in 1/1024 s, which a float holds exactly.
+ticks = st.integers(0, 200 * 1024)
+steps = st.lists(
+    st.tuples(st.just("wait"), ticks)
+    | st.tuples(st.just("sync"), st.integers(-300_000, 300_000))
+    | st.tuples(st.just("see"), st.integers(-200_000, 200_000)),
+    max_size=30,
+)
+
+
+def test_has_no_time_before_the_exchange_told_one():
+    with pytest.raises(RuntimeError, match="never read"):
+        ExchangeClock().now(0.0)
+
+
+def test_goes_on_with_local_monotonic_time():
+    clock = ExchangeClock()
+    clock.sync(START, 500.0)
+    assert clock.now(500.0) == START
+    assert clock.now(501.5) == START + 1500
+    assert clock.moment(501.5) == Moment(exchange=START + 1500, monotonic=501.5)
+
+
+def test_a_later_event_time_moves_it_ahead():
+    clock = ExchangeClock()
+    clock.sync(START, 0.0)
+    assert clock.see(START + 700, 0.0)
+    assert clock.now(0.0) == START + 700
+    assert clock.now(0.5) == START + 700
+    assert clock.now(1.0) == START + 1000
+
+
+def test_an_earlier_event_time_does_not_move_it_back():
+    clock = ExchangeClock()
+    clock.sync(START, 0.0)
+    assert clock.see(START - 86_400_000, 1.0)
+    assert clock.now(1.0) == START + 1000
+
+
+def test_an_event_time_far_ahead_waits_until_the_exchanges_time_agrees():
+    clock = ExchangeClock()
+    clock.sync(START, 0.0)
+    far = START + AHEAD + 1
+
+    assert clock.see(far - 1, 0.0)
+    assert clock.now(0.0) == far - 1
+    assert not clock.see(far + AHEAD, 0.0)
+    assert clock.now(0.0) == far - 1
+    clock.sync(far + 1, 0.0)
+    assert clock.see(far + AHEAD, 0.0)
+    assert clock.now(0.0) == far + AHEAD
+
+
+def test_a_synced_time_that_went_back_does_not_undo_events():
+    clock = ExchangeClock()
+    clock.sync(START, 0.0)
+    clock.see(START + 5000, 0.0)
+    clock.sync(START - 5000, 0.0)
+    assert clock.now(0.0) == START + 5000
+    assert clock.now(20.0) == START + 15_000
+
+
+@given(steps)
+def test_is_the_later_of_synced_and_seen(steps):
+    clock = ExchangeClock()
+    clock.sync(START, 0.0)
+    tick, synced, synced_at, believed = 0, START, 0, [0]
+
+    def model():
+        return max(synced + (tick - synced_at) * 1000 // 1024, *believed, 0)
+
+    for kind, value in steps:
+        before = clock.now(tick / 1024)
+        if kind == "wait":
+            tick += value
+            assert clock.now(tick / 1024) >= before
+        elif kind == "sync":
+            synced, synced_at = START + value, tick
+            clock.sync(synced, tick / 1024)
+        else:
+            event_time = model() + value
+            believable = value <= AHEAD
+            assert clock.see(event_time, tick / 1024) == believable
+            if believable:
+                believed.append(event_time)
+            assert clock.now(tick / 1024) >= before
+        assert clock.now(tick / 1024) == model()

@@ -1,0 +1,110 @@
+"""The figures are what a naive count of the events says."""
+
+from statistics import median
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from klinetail.candle import MINUTE, Source
+from klinetail.events import (
+    CandleEvent,
+    Drop,
+    DropEvent,
+    EndedEvent,
+    GapEvent,
+    LinkEvent,
+    LinkState,
+    RevisionEvent,
+)
+from klinetail.stats import Stats
+from tests.strategies import BTCUSDT_1M, candle, candles
+
+START = 1_700_000_040_000
+
+
+def gap(*filling):
+    return GapEvent(BTCUSDT_1M, START, START + MINUTE, "why", tuple(filling))
+
+
+events = st.one_of(
+    candles().map(CandleEvent),
+    st.sampled_from([gap(), gap(candle()), RevisionEvent(candle(), candle())]),
+    st.just(EndedEvent(BTCUSDT_1M, "SETTLING")),
+    st.builds(DropEvent, st.sampled_from(Drop)),
+    st.builds(LinkEvent, st.sampled_from(["a", "b"]), st.sampled_from(LinkState)),
+)
+
+
+def applied(events):
+    stats = Stats()
+    for event in events:
+        stats.apply(event)
+    return stats
+
+
+def count(events, kind, condition=lambda event: True):
+    return sum(isinstance(event, kind) and condition(event) for event in events)
+
+
+@given(st.lists(events, max_size=40))
+def test_counts_what_happened(events):
+    stats = applied(events)
+
+    assert stats.closed == count(events, CandleEvent, lambda e: e.candle.closed)
+    assert stats.updates == count(events, CandleEvent, lambda e: not e.candle.closed)
+    assert stats.by_rest == count(
+        events, CandleEvent, lambda e: e.candle.closed and e.candle.source == "rest"
+    )
+    assert stats.gaps == count(events, GapEvent, lambda e: not e.candles)
+    assert stats.gaps_filled == count(events, GapEvent, lambda e: bool(e.candles))
+    assert stats.revisions == count(events, RevisionEvent)
+    assert stats.ended == count(events, EndedEvent)
+    for why in Drop:
+        dropped = count(events, DropEvent, lambda e, why=why: e.why is why)
+        assert stats.dropped[why] == dropped
+
+
+@given(st.lists(events, max_size=40))
+def test_a_link_that_is_live_again_reconnected(events):
+    stats = applied(events)
+    reconnects = 0
+    for link in ("a", "b"):
+        told = [e for e in events if isinstance(e, LinkEvent) and e.link == link]
+        in_use = bool(told) and told[-1].state is not LinkState.IDLE
+        assert stats.links.get(link) == (told[-1] if in_use else None)
+        live = sum(event.state is LinkState.LIVE for event in told)
+        reconnects += max(0, live - 1)
+    assert stats.reconnects == reconnects
+
+
+@given(st.lists(events, max_size=40))
+def test_the_delay_is_from_close_to_push_of_the_pushed_closes(events):
+    delays = [
+        (e.candle.event_time - e.candle.close_time) / 1000
+        for e in events
+        if isinstance(e, CandleEvent)
+        and e.candle.closed
+        and e.candle.source is Source.STREAM
+    ]
+    found = applied(events).close_delay
+    if not delays:
+        assert found is None
+    else:
+        assert abs(found[0] - median(delays)) < 1e-6
+        assert found[1] == max(delays)
+
+
+def test_only_the_latest_delays_are_kept():
+    stats = applied([CandleEvent(candle(delay=60_000))])
+    for _ in range(9_999):
+        stats.apply(CandleEvent(candle(delay=10)))
+    assert stats.close_delay == (0.01, 60.0)
+    stats.apply(CandleEvent(candle(delay=10)))
+    assert stats.close_delay == (0.01, 0.01)
+
+
+def test_at_the_start_there_is_nothing():
+    stats = Stats()
+    assert (stats.closed, stats.updates, stats.gaps, stats.reconnects) == (0, 0, 0, 0)
+    assert stats.close_delay is None
+    assert stats.links == {}
