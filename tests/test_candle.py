@@ -321,6 +321,10 @@ class TestCandle:
             ({"low_text": "100.51"}, "outside low to high"),
             ({"high_text": "100.49"}, "outside low to high"),
             ({"high_text": "99"}, "outside low to high"),
+            ({"open_text": "99.99"}, "outside low to high"),
+            ({"open_text": "100.91"}, "outside low to high"),
+            ({"close_text": "99.99"}, "outside low to high"),
+            ({"close_text": "100.91"}, "outside low to high"),
         ],
     )
     def test_names_what_cannot_be(self, changes, fault):

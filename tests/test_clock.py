@@ -45,6 +45,9 @@ def test_an_earlier_event_time_does_not_move_it_back():
     clock.sync(START, 0.0)
     assert clock.see(START - 86_400_000, 1.0)
     assert clock.now(1.0) == START + 1000
+    clock.see(START + 7000, 1.0)
+    assert clock.see(START + 6999, 1.0)
+    assert clock.now(1.0) == START + 7000
 
 
 def test_an_event_time_far_ahead_waits_until_the_exchanges_time_agrees():
