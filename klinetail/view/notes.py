@@ -72,4 +72,7 @@ def _values(candle: Candle) -> tuple[tuple[str, str], ...]:
         ("open", candle.open_text),
         ("volume", candle.volume_text),
         ("trades", str(candle.count)),
+        ("quote volume", candle.quote_volume_text),
+        ("taker buy volume", candle.taker_buy_volume_text),
+        ("taker buy quote volume", candle.taker_buy_quote_volume_text),
     )

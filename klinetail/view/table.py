@@ -131,11 +131,12 @@ class Table:
         style = LOUD if self._loud else QUIET
         source = ((f" {self._source} ", style),)
         word = ((f" {self._badge} ", style),) if self._loud else ()
+        short = ((name, source), (name, word)) if self._loud else ()
         for start, end in (
             ((*name, *price), (*left, *source)),
             ((*name, *price), source),
-            (name, source),
-            (name, word),
+            *short,
+            ((*name, *price), word),
         ):
             text, right = line(*start), line(*end)
             if (space := frame - text.cell_len - right.cell_len) > 0:

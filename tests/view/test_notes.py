@@ -1,0 +1,47 @@
+"""Notes say what happened to which candles."""
+
+from datetime import UTC
+
+from klinetail.candle import DAY, MINUTE, Interval, Stream
+from klinetail.events import EndedEvent, GapEvent, RevisionEvent
+from klinetail.view.look import ASCII, UNICODE
+from klinetail.view.notes import ended_note, gap_note, revision_note
+from tests.strategies import BTCUSDT_1M, candle
+
+START = 1_700_000_040_000
+
+
+def test_a_gap_names_its_first_and_last_candle():
+    gap = GapEvent(BTCUSDT_1M, START, START + 4 * MINUTE, "418 banned")
+    note = gap_note(gap, tz=UTC, glyphs=UNICODE)
+    assert note.text == "22:14 → 22:17  4 missing: 418 banned"
+    assert note.line(80, UNICODE).plain == f"  GAP  {note.text}"
+    assert note.line(14, UNICODE).plain == "  GAP  22:14 …"
+
+
+def test_a_gap_of_one_month():
+    month = Stream("BTCUSDT", Interval.MO1)
+    gap = GapEvent(month, 31 * DAY, (31 + 28) * DAY, "\x1b]0;x\x07")
+    note = gap_note(gap, tz=UTC, glyphs=ASCII)
+    assert note.text == "1970-02-01  1 missing: \\x1b]0;x\\x07"
+
+
+def test_a_revision_says_what_changed():
+    other = candle(START, prices=("100.10", "101.00", "100.00", "100.40"), count=43)
+    note = revision_note(RevisionEvent(candle(START), other), tz=UTC, glyphs=ASCII)
+    assert note.text == (
+        "22:14  close 100.50 -> 100.40, high 100.90 -> 101.00, trades 42 -> 43"
+    )
+
+
+def test_a_revision_of_what_is_not_shown_is_named():
+    other = candle(START, volumes=("12.500", "1255.62500", "6.251", "627.81250"))
+    note = revision_note(RevisionEvent(candle(START), other), tz=UTC, glyphs=ASCII)
+    assert note.text == "22:14  taker buy volume 6.250 -> 6.251"
+
+
+def test_an_end_says_its_status():
+    note = ended_note(EndedEvent(BTCUSDT_1M, "SETTLING"), glyphs=UNICODE)
+    assert note.line(80, UNICODE, of="btcusdt@1m").plain == (
+        "  ENDED  btcusdt@1m not traded any more: SETTLING"
+    )

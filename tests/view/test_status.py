@@ -1,0 +1,111 @@
+"""The status line: the worst first, and the least important dropped."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from klinetail.candle import MINUTE
+from klinetail.escape import printable
+from klinetail.events import (
+    CandleEvent,
+    Drop,
+    DropEvent,
+    EndedEvent,
+    GapEvent,
+    LinkEvent,
+    LinkState,
+    RevisionEvent,
+)
+from klinetail.stats import Stats
+from klinetail.view.look import ASCII, UNICODE
+from klinetail.view.status import status_line
+from tests.strategies import BTCUSDT_1M, candle
+
+START = 1_700_000_040_000
+
+GAP = GapEvent(BTCUSDT_1M, START, START + MINUTE, "418")
+FILLED = GapEvent(BTCUSDT_1M, START, START + MINUTE, "418", (candle(START),))
+LIVE = LinkEvent("a", LinkState.LIVE)
+WAITING = LinkEvent("b", LinkState.WAITING, "connection reset by peer", 3, 8.0)
+
+
+def stats_of(*events):
+    stats = Stats()
+    for event in events:
+        stats.apply(event)
+    return stats
+
+
+def shown(*events, width=200, **kwargs):
+    stats = stats_of(*events)
+    return status_line(stats, width=width, glyphs=UNICODE, **kwargs).plain
+
+
+def test_before_anything():
+    assert shown() == (
+        " ◌ starting   closed 0   gaps 0   reconnects 0   duplicates dropped 0"
+    )
+
+
+def test_all_there_can_be():
+    assert shown(
+        LIVE,
+        CandleEvent(candle()),
+        GAP,
+        DropEvent(Drop.BAD),
+        DropEvent(Drop.DUPLICATE),
+        RevisionEvent(candle(), candle()),
+        EndedEvent(BTCUSDT_1M, "SETTLING"),
+        badge="SIM",
+        clock="12:00:00 UTC",
+    ) == (
+        "  SIM    ● live   closed 1    1 GAP    revised 1   bad messages 1   ended 1"
+        "   reconnects 0   close delay 0.2s, at most 0.2s   duplicates dropped 1"
+        "   12:00:00 UTC"
+    )
+
+
+def test_links():
+    assert shown(LIVE, LinkEvent("b", LinkState.LIVE)).startswith(" ● 2 links live ")
+    assert shown(LinkEvent("a", LinkState.CONNECTING, attempt=4)).startswith(
+        " ◌ connecting, attempt 4 "
+    )
+    assert shown(WAITING).startswith(
+        " ○ waiting 8s, attempt 3: connection reset by peer "
+    )
+    assert shown(LIVE, WAITING, waited={"b": 3.0}).startswith(
+        " ○ 1 of 2 links live, waiting 5s, attempt 3: connection reset by peer "
+    )
+    assert shown(LinkEvent("a", LinkState.STOPPED)).startswith(" ○ stopped ")
+
+
+def test_gaps_are_loud_until_all_are_filled():
+    assert "1 GAP " in shown(GAP)
+    assert "2 GAPS " in shown(GAP, GAP)
+    assert "gaps 1, filled" in shown(GAP, FILLED)
+    line = status_line(stats_of(GAP), width=80, glyphs=ASCII)
+    assert any("reverse" in str(span.style) for span in line.spans)
+
+
+def test_a_reason_is_cut_before_a_gap_is_dropped():
+    assert shown(WAITING, GAP, width=50) == (
+        " ○ waiting 8s, attempt 3: connection re…    1 GAP "
+    )
+    assert shown(WAITING, GAP, width=40) == " ○ waiting 8s, attempt 3    1 GAP "
+
+
+@pytest.mark.parametrize("state", LinkState)
+@given(reason=st.text(), width=st.integers(1, 250), badge=st.sampled_from(["", "SIM"]))
+def test_fits(state, reason, width, badge):
+    link = LinkEvent("a", state, reason, 3, 8.0)
+    line = status_line(
+        stats_of(link, GAP),
+        width=width,
+        glyphs=UNICODE,
+        badge=badge,
+        waited={},
+        clock="2026-11-20 12:00:00 UTC",
+    )
+    assert line.cell_len <= width
+    assert line.plain == printable(line.plain)
+    assert width < 7 or badge in line.plain
