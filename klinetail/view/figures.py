@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, tzinfo
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal, InvalidOperation, localcontext
 from typing import Final
 
 from klinetail.candle import DAY, HOUR, Candle, Interval
@@ -15,6 +15,7 @@ from klinetail.view.look import DOWN, QUIET, UP, Glyphs
 
 _CENT: Final = Decimal("0.01")
 _HUNDRED: Final = Decimal(100)
+_EXACT: Final = 60  # digits: more than any difference of two prices has
 
 
 def direction(candle: Candle) -> int:
@@ -79,9 +80,10 @@ def sparkline(values: Sequence[Decimal], glyphs: Glyphs) -> str:
     steps = len(glyphs.spark) - 1
     if low == high:
         return glyphs.spark[steps // 2] * len(values)
-    return "".join(
-        glyphs.spark[int((value - low) * steps / (high - low))] for value in values
-    )
+    with localcontext(prec=_EXACT):
+        return "".join(
+            glyphs.spark[int((value - low) * steps / (high - low))] for value in values
+        )
 
 
 def local(time: int, tz: tzinfo) -> datetime:

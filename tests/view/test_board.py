@@ -1,0 +1,78 @@
+"""Several streams: a row each, what happened to them below."""
+
+from klinetail.candle import MINUTE, Interval, Stream
+from klinetail.events import (
+    EndedEvent,
+    GapEvent,
+    RevisionEvent,
+)
+from klinetail.stats import Stats
+from tests.strategies import BTCUSDT_1M, candle
+from tests.view.tables import ETHUSDT_1M, START, forming, plain, table_of
+
+MANY_STREAMS = """\
+ 3 streams 1m                                                      binance live
+
+    symbol         close   vs open  last closes     high     low  closes in
+    BTCUSDT       100.00  ▼ -0.10%  ▇▁            100.90  100.00       0:45
+ !  ETHUSDT       100.50  ▲ +0.40%  ▄             100.90  100.00     closed
+    币安人生USDT       –
+
+  GAP  ethusdt@1m 22:13  1 missing: banned
+
+
+
+
+
+ ◌ starting   closed 0   gaps 0   reconnects 0   2023-11-14 22:15:15 UTC
+"""
+
+
+def test_at_80_columns():
+    table = table_of(BTCUSDT_1M, ETHUSDT_1M, Stream("币安人生USDT", Interval.M1))
+    table.put([candle(START), forming(START + MINUTE, close="100.00")])
+    table.put([candle(START, stream=ETHUSDT_1M)])
+    table.mark(GapEvent(ETHUSDT_1M, START - MINUTE, START, "banned"))
+    table.status(Stats(), START + MINUTE + 15_000, 0.0)
+    assert plain(table.render(80, 14)) == MANY_STREAMS.splitlines()
+
+
+def test_streams_that_do_not_fit_are_counted():
+    streams = [Stream(f"S{k}USDT", Interval.M1) for k in range(1000)]
+    lines = plain(table_of(*streams).render(80, 24))
+    assert lines[3].split()[0] == "S0USDT"
+    assert lines[21] == " +982 more"
+    assert lines[0].startswith(" 1000 streams 1m")
+
+
+def test_different_intervals_have_a_column():
+    lines = plain(table_of(BTCUSDT_1M, Stream("BTCUSDT", Interval.MO1)).render(80, 9))
+    assert lines[2].split()[:2] == ["BTCUSDT", "1m"]
+    assert lines[3].split()[:2] == ["BTCUSDT", "1M"]
+
+
+def test_a_filled_gap_is_marked_no_more():
+    table = table_of(BTCUSDT_1M, ETHUSDT_1M)
+    gap = GapEvent(BTCUSDT_1M, START, START + MINUTE, "418")
+    table.mark(gap)
+    assert "btcusdt@1m 22:14  1 missing: 418" in str(plain(table.render(80, 24)))
+    table.mark(GapEvent(BTCUSDT_1M, START, START + MINUTE, "418", (candle(START),)))
+    assert "GAP" not in str(plain(table.render(80, 24)))
+
+
+def test_a_gap_is_not_crowded_out_by_lesser_notes():
+    table = table_of(BTCUSDT_1M, ETHUSDT_1M)
+    table.mark(GapEvent(BTCUSDT_1M, START, START + MINUTE, "418"))
+    other = candle(START, stream=ETHUSDT_1M, count=43)
+    for k in range(20):
+        old = candle(START + k * MINUTE, stream=ETHUSDT_1M)
+        table.mark(RevisionEvent(old, other))
+    assert "GAP" in str(plain(table.render(80, 12)))
+
+
+def test_an_ended_stream_counts_down_no_more():
+    table = table_of(BTCUSDT_1M, ETHUSDT_1M)
+    table.put([forming(START)])
+    table.mark(EndedEvent(BTCUSDT_1M, "SETTLING"))
+    table.status(Stats(), START, 0.0)
+    assert plain(table.render(80, 24))[3].endswith("ended")
