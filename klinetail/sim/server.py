@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from websockets.asyncio.server import Server as Listener
-from websockets.asyncio.server import serve
+from websockets.asyncio.server import ServerConnection, serve
 
 from klinetail.errors import UsageError
 from klinetail.sim.clock import Clock
@@ -174,10 +174,12 @@ class Server:
 
     async def _serve(self, listening: socket.socket, ready: threading.Event) -> None:
         self._loop = asyncio.get_running_loop()
+        transports: set[asyncio.BaseTransport] = set()
         listener = await serve(
             self._hub.handle,
             sock=listening,
             process_request=self._hub.process_request,
+            create_connection=_tracked(transports),
             compression=None,
             ping_interval=None,
             close_timeout=_CLOSE_TIMEOUT,
@@ -189,7 +191,7 @@ class Server:
         try:
             await self._push_rounds()
         finally:
-            await _close(listener)
+            await _close(listener, transports)
 
     async def _push_rounds(self) -> None:
         pushed = self._clock.now()
@@ -218,13 +220,27 @@ def _listening(port: int) -> socket.socket:
         ) from None
 
 
-async def _close(listener: Listener) -> None:
-    connections = listener.connections
+def _tracked(transports: set[asyncio.BaseTransport]) -> type[ServerConnection]:
+    """Connections whose transports are in the set for as long as they are open."""
+
+    class Tracked(ServerConnection):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            transports.add(transport)
+            super().connection_made(transport)
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            transports.discard(self.transport)
+            super().connection_lost(exc)
+
+    return Tracked
+
+
+async def _close(listener: Listener, transports: set[asyncio.BaseTransport]) -> None:
+    """Close politely, then without asking: a client may never answer."""
     listener.close()
-    _, late = await asyncio.wait(
-        [asyncio.create_task(listener.wait_closed())], timeout=_CLOSE_TIMEOUT
-    )
-    if late:
-        for connection in connections:
-            connection.transport.abort()
-        await asyncio.wait(late, timeout=_CLOSE_TIMEOUT)
+    closed = asyncio.create_task(listener.wait_closed())
+    await asyncio.wait([closed], timeout=_CLOSE_TIMEOUT)
+    for transport in [*transports]:
+        if isinstance(transport, asyncio.WriteTransport):
+            transport.abort()
+    await asyncio.wait([closed], timeout=_CLOSE_TIMEOUT)

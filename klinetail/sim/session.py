@@ -22,7 +22,7 @@ from klinetail.protocol.frames import (
 from klinetail.protocol.limits import MAX_STREAMS
 from klinetail.protocol.requests import Method, Request
 
-_ROUTES: Final = ("", "market", "public", "private")
+_ROUTES: Final = ("market", "public", "private")
 _INVALID_JSON: Final = 3
 _TOO_MANY: Final = 4
 
@@ -115,12 +115,11 @@ def open_session(target: str) -> Session | None:
     """The session that a WebSocket address opens, or None where there is none."""
     path, _, query = target.partition("?")
     head, *names = unquote(path).removeprefix("/").split("/")
-    route = ""
-    if head not in ("ws", "stream") and names:
-        route, head, *names = head, *names
-    if route not in _ROUTES or "" in names:
+    routed = head == "market"
+    if head in _ROUTES and names:
+        head, *names = names
+    if "" in names:
         return None
-    routed = route == "market"
     if head == "ws":
         return Session(names, combined=False, routed=routed)
     if head != "stream" or names:

@@ -103,7 +103,7 @@ def _history(seed: int, coin: _Coin, midnight: int) -> History:
         rows = _day(f"{seed}/{coin.symbol}", coin, time // DAY)
         return TickBlock([*zip(*rows, strict=True)], steps)
 
-    return History(instrument, block, kept=64)
+    return History(instrument, block, kept=LISTED_DAYS + 10)
 
 
 _OCTAVES: Final = ((2, 0.012), (7, 0.03), (30, 0.08), (120, 0.2))

@@ -1,0 +1,146 @@
+"""`klinetail serve` as a process."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+
+import pytest
+import requests
+from websockets.sync.client import connect
+
+from klinetail.candle import MINUTE
+from klinetail.cli.serve import DEFAULT_PORT
+from klinetail.formats import csv
+from klinetail.protocol import frames
+from tests.strategies import candle
+
+KLINETAIL = [sys.executable, "-c", "from klinetail.cli import main; main()"]
+DEADLINE = 60
+
+
+def environment(**changes):
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("KLINETAIL_")}
+    return kept | changes
+
+
+@contextmanager
+def serving(*arguments, **env):
+    """The running process and its two lines, and that no pipe stays open."""
+    process = subprocess.Popen(
+        [*KLINETAIL, "serve", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment(**env),
+    )
+    try:
+        with process.stdout, process.stderr:
+            yield process, [process.stderr.readline() for _ in range(2)]
+    finally:
+        process.kill()
+        process.wait()
+
+
+def run(*arguments, **env):
+    return subprocess.run(
+        [*KLINETAIL, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE,
+        check=False,
+        env=environment(**env),
+    )
+
+
+def urls(line):
+    return re.search(r"--ws-url (\S+) --rest-url (\S+)", line).groups()
+
+
+@pytest.fixture
+def recording(tmp_path):
+    path = tmp_path / "recording.csv"
+    first = 1_700_000_040_000
+    rows = [candle(first + n * MINUTE) for n in range(10)]
+    path.write_bytes(csv.HEADER + csv.encode(rows))
+    return path
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+def test_it_serves_until_it_is_stopped(stop):
+    with serving("--port", "0", "--speed", "60", "--seed", "5") as (process, lines):
+        assert "synthetic market (seed 5)" in lines[0]
+        assert "none of it is the real exchange" in lines[0]
+        ws_url, rest_url = urls(lines[1])
+        server_time = requests.get(f"{rest_url}/fapi/v1/time", timeout=DEADLINE).json()
+        assert abs(server_time["serverTime"] / 1000 - time.time()) < 3600
+        with connect(f"{ws_url}/ws/btcusdt@kline_1m", proxy=None) as client:
+            message = frames.decode(client.recv(DEADLINE))
+            assert message.symbol == "BTCUSDT"
+            process.send_signal(stop)
+            assert process.wait(DEADLINE) == 0
+        assert process.stdout.read() == ""
+        assert process.stderr.read() == ""
+
+
+def test_it_serves_a_recording_to_its_end(recording):
+    arguments = (str(recording), "--speed", "600")
+    with serving(*arguments, KLINETAIL_PORT="0") as (process, lines):
+        assert "recordings of BTCUSDT" in lines[0]
+        assert "interpolated" in lines[0]
+        assert "real exchange" in lines[0]
+        assert process.wait(DEADLINE) == 0
+        assert process.stderr.read() == "klinetail: the recordings have ended\n"
+
+
+def test_options_from_the_environment(recording):
+    env = {"KLINETAIL_PORT": "0", "KLINETAIL_SPEED": "0", "KLINETAIL_SEED": "x"}
+    assert "'x'" in run("serve", **env).stderr
+    assert "speed of 0" in run("serve", "--seed", "1", **env).stderr
+
+
+def test_a_bad_file_is_one_line_and_exit_2(tmp_path):
+    bad = tmp_path / "bad\x1b[31m.csv"
+    bad.write_text("hello\n")
+    for name in (str(bad), str(tmp_path / "absent.csv"), str(tmp_path)):
+        done = run("serve", name)
+        assert done.returncode == 2
+        assert done.stdout == ""
+        assert done.stderr.count("\n") == 1
+        assert "\x1b" not in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_a_recording_without_candles(tmp_path):
+    path = tmp_path / "empty.csv"
+    path.write_bytes(csv.HEADER)
+    done = run("serve", str(path))
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+
+
+def test_a_taken_port_is_one_line_and_exit_2():
+    with serving("--port", "0") as (_, lines):
+        port = urls(lines[1])[1].rpartition(":")[2]
+        done = run("serve", "--port", port)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "--port" in done.stderr
+
+
+def test_help_begins_with_examples_and_is_light():
+    done = run("serve", "--help")
+    assert done.returncode == 0
+    assert done.stdout.index("klinetail serve --speed") < done.stdout.index("--port")
+    assert str(DEFAULT_PORT) in done.stdout
+    check = (
+        "import sys, json\nimport klinetail.cli.serve\n"
+        "print(json.dumps([m for m in ('rich.live', 'binance', 'requests',"
+        " 'websockets', 'asyncio') if m in sys.modules]))"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", check], capture_output=True, text=True, check=True
+    )
+    assert json.loads(found.stdout) == []

@@ -1,0 +1,156 @@
+"""Files are recognised by their content; only BadRecording comes out of bad ones."""
+
+import contextlib
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from klinetail.candle import Interval, Source, Stream
+from klinetail.errors import BadRecording
+from klinetail.formats import csv, jsonl
+from klinetail.recordings.read import MAX_LINE, dump_stream, read
+from tests.strategies import BTCUSDT_1M, candle, candles
+
+DUMP = "BTCUSDT-1m-2023-11-14.csv"
+DUMP_HEADER = (",".join(csv.DUMP_COLUMNS) + "\n").encode()
+
+shared_folder = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+def dump_line(candle_):
+    line = csv.encode([candle_]).decode().split(",")
+    return ",".join([*line[2:13], "0"]).encode() + b"\n"
+
+
+@pytest.fixture
+def written(tmp_path):
+    def write(content, name="x"):
+        path = tmp_path / name
+        path.write_bytes(content)
+        return path
+
+    return write
+
+
+CANDLES = [candle(), candle(1_700_000_100_000, closed=False)]
+
+
+@pytest.mark.parametrize("form", [csv, jsonl])
+@pytest.mark.parametrize("name", ["x", "x.csv", "x.jsonl"])
+def test_our_own_files_whatever_they_are_called(written, form, name):
+    path = written(form.HEADER + form.encode(CANDLES), name)
+    assert [c.texts for c in read(path)] == [c.texts for c in CANDLES]
+    assert [c.closed for c in read(str(path))] == [True, False]
+
+
+@pytest.mark.parametrize("form", [csv, jsonl])
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda content: content.replace(b"\n", b"\r\n"),
+        lambda content: b"\xef\xbb\xbf" + content,
+        lambda content: content.removesuffix(b"\n"),
+        lambda content: content + content,
+        lambda content: content + b"\n\r\n",
+        lambda content: content.removeprefix(csv.HEADER),
+    ],
+    ids=["CRLF", "BOM", "no last newline", "twice", "blank lines", "no header"],
+)
+def test_the_ways_files_differ(written, form, change):
+    content = form.HEADER + form.encode(CANDLES)
+    found = [*read(written(change(content)))]
+    assert {c.texts for c in found} == {c.texts for c in CANDLES}
+
+
+@pytest.mark.parametrize(
+    "header", [b"", DUMP_HEADER, DUMP_HEADER.replace(b"\n", b"\r\n")]
+)
+def test_public_dumps(written, header):
+    c = candle(source=Source.REST)
+    assert [*read(written(header + dump_line(c), DUMP))] == [c]
+
+
+def test_recorded_data_is_read_whole(shared_data):
+    for path in (shared_data / "rest_klines").iterdir():
+        found = [*read(path)]
+        assert len(found) in (1440, 4320)
+        assert found[0].symbol == path.name.partition("-")[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "stream"),
+    [
+        (DUMP, BTCUSDT_1M),
+        ("a/b-c/ETHUSDT-1m-2023-12-29_2023-12-31.csv", Stream("ETHUSDT", Interval.M1)),
+        ("BTCUSDT-1mo-2023-11.csv", Stream("BTCUSDT", Interval.MO1)),
+        ("BTCUSDT_261225-12h-2023-11.csv", Stream("BTCUSDT_261225", Interval.H12)),
+        ("币安人生USDT-1d-2026-01-02.csv", Stream("币安人生USDT", Interval.D1)),
+    ],
+)
+def test_a_dumps_name_tells_its_stream(name, stream):
+    assert dump_stream(name) == stream
+
+
+@pytest.mark.parametrize(
+    "name", ["x.csv", "BTCUSDT.csv", "BTCUSDT-9x-2023-11-14.csv", "-1m-2023-11-14.csv"]
+)
+def test_a_dump_without_its_name(written, name):
+    with pytest.raises(BadRecording, match=r":1: a public dump whose name"):
+        [*read(written(dump_line(candle()), name))]
+
+
+def test_an_empty_file_has_no_candles(written):
+    assert [*read(written(b""))] == []
+    assert [*read(written(csv.HEADER))] == []
+
+
+def test_the_first_bad_line_is_named(written):
+    path = written(jsonl.encode(CANDLES) + b"{}\n" + jsonl.encode(CANDLES))
+    found = read(path)
+    assert len([next(found), next(found)]) == 2
+    with pytest.raises(BadRecording, match=f"^{path}:3: no record"):
+        next(found)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"hello\n",
+        b"PK\x03\x04",
+        b"symbol,interval,close\nBTCUSDT,1m,5\n",
+        b"open_time,close\n1,2\n",
+        b"1,2,3\n",
+        b"\xff\xfe{\x00",
+        b"{" * (MAX_LINE + 10),
+    ],
+)
+def test_what_is_no_recording(written, content):
+    with pytest.raises(BadRecording, match=f"{DUMP}:[12]: "):
+        [*read(written(content, DUMP))]
+
+
+def test_what_cannot_be_opened(tmp_path):
+    for path in (tmp_path, tmp_path / "absent", "/dev/null/x"):
+        with pytest.raises(BadRecording, match=f"^{path}: "):
+            [*read(path)]
+
+
+@shared_folder
+@given(
+    st.sampled_from([b"", b"{", csv.HEADER, DUMP_HEADER, dump_line(candle())]),
+    st.binary() | st.text('0123456789,.\n{}"ae-').map(str.encode),
+)
+@example(DUMP_HEADER, b"9" * 5000 + b",1" * 11)
+def test_junk_raises_nothing_else(written, head, junk):
+    with contextlib.suppress(BadRecording):
+        for c in read(written(head + junk, DUMP)):
+            assert c.fault() is None
+
+
+@shared_folder
+@given(st.lists(candles(), max_size=5), st.sampled_from([csv, jsonl]))
+def test_what_was_written_is_read(written, recorded, form):
+    path = written(form.HEADER + form.encode(recorded))
+    found = [*read(path)]
+    assert form.encode(found) == form.encode(recorded)
