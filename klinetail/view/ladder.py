@@ -202,9 +202,9 @@ class Ladder:
         if settled == self._settled:
             return
         self._settled = settled
-        price, volume = sum(self._price), sum(self._volume)
+        price = max(sum(self._price), len("close"))
         widths = self._widths | dict.fromkeys(("open", "high", "low", "close"), price)
-        widths["volume"] = max(volume, len("volume"))
+        widths["volume"] = max(sum(self._volume), len("volume"))
         layout = fit(
             [
                 [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -42,38 +42,43 @@ class Piece(msgspec.Struct, frozen=True):
         return len(self.before) + self.text.cell_len
 
 
-def status_line(
+def pieces_of(
     stats: Stats,
     *,
-    width: int,
     glyphs: Glyphs,
     badge: str = "",
     waited: Mapping[str, float] | None = None,
+    delay: tuple[float, float] | None = None,
     clock: str = "",
-) -> Text:
-    """What a glance must tell: is it live, and is anything missing.
+) -> list[Piece]:
+    """All there is to say, in order.
 
     Args:
         stats: the run's figures.
-        width: cells there are.
         glyphs: what the terminal can show.
         badge: shown first and loud; "" for none.
         waited: seconds since each link's latest event, for a wait's countdown.
+        delay: the figures' `close_delay`, which is dear to ask for.
         clock: exchange time, shown last.
     """
-    badges = [Piece(0, ((f" {badge} ", LOUD),))] if badge else []
-    clocks = [Piece(6, ((clock, QUIET),))] if clock else []
-    links = _links(stats.links.values(), waited or {}, glyphs)
+    return [
+        *([Piece(0, ((f" {badge} ", LOUD),))] if badge else []),
+        *_links(stats.links.values(), waited or {}, glyphs),
+        *_figures(stats, delay),
+        *([Piece(6, ((clock, QUIET),))] if clock else []),
+    ]
+
+
+def status_line(pieces: Sequence[Piece], width: int, glyphs: Glyphs) -> Text:
+    """What a glance must tell: is it live, and is anything missing."""
     text = line((" ", ""))
-    for index, piece in enumerate(
-        _fitting([*badges, *links, *_figures(stats), *clocks], width + 2, glyphs)
-    ):
+    for index, piece in enumerate(_fitting(pieces, width + 2, glyphs)):
         text.append(piece.before if index else "")
         text.append_text(piece.text)
     return clipped(text, width, glyphs)
 
 
-def _fitting(pieces: list[Piece], width: int, glyphs: Glyphs) -> list[Piece]:
+def _fitting(pieces: Sequence[Piece], width: int, glyphs: Glyphs) -> list[Piece]:
     kept = list(pieces)
     while (excess := sum(piece.width for piece in kept) - width) > 0:
         least = max(kept, key=lambda piece: piece.rank)
@@ -90,7 +95,7 @@ def _fitting(pieces: list[Piece], width: int, glyphs: Glyphs) -> list[Piece]:
     return kept
 
 
-def _figures(stats: Stats) -> list[Piece]:
+def _figures(stats: Stats, delay: tuple[float, float] | None) -> list[Piece]:
     missing = stats.gaps - stats.gaps_filled
     pieces = [_figure(3, "closed", str(stats.closed))]
     if missing > 0:
@@ -107,7 +112,7 @@ def _figures(stats: Stats) -> list[Piece]:
         if number:
             pieces.append(_figure(5, label, str(number), TITLE))
     pieces.append(_figure(7, "reconnects", str(stats.reconnects)))
-    if (delay := stats.close_delay) is not None:
+    if delay is not None:
         shown = f"{delay[0]:.1f}s, at most {delay[1]:.1f}s"
         pieces.append(_figure(8, "close delay", shown))
     duplicates = str(stats.dropped[Drop.DUPLICATE])

@@ -24,7 +24,7 @@ from klinetail.view.look import (
     clipped,
     line,
 )
-from klinetail.view.status import status_line
+from klinetail.view.status import Piece, pieces_of, status_line
 
 REAL: Final = "binance live"
 """The one source that is named quietly: whatever else it is, is said loudly."""
@@ -64,10 +64,11 @@ class Table:
             self._body = Ladder(self._streams[0], tz=tz, glyphs=glyphs)
         else:
             self._body = Board(self._streams, tz=tz, glyphs=glyphs)
-        self._stats = Stats()
         self._exchange_time: int | None = None
-        self._now = 0.0
         self._since: dict[str, tuple[LinkEvent, float]] = {}
+        self._delay: tuple[int, tuple[float, float] | None] = (0, None)
+        self._pieces: list[Piece] = []
+        self.status(Stats(), None, 0.0)
 
     def put(self, candles: Iterable[Candle]) -> None:
         """Take in candles of any of the streams, closed or forming.
@@ -88,20 +89,32 @@ class Table:
         """Take in what the status line and the countdowns show.
 
         Args:
-            stats: the run's figures; read when the table is rendered.
+            stats: the run's figures; nothing of them is kept.
             exchange_time: ms, None while it is not known.
             now: monotonic seconds, for the countdown of a link that waits.
         """
-        self._stats, self._exchange_time, self._now = stats, exchange_time, now
+        self._exchange_time = exchange_time
         for name, event in stats.links.items():
             if name not in self._since or self._since[name][0] is not event:
                 self._since[name] = event, now
+        if self._delay[0] != stats.closed:
+            self._delay = stats.closed, stats.close_delay
+        self._pieces = pieces_of(
+            stats,
+            glyphs=self._glyphs,
+            badge=self._badge if self._loud else "",
+            waited={name: now - since for name, (_, since) in self._since.items()},
+            delay=self._delay[1],
+            clock="" if exchange_time is None else self._clock(exchange_time),
+        )
 
     def render(self, width: int, height: int) -> list[Text]:
         """The whole screen: at most `height` lines of at most `width` cells."""
         if width < 1 or height < 1:
             return []
-        around = [] if height < 3 else [self._status(width)]
+        around = []
+        if height >= 3:
+            around = [status_line(self._pieces, width, self._glyphs)]
         title = [self._title(width)] if height >= 4 else []
         header = height >= 5
         spaced = height >= _SPACIOUS
@@ -176,18 +189,6 @@ class Table:
         text = f"closes in {figures.span(left)}" if left > 0 else "closing"
         return ((f"{text}  ", QUIET),)
 
-    def _status(self, width: int) -> Text:
-        time = self._exchange_time
-        moment = None if time is None else figures.local(time, self._tz)
-        return status_line(
-            self._stats,
-            width=width,
-            glyphs=self._glyphs,
-            badge=self._badge if self._loud else "",
-            waited={
-                name: self._now - since for name, (_, since) in self._since.items()
-            },
-            clock=""
-            if moment is None
-            else self._glyphs.label(f"{moment:%Y-%m-%d %H:%M:%S %Z}"),
-        )
+    def _clock(self, time: int) -> str:
+        moment = figures.local(time, self._tz)
+        return self._glyphs.label(f"{moment:%Y-%m-%d %H:%M:%S %Z}")

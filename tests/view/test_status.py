@@ -17,8 +17,8 @@ from klinetail.events import (
     RevisionEvent,
 )
 from klinetail.stats import Stats
-from klinetail.view.look import ASCII, UNICODE
-from klinetail.view.status import status_line
+from klinetail.view.look import UNICODE
+from klinetail.view.status import pieces_of, status_line
 from tests.strategies import BTCUSDT_1M, candle
 
 START = 1_700_000_040_000
@@ -36,9 +36,14 @@ def stats_of(*events):
     return stats
 
 
-def shown(*events, width=200, **kwargs):
+def line_of(*events, width=200, **kwargs):
     stats = stats_of(*events)
-    return status_line(stats, width=width, glyphs=UNICODE, **kwargs).plain
+    pieces = pieces_of(stats, glyphs=UNICODE, delay=stats.close_delay, **kwargs)
+    return status_line(pieces, width, UNICODE)
+
+
+def shown(*events, width=200, **kwargs):
+    return line_of(*events, width=width, **kwargs).plain
 
 
 def test_before_anything():
@@ -83,7 +88,7 @@ def test_gaps_are_loud_until_all_are_filled():
     assert "1 GAP " in shown(GAP)
     assert "2 GAPS " in shown(GAP, GAP)
     assert "gaps 1, filled" in shown(GAP, FILLED)
-    line = status_line(stats_of(GAP), width=80, glyphs=ASCII)
+    line = line_of(GAP)
     assert any("reverse" in str(span.style) for span in line.spans)
 
 
@@ -98,14 +103,7 @@ def test_a_reason_is_cut_before_a_gap_is_dropped():
 @given(reason=st.text(), width=st.integers(1, 250), badge=st.sampled_from(["", "SIM"]))
 def test_fits(state, reason, width, badge):
     link = LinkEvent("a", state, reason, 3, 8.0)
-    line = status_line(
-        stats_of(link, GAP),
-        width=width,
-        glyphs=UNICODE,
-        badge=badge,
-        waited={},
-        clock="2026-11-20 12:00:00 UTC",
-    )
+    line = line_of(link, GAP, width=width, badge=badge, clock="2026-11-20 12:00 UTC")
     assert line.cell_len <= width
     assert line.plain == printable(line.plain)
     assert width < 7 or badge in line.plain
