@@ -20,13 +20,18 @@ GRACE: Final = 3_000
 exchange pushes `x:true` up to about 2 s late."""
 
 NOTICE: Final = 1.0
-"""Real seconds that must pass besides: a fast clock outruns a socket."""
+"""Real seconds that must pass besides, and between two answers: a fast clock outruns
+a socket."""
 
 SETTLED: Final = 30_000
-"""A REST row younger than this (ms after its close) must be seen twice."""
+"""A REST row younger than this (ms after its close) must be seen twice: REST lags."""
 
-CONFIRM: Final = 1.0
-"""Real seconds between two equal answers that confirm a row."""
+CONFIRM: Final = 20_000
+"""How far apart (ms of exchange time) two equal answers confirm a row. REST has shown
+a closed candle unfinished for so long, with and without a later row."""
+
+ABSENT: Final = 5_000
+"""After what time (ms of exchange time) a row that is not there is asked for again."""
 
 RETRY: Final = (1.0, 30.0)
 """Real seconds before a failed fetch is tried again: first, and at most."""
@@ -81,13 +86,15 @@ class Series:
         self._held: dict[int, Candle] = {}
         self._gaps: list[GapEvent] = []
         self._in_flight: Wish | None = None
-        self._seen: dict[int, tuple[Candle, float]] = {}
+        self._seen: dict[int, tuple[Candle, Moment]] = {}
         self._absent: int | None = None
         self._passed_at: float | None = None
         self._failing_since: float | None = None
         self._failures = 0
         self._reason = ""
         self._retry_at = -math.inf
+        self._gap_retry_at = -math.inf
+        self._ask_from = 0
         self._anchor: int | None = None
         self._begun: Moment | None = None
 
@@ -114,27 +121,39 @@ class Series:
         self.expected = self._first = interval.shift(current, -self._lines)
         self.started = self._lines == 0
 
-    @property
-    def exchange_due(self) -> int | None:
-        """Exchange time (ms) from which on a `tick` may have something to do."""
-        if not self.expected or self.lacking:
-            return None
-        end = self.stream.interval.shift(self.expected, 1)
-        return end if self._passed_at is None else end + GRACE
-
     def due(self, now: Moment) -> float:
         """Monotonic seconds at which to `tick` and `take_wish` next, if exchange
         time runs at the pace of real time until then."""
-        dues = [math.inf]
-        if (exchange_due := self.exchange_due) is not None:
-            wait = (exchange_due - now.exchange) / 1000
-            since = -math.inf if self._passed_at is None else self._passed_at
-            dues.append(max(now.monotonic + wait, since + NOTICE))
+        dues = [
+            max(since, now.monotonic + (time - now.exchange) / 1000)
+            for time, since in self._thresholds()
+        ]
         if self._failing_since is not None and self._waiting:
             dues.append(self._failing_since + self._hold)
-        if self._in_flight is None and (self.lacking or self._gaps):
-            dues.append(self._retry_at)
-        return min(dues)
+        return min(dues, default=math.inf)
+
+    def exchange_due(self, now: Moment) -> float:
+        """Exchange time (ms) from which on the same may have something to do, if
+        exchange time runs faster; infinite if it cannot bring anything about."""
+        times = [time for time, _ in self._thresholds() if time > now.exchange]
+        return min(times, default=math.inf)
+
+    def _thresholds(self) -> list[tuple[int, float]]:
+        """What time brings about: exchange time (ms) and monotonic seconds that both
+        must have come."""
+        found: list[tuple[int, float]] = []
+        idle = self._in_flight is None
+        if idle and self.lacking:
+            found.append((self._ask_from, self._retry_at))
+        elif self.expected:
+            end = self.stream.interval.shift(self.expected, 1)
+            if self._passed_at is None:
+                found.append((end, -math.inf))
+            else:
+                found.append((end + GRACE, self._passed_at + NOTICE))
+            if idle and self._gaps:
+                found.append((0, self._gap_retry_at))
+        return found
 
     def tick(self, now: Moment) -> list[Output]:
         """Let time pass: notice overdue closes, end a hold that lasted too long."""
@@ -155,7 +174,8 @@ class Series:
         if self._passed_at is None:
             self._passed_at = now.monotonic
         elif now.exchange >= end + GRACE and now.monotonic >= self._passed_at + NOTICE:
-            self._fetch_until = interval.floor(now.exchange - GRACE, self._anchor)
+            overdue = interval.floor(now.exchange - GRACE, self._anchor)
+            self._fetch_until = max(self._fetch_until, overdue)
 
     def resume(self, now: Moment) -> None:
         """A link is subscribed again: closes that fell into its absence are never
@@ -171,8 +191,9 @@ class Series:
         out: list[Output] = []
         interval = self.stream.interval
         if candle.open_time > now.exchange + (interval.length or 31 * DAY):
-            detail = f"{self.stream} opens at {candle.open_time}, in the future"
-            return [DropEvent(Drop.BAD, self.stream, detail)]
+            return [self._bad(f"{candle.open_time} opens in the future")]
+        if candle.closed and candle.event_time <= candle.close_time:
+            return [self._bad(f"{candle.open_time} closed before its end")]
         if not self.expected:
             self._start(candle.open_time)
         if candle.open_time < self.expected:
@@ -182,6 +203,9 @@ class Series:
         else:
             self._accept_forming(candle, out)
         return out
+
+    def _bad(self, what: str) -> DropEvent:
+        return DropEvent(Drop.BAD, self.stream, f"{self.stream}: {what}")
 
     def _accept_past(self, candle: Candle, out: list[Output]) -> None:
         if candle.open_time < self._first:
@@ -238,6 +262,7 @@ class Series:
         self.expected = open_time
         self._passed_at = None
         self._absent = None
+        self._ask_from = 0
         self.started = self.started or open_time >= self._subscribed_in
 
     def _release(self, out: list[Output]) -> None:
@@ -255,7 +280,12 @@ class Series:
     @property
     def lacking(self) -> bool:
         """Whether closed candles are known to be missing."""
-        return bool(self._held) or self._fetch_until > self.expected
+        return bool(self._held) or self._fetch_until > self.expected or self._unknown
+
+    @property
+    def _unknown(self) -> bool:
+        """Whether the first candle's open time is still to be learned."""
+        return self._begun is not None and not self.expected
 
     @property
     def _waiting(self) -> bool:
@@ -267,18 +297,20 @@ class Series:
 
     def take_wish(self, now: Moment) -> Wish | None:
         """The range to fetch now, if any; it then counts as on its way."""
-        if self._in_flight is not None or now.monotonic < self._retry_at:
+        if self._in_flight is not None:
             return None
-        if not self.expected:
-            if self._begun is not None:
-                self._in_flight = self._unanchored(self._begun)
-        elif self.lacking:
-            end = min(self._held) if self._held else self._fetch_until
-            self._in_flight = Wish(self.expected, end)
-        elif self._gaps:
+        if self.lacking:
+            if now.monotonic >= self._retry_at and now.exchange >= self._ask_from:
+                self._in_flight = self._missing()
+        elif self._gaps and now.monotonic >= self._gap_retry_at:
             gap = self._gaps[0]
             self._in_flight = Wish(gap.start, gap.end, late=True)
         return self._in_flight
+
+    def _missing(self) -> Wish:
+        if not self.expected and self._begun is not None:
+            return self._unanchored(self._begun)
+        return Wish(self.expected, min(self._held, default=self._fetch_until))
 
     def _unanchored(self, begun: Moment) -> Wish:
         current = self.stream.interval.floor(begun.exchange)
@@ -295,15 +327,16 @@ class Series:
         """
         out: list[Output] = []
         wish, self._in_flight = self._in_flight, None
+        if wish is not None and wish.late:
+            self._fill_gap(wish, rows, asked, now, out)
+            return out
         self._retry_at = -math.inf
+        self._ask_from = 0
         if not self.expected:
             if not rows:
                 self.fail("the exchange has no candles", now)
                 return out
             self._start(rows[0].open_time)
-        if wish is not None and wish.late:
-            self._fill_gap(wish, rows, asked, now, out)
-            return out
         before = self.expected
         self._skip_unlisted(rows[0].open_time if rows else -1)
         for index, row in enumerate(rows):
@@ -338,19 +371,25 @@ class Series:
             return True
         seen = self._seen.get(row.open_time)
         if seen is None or seen[0].texts != row.texts or seen[0].count != row.count:
-            self._seen[row.open_time] = (row, asked.monotonic)
+            self._seen[row.open_time] = (row, asked)
             return False
-        confirmed = asked.monotonic >= seen[1] + CONFIRM
+        confirmed = (
+            asked.exchange >= seen[1].exchange + CONFIRM
+            and asked.monotonic >= seen[1].monotonic + NOTICE
+        )
         return confirmed and (later or age >= SETTLED)
 
     def _retry(self, rows: Sequence[Candle], asked: Moment, now: Moment) -> None:
         """The answer brought nothing: normal for a young row, failing for an old."""
+        self._retry_at = now.monotonic + NOTICE
         close = self.stream.interval.close_time(self.expected)
-        present = any(row.open_time == self.expected for row in rows)
-        if asked.exchange - close >= SETTLED and not present and self._absent is None:
-            self.fail("the exchange has no such candle", now)
-        else:
-            self._retry_at = now.monotonic + CONFIRM
+        if (seen := self._seen.get(self.expected)) is not None:
+            self._ask_from = min(close + SETTLED, seen[1].exchange + CONFIRM)
+        elif self._absent is None:
+            self._ask_from = asked.exchange + ABSENT
+            old = asked.exchange - close >= SETTLED
+            if old and not any(row.open_time == self.expected for row in rows):
+                self.fail("the exchange has no such candle", now)
 
     def fail(self, reason: str, now: Moment, wait: float = 0.0) -> None:
         """The wish could not be fetched.
@@ -360,14 +399,16 @@ class Series:
             now: when it failed.
             wait: real seconds that the exchange asks to wait at least.
         """
-        late = self._in_flight is not None and self._in_flight.late
-        self._in_flight = None
+        wish, self._in_flight = self._in_flight, None
         first, most = RETRY
+        if wish is not None and wish.late:
+            self._gap_retry_at = now.monotonic + max(wait, most)
+            return
         self._failures += 1
-        pause = most if late else min(most, first * 2 ** min(self._failures - 1, 16))
+        pause = min(most, first * 2 ** min(self._failures - 1, 16))
         self._retry_at = now.monotonic + max(wait, pause)
         self._reason = reason
-        if not late and self._failing_since is None:
+        if self._failing_since is None:
             self._failing_since = now.monotonic
 
     def _give_up(self, out: list[Output]) -> None:
@@ -402,7 +443,7 @@ class Series:
             self._seen.pop(row.open_time, None)
             found.append(row)
         if not found:
-            self._retry_at = now.monotonic + RETRY[1]
+            self._gap_retry_at = now.monotonic + RETRY[1]
             return
         gap = self._gaps.pop(0)
         end = found[-1].close_time + 1

@@ -469,12 +469,10 @@ class DataCollector:
             due, exchange_due = math.inf, math.inf
             for series in self._series.values():
                 self._delivery.deliver(series.tick(now))
-                self._after(series, now)
                 self._seek(series, now)
+                self._after(series, now)
                 due = min(due, series.due(now))
-                at = series.exchange_due
-                if at is not None and now.exchange < at < exchange_due:
-                    exchange_due = at
+                exchange_due = min(exchange_due, series.exchange_due(now))
             self._exchange_due = exchange_due
             if not self._stopping.is_set() and due > now.monotonic:
                 self._changed.wait(None if due == math.inf else due - now.monotonic)

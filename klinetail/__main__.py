@@ -1,0 +1,5 @@
+"""`python -m klinetail`."""
+
+from klinetail.cli import main
+
+main()

@@ -1,0 +1,591 @@
+"""Series against a small model of an exchange and of a bad line to it."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+)
+
+from klinetail.candle import MINUTE, Candle, Interval, Source, Stream
+from klinetail.clock import Moment
+from klinetail.events import Drop, DropEvent, GapEvent, RevisionEvent
+from klinetail.series import CONFIRM, GRACE, HELD, SETTLED, Series, Wish
+
+STREAM = Stream("BTCUSDT", Interval.M1)
+T0 = 1_700_000_040_000 - 1_700_000_040_000 % MINUTE
+
+
+def candle(
+    open_time: int,
+    count: int,
+    *,
+    closed: bool = True,
+    event_time: int | None = None,
+    source: Source = Source.STREAM,
+    stream: Stream = STREAM,
+) -> Candle:
+    """A candle whose values tell how many trades went into it."""
+    close_time = stream.interval.close_time(open_time)
+    if source is Source.REST:
+        event_time = 0
+    elif event_time is None:
+        event_time = close_time + 500 if closed else open_time + count
+    price = str(100 + count)
+    return Candle(
+        stream,
+        open_time,
+        "100",
+        price,
+        "100",
+        price,
+        str(count),
+        close_time,
+        str(count),
+        count,
+        "0",
+        "0",
+        closed,
+        source,
+        event_time,
+    )
+
+
+def final_count(open_time: int) -> int:
+    """How many trades the minute has in the end: now and then none."""
+    return random.Random(open_time).choice([0, 1, 2, 5, 40])
+
+
+def count_at(open_time: int, time: int) -> int:
+    """How many of them happened until `time`; the last one at the very end."""
+    passed = max(0, min(time - open_time, MINUTE))
+    return final_count(open_time) * passed // MINUTE
+
+
+def row(open_time: int, time: int) -> Candle:
+    """The REST row as of `time`."""
+    return candle(open_time, count_at(open_time, time), source=Source.REST)
+
+
+class Line(RuleBasedStateMachine):
+    """The truth, a line that drops, delays, doubles, reorders and is cut, and a REST
+    side that fails, lags and gives half an answer. What came out must be the truth's
+    prefix, in order, each once, with final values, or a gap was announced."""
+
+    stream = STREAM
+
+    @initialize(
+        lines=st.integers(0, 5),
+        offset=st.integers(0, 3 * MINUTE),
+        hold=st.sampled_from([0.0, 5.0, 30.0, float("inf")]),
+        keep=st.sampled_from([1, 3, 500]),
+        listed=st.integers(-10, 0),
+    )
+    def begin(
+        self, lines: int, offset: int, hold: float, keep: int, listed: int
+    ) -> None:
+        self.now = T0 + offset
+        self.monotonic = 1000.0
+        self.listed = T0 + listed * MINUTE
+        self.series = Series(self.stream, lines=lines, hold=hold, keep=keep)
+        self.series.begin(self.moment)
+        current = self.now - self.now % MINUTE
+        self.asked = current - lines * MINUTE
+        self.first = max(self.asked, min(self.listed, current))
+        self.wish: tuple[Wish, Moment, int] | None = None
+        self.connected = True
+        self.pushed_until = self.now
+        self.in_transit: list[Candle] = []
+        self.out: list[Candle | GapEvent] = []
+        self.forming_seen: dict[int, int] = {}
+
+    @property
+    def moment(self) -> Moment:
+        return Moment(self.now, self.monotonic)
+
+    def take(self, output: list) -> None:
+        """Check what came out against everything that is promised."""
+        for item in output:
+            if isinstance(item, Candle) and item.closed:
+                self.out.append(item)
+            elif isinstance(item, Candle):
+                assert item.open_time == self.next_expected()
+                seen = self.forming_seen.get(item.open_time, -1)
+                assert item.event_time >= seen
+                self.forming_seen[item.open_time] = item.event_time
+            elif isinstance(item, GapEvent) and not item.filled:
+                if not self.out:  # it cannot know yet what was not listed then
+                    self.first = self.asked
+                assert item.start == self.next_expected()
+                assert item.end > item.start
+                self.out.append(item)
+            elif isinstance(item, GapEvent):
+                times = [one.open_time for one in item.candles]
+                assert times == list(range(item.start, item.end, MINUTE))
+                assert all(
+                    one.count == final_count(one.open_time) for one in item.candles
+                )
+            else:
+                assert not isinstance(item, RevisionEvent)
+        if self.wish is None and (wish := self.series.take_wish(self.moment)):
+            assert wish.start < wish.end
+            self.wish = wish, self.moment, self.now
+
+    def next_expected(self) -> int:
+        if not self.out:
+            return self.first
+        last = self.out[-1]
+        return last.end if isinstance(last, GapEvent) else last.close_time + 1
+
+    # Time and the line
+
+    @rule(
+        seconds=st.sampled_from([0.05, 0.3, 1.0, 1.1, 3.0, 9.0, 20.0, 61.0, 200.0]),
+        speed=st.sampled_from([1, 1, 1, 60, 600]),
+    )
+    def pass_time(self, seconds: float, speed: int) -> None:
+        """The exchange pushes what happened; the line takes it, if it is up."""
+        before = self.now
+        self.now += int(seconds * speed * 1000)
+        self.monotonic += seconds
+        for open_time in range(before - before % MINUTE, self.now + 1, MINUTE):
+            if not self.connected or not final_count(open_time):
+                continue
+            end = open_time + MINUTE
+            middle = min(end - 1, self.now)
+            if middle > max(before, open_time) and count_at(open_time, middle):
+                count = count_at(open_time, middle)
+                self.in_transit.append(
+                    candle(open_time, count, closed=False, event_time=middle)
+                )
+            close = end + random.Random(-open_time).choice([4, 500, 2000, 24_000])
+            if before < close <= self.now:
+                self.in_transit.append(
+                    candle(open_time, final_count(open_time), event_time=close)
+                )
+
+    @precondition(lambda self: self.in_transit)
+    @rule(index=st.integers(0, 3), times=st.sampled_from([0, 1, 1, 1, 1, 2]))
+    def arrive(self, index: int, times: int) -> None:
+        """A frame arrives: perhaps out of order, not at all, or twice."""
+        frame = self.in_transit.pop(min(index, len(self.in_transit) - 1))
+        for _ in range(times):
+            self.take(self.series.accept(frame, self.moment))
+
+    @rule()
+    def arrive_all(self) -> None:
+        """Everything under way arrives in order."""
+        frames, self.in_transit = self.in_transit, []
+        for frame in frames:
+            self.take(self.series.accept(frame, self.moment))
+
+    @rule()
+    def cut(self) -> None:
+        """The connection breaks; what was under way is lost."""
+        self.connected = False
+        self.in_transit.clear()
+
+    @precondition(lambda self: not self.connected)
+    @rule()
+    def reconnect(self) -> None:
+        """It is subscribed again."""
+        self.connected = True
+        self.series.resume(self.moment)
+        self.take([])
+
+    @rule()
+    def tick(self) -> None:
+        """The keeper comes by."""
+        self.take(self.series.tick(self.moment))
+
+    # REST
+
+    def rows(self, wish: Wish, asked: int, lag: int, page: int) -> list[Candle]:
+        first = max(wish.start, self.listed)
+        found = [
+            row(open_time, asked - lag)
+            for open_time in range(first, asked - lag + 1, MINUTE)
+        ]
+        return found[:page]
+
+    @precondition(lambda self: self.wish)
+    @rule(
+        lag=st.sampled_from([0, 0, 0, 5_000, 19_000]),
+        page=st.sampled_from([2, 3, 500, 500]),
+        later=st.booleans(),
+    )
+    def answer(self, lag: int, page: int, later: bool) -> None:
+        """REST answers with what it knew a while ago, and perhaps with a newer row
+        behind an unfinished one."""
+        wish, asked, _ = self.wish
+        self.wish = None
+        rows = self.rows(wish, asked.exchange, lag, page)
+        if later and rows and len(rows) < page:
+            following = rows[-1].close_time + 1
+            if following <= asked.exchange:
+                rows.append(row(following, asked.exchange))
+        self.take(self.series.fill(rows, asked, self.moment))
+
+    @precondition(lambda self: self.wish)
+    @rule(wait=st.sampled_from([0.0, 0.0, 60.0]))
+    def refuse(self, wait: float) -> None:
+        """REST fails."""
+        self.wish = None
+        self.series.fail("HTTP 503", self.moment, wait)
+        self.take([])
+
+    # The promises
+
+    @invariant()
+    def prefix_of_the_truth(self) -> None:
+        if not hasattr(self, "out"):
+            return
+        expected = self.first
+        for item in self.out:
+            if isinstance(item, GapEvent):
+                assert item.start == expected
+                expected = item.end
+            else:
+                assert item.open_time == expected
+                assert item.count == final_count(expected), repr(self.series)
+                assert item.close_time < self.now
+                expected = item.close_time + 1
+
+    @invariant()
+    def bounded(self) -> None:
+        if hasattr(self, "series"):
+            assert len(self.series._held) <= HELD
+            assert len(self.series._seen) <= 8
+
+    def teardown(self) -> None:
+        """With a good line and a good REST everything comes out in the end."""
+        if not hasattr(self, "series"):
+            return
+        self.in_transit.clear()
+        self.connected = True
+        self.series.resume(self.moment)
+        goal = self.now - self.now % MINUTE
+        for _ in range(400):
+            if self.next_expected() >= goal:
+                break
+            self.take(self.series.tick(self.moment))
+            if self.wish is not None:
+                self.answer(0, 500, False)
+            else:
+                due = self.series.due(self.moment)
+                assert due < float("inf"), f"{self.series!r} waits for nothing"
+                seconds = max(0.001, due - self.monotonic)
+                self.monotonic += seconds
+                self.now += int(seconds * 1000) + 1
+        assert self.next_expected() >= goal, repr(self.series)
+        self.prefix_of_the_truth()
+
+
+TestLine = Line.TestCase
+TestLine.settings = settings(stateful_step_count=60)
+
+
+def moment(exchange: int, monotonic: float | None = None) -> Moment:
+    """A moment at which both clocks run alike unless said otherwise."""
+    return Moment(exchange, exchange / 1000 if monotonic is None else monotonic)
+
+
+def begun(lines: int = 0, **options: object) -> Series:
+    """A series begun in the middle of the minute at T0."""
+    series = Series(STREAM, lines=lines, **options)
+    series.begin(moment(T0 + 30_000))
+    return series
+
+
+def test_a_close_is_delivered_once_and_its_double_is_dropped() -> None:
+    series = begun()
+    close = candle(T0, 3)
+    now = moment(T0 + MINUTE + 500)
+    assert series.accept(close, now) == [close]
+    assert series.accept(close, now) == [DropEvent(Drop.DUPLICATE, STREAM)]
+
+
+def test_other_digits_are_a_duplicate_and_other_values_a_revision() -> None:
+    series = begun()
+    now = moment(T0 + MINUTE + 500)
+    close = candle(T0, 3)
+    series.accept(close, now)
+    longer = candle(T0, 3)
+    longer = type(longer)(
+        *[getattr(longer, name) for name in longer.__struct_fields__[:6]],
+        "3.000",
+        *[getattr(longer, name) for name in longer.__struct_fields__[7:]],
+    )
+    assert series.accept(longer, now) == [DropEvent(Drop.DUPLICATE, STREAM)]
+    revised = candle(T0, 4)
+    assert series.accept(revised, now) == [RevisionEvent(close, revised)]
+    assert series.closed[-1] == revised
+    assert series.accept(revised, now) == [DropEvent(Drop.DUPLICATE, STREAM)]
+
+
+def test_frames_from_before_the_start_are_no_duplicates() -> None:
+    series = begun()
+    early = candle(T0 - MINUTE, 3, event_time=T0 + 1500)
+    assert series.accept(early, moment(T0 + 30_000)) == []
+
+
+def test_a_later_close_is_held_and_the_hole_is_wished_for() -> None:
+    series = begun()
+    later = candle(T0 + 3 * MINUTE, 5)
+    now = moment(T0 + 4 * MINUTE + 500)
+    assert series.accept(later, now) == []
+    assert series.take_wish(now) == Wish(T0, T0 + 3 * MINUTE)
+    assert series.take_wish(now) is None, "it is on its way"
+    rows = [row(T0 + n * MINUTE, now.exchange) for n in range(4)]
+    asked = moment(now.exchange + SETTLED)
+    assert series.fill(rows, asked, asked) == [*rows[:3], later]
+
+
+def test_the_frame_of_the_next_candle_closes_nothing() -> None:
+    series = begun()
+    forming = candle(T0 + MINUTE, 1, closed=False, event_time=T0 + MINUTE + 900)
+    assert series.accept(forming, moment(T0 + MINUTE + 900)) == []
+    close = candle(T0, 7, event_time=T0 + MINUTE + 2000)
+    now = moment(T0 + MINUTE + 2000)
+    assert series.accept(close, now) == [close, forming]
+
+
+def test_forming_frames_come_out_newest_first_never_older() -> None:
+    series = begun()
+    now = moment(T0 + 40_000)
+    new = candle(T0, 9, closed=False, event_time=T0 + 39_000)
+    old = candle(T0, 8, closed=False, event_time=T0 + 38_000)
+    assert series.accept(new, now) == [new]
+    assert series.accept(old, now) == [DropEvent(Drop.STALE, STREAM)]
+    assert series.accept(new, now) == [DropEvent(Drop.STALE, STREAM)]
+
+
+def test_a_close_is_overdue_after_three_seconds_and_one_of_real_time() -> None:
+    series = begun()
+    end = T0 + MINUTE
+    assert series.tick(moment(end - 1)) == []
+    assert series.take_wish(moment(end - 1)) is None
+    series.tick(Moment(end, 100.0))
+    series.tick(Moment(end + GRACE - 1, 150.0))
+    assert series.take_wish(Moment(end + GRACE - 1, 150.0)) is None
+    series.tick(Moment(end + GRACE, 150.0))
+    assert series.take_wish(Moment(end + GRACE, 150.0)) == Wish(T0, end)
+
+
+def test_a_fast_clock_alone_makes_nothing_overdue() -> None:
+    series = begun()
+    end = T0 + MINUTE
+    series.tick(Moment(end, 100.0))
+    series.tick(Moment(end + 10 * MINUTE, 100.9))
+    assert series.take_wish(Moment(end + 10 * MINUTE, 100.9)) is None
+    series.tick(Moment(end + 10 * MINUTE, 101.0))
+    assert series.take_wish(Moment(end + 10 * MINUTE, 101.0)) is not None
+
+
+def test_due_is_when_the_next_tick_has_something_to_do() -> None:
+    series = begun()
+    now = moment(T0 + 30_000)
+    assert series.due(now) == pytest.approx((T0 + MINUTE) / 1000)
+    assert series.exchange_due(now) == T0 + MINUTE
+    series.tick(moment(T0 + MINUTE))
+    after = moment(T0 + MINUTE)
+    assert series.due(after) == pytest.approx((T0 + MINUTE + GRACE) / 1000)
+    assert series.exchange_due(after) == T0 + MINUTE + GRACE
+
+
+def test_a_young_row_is_believed_only_when_seen_twice_far_enough_apart() -> None:
+    series = begun(lines=1)
+    asked = moment(T0 + 30_000 - 26_000)
+    series = Series(STREAM, lines=1)
+    series.begin(asked)
+    rows = [row(T0 - MINUTE, asked.exchange), row(T0, asked.exchange)]
+    assert series.take_wish(asked) == Wish(T0 - MINUTE, T0)
+    assert series.fill(rows, asked, asked) == []
+    soon = moment(asked.exchange + CONFIRM - 1)
+    assert series.take_wish(soon) is None
+    then = moment(asked.exchange + CONFIRM)
+    assert series.take_wish(then) == Wish(T0 - MINUTE, T0)
+    assert series.fill(rows, then, then) == rows[:1]
+    assert series.started
+
+
+def test_an_unfinished_row_is_not_believed_however_often_it_is_seen() -> None:
+    series = Series(STREAM, lines=1)
+    asked = moment(T0 + 4_000)
+    series.begin(asked)
+    wrong = candle(T0 - MINUTE, 1, source=Source.REST)
+    right = candle(T0 - MINUTE, 2, source=Source.REST)
+    now = row(T0, asked.exchange)
+    out = []
+    for age, last in (
+        (4_000, wrong),
+        (19_000, wrong),
+        (24_000, right),
+        (29_000, right),
+    ):
+        at = moment(T0 + age)
+        out += series.fill([last, now], at, at)
+    assert out == []
+    at = moment(T0 + SETTLED + 1)
+    assert series.fill([right, now], at, at) == [right]
+
+
+def test_a_stream_close_wins_over_a_row_that_is_not_final_yet() -> None:
+    series = Series(STREAM, lines=0)
+    series.begin(moment(T0))
+    end = T0 + MINUTE
+    series.resume(moment(end + 4_000))
+    asked = moment(end + 4_000)
+    assert series.take_wish(asked) == Wish(T0, end)
+    series.fill([candle(T0, 1, source=Source.REST), row(end, end)], asked, asked)
+    close = candle(T0, 2, event_time=end + 5_000)
+    assert series.accept(close, moment(end + 5_000)) == [close]
+    assert series.take_wish(moment(end + 25_000)) is None
+
+
+def test_rows_from_before_the_listing_are_no_gap() -> None:
+    series = Series(STREAM, lines=10)
+    asked = moment(T0 + 40_000)
+    series.begin(asked)
+    rows = [row(T0 + n * MINUTE, asked.exchange) for n in (-2, -1, 0)]
+    series.take_wish(asked)
+    assert series.fill(rows, asked, asked) == [], "one answer may be half an answer"
+    again = moment(T0 + 41_000)
+    series.take_wish(again)
+    assert series.fill(rows, again, again) == rows[:2]
+    assert series.started
+
+
+def test_a_symbol_without_any_row_starts_with_the_current_candle() -> None:
+    series = Series(STREAM, lines=10)
+    series.begin(moment(T0 + 40_000))
+    for second in (40, 50):
+        at = moment(T0 + second * 1000)
+        series.take_wish(at)
+        assert series.fill([], at, at) == []
+    assert series.started
+    assert series.expected == T0
+
+
+def test_a_failing_fetch_is_a_gap_after_the_hold_and_filled_when_it_can_be() -> None:
+    series = begun(hold=30.0)
+    now = moment(T0 + 3 * MINUTE)
+    held = candle(T0 + 2 * MINUTE, 5, event_time=T0 + 3 * MINUTE)
+    series.accept(held, now)
+    assert series.take_wish(now) is not None
+    series.fail("HTTP 503", now)
+    assert series.tick(moment(now.exchange + 29_000)) == []
+    at = moment(now.exchange + 30_000)
+    gap = GapEvent(STREAM, T0, T0 + 2 * MINUTE, "HTTP 503")
+    assert series.tick(at) == [gap, held]
+    wish = series.take_wish(at)
+    assert wish == Wish(T0, T0 + 2 * MINUTE, late=True)
+    rows = [row(T0 + n * MINUTE, at.exchange) for n in range(3)]
+    filled = GapEvent(STREAM, gap.start, gap.end, gap.reason, tuple(rows[:2]))
+    assert series.fill(rows, at, at) == [filled]
+    assert [one.open_time for one in series.closed] == [
+        T0,
+        T0 + MINUTE,
+        T0 + 2 * MINUTE,
+    ]
+
+
+def test_nothing_is_given_up_while_nothing_waits() -> None:
+    series = begun(lines=5, hold=1.0)
+    now = moment(T0 + 31_000)
+    series.take_wish(now)
+    series.fail("HTTP 503", now)
+    for second in range(32, 59):
+        assert series.tick(moment(T0 + second * 1000)) == []
+
+
+def test_an_exchange_that_asks_to_wait_is_not_asked_before() -> None:
+    series = begun(lines=5)
+    now = moment(T0 + 31_000)
+    series.take_wish(now)
+    series.fail("HTTP 429", now, 60.0)
+    assert series.due(now) == now.monotonic + 60.0
+    assert series.take_wish(moment(T0 + 90_000)) is None
+    assert series.take_wish(moment(T0 + 91_000)) is not None
+
+
+def test_frames_of_the_future_and_closes_before_the_end_are_bad() -> None:
+    series = begun()
+    now = moment(T0 + 30_000)
+    future = candle(T0 + 2 * MINUTE, 1, closed=False)
+    (dropped,) = series.accept(future, now)
+    assert dropped.why is Drop.BAD
+    early = candle(T0, 1, event_time=T0 + MINUTE - 1)
+    (dropped,) = series.accept(early, now)
+    assert dropped.why is Drop.BAD
+    assert series.expected == T0
+
+
+def test_the_held_candles_are_bounded_and_the_rest_is_fetched_again() -> None:
+    series = begun()
+    last = HELD + 10
+    now = moment(T0 + (last + 2) * MINUTE)
+    for n in range(1, last + 1):
+        series.accept(candle(T0 + n * MINUTE, 1), now)
+    assert series.take_wish(now) == Wish(T0, T0 + MINUTE)
+    asked = moment(now.exchange + SETTLED)
+    out = series.fill(
+        [row(T0, now.exchange), row(T0 + MINUTE, now.exchange)], asked, asked
+    )
+    assert len(out) == HELD + 1
+    for seconds in (0, 4):
+        series.tick(moment(asked.exchange + seconds * 1000))
+    wish = series.take_wish(moment(asked.exchange + 4_000))
+    assert wish is not None
+    assert wish.start == T0 + (HELD + 1) * MINUTE
+
+
+@pytest.mark.parametrize("offset", [0, 1, 2])
+def test_three_days_are_anchored_by_the_first_row(offset: int) -> None:
+    stream = Stream("BTCUSDT", Interval.D3)
+    day = 24 * 60 * MINUTE
+    anchor = (T0 - T0 % day) + offset * day
+    now = moment(anchor + 3 * day + 1000)
+    series = Series(stream, lines=2)
+    series.begin(now)
+    wish = series.take_wish(now)
+    assert wish is not None
+    opens = [
+        t for t in range(anchor - 30 * day, now.exchange, 3 * day) if t >= wish.start
+    ]
+    rows = [candle(t, 1, source=Source.REST, stream=stream) for t in opens]
+    asked = moment(now.exchange + SETTLED)
+    out = series.fill(rows, asked, asked)
+    assert [one.open_time for one in out] == [anchor - 3 * day, anchor]
+    assert series.expected == anchor + 3 * day
+
+
+@pytest.mark.parametrize("interval", [Interval.W1, Interval.MO1, Interval.H4])
+def test_other_calendars_follow_the_exchange_s_own_candles(interval: Interval) -> None:
+    stream = Stream("BTCUSDT", interval)
+    now = moment(T0 + 5_000)
+    series = Series(stream, lines=3)
+    series.begin(now)
+    current = interval.floor(now.exchange)
+    rows = [
+        candle(interval.shift(current, n), 1, source=Source.REST, stream=stream)
+        for n in (-3, -2, -1, 0)
+    ]
+    assert series.take_wish(now) == Wish(rows[0].open_time, current)
+    asked = moment(now.exchange + SETTLED)
+    assert series.fill(rows, asked, asked) == rows[:3]
+    close = candle(current, 4, stream=stream)
+    after = moment(close.close_time + 900)
+    assert series.accept(close, after) == [close]
+
+
+def test_its_repr_tells_its_state() -> None:
+    assert repr(begun()).startswith("<Series btcusdt@1m expected=")
