@@ -8,11 +8,13 @@ candle. None of that is left here, and nothing of it is seen outside.
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import socket
 import struct
 import threading
 from collections.abc import Callable
-from typing import Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from websocket import (
     ABNF,
@@ -31,10 +33,16 @@ from klinetail.exchange.connector import (
 )
 from klinetail.exchange.transport import Deadline, dial, failure
 from klinetail.protocol.frames import Rejection, Reply
-from klinetail.protocol.rest import error_of
+from klinetail.protocol.rest import error_of, http_date
 
 MAX_MESSAGE: Final = 1 << 20
-"""Bytes of one message, fragments together. A kline has some 300."""
+"""Bytes of one message, fragments together, and of the answer to the handshake. A
+kline has some 300."""
+
+MAX_FRAGMENTS: Final = 1024
+"""Fragments of one message; putting them together takes time by their square."""
+
+_MAX_CONTROL: Final = 125
 
 
 class Manager(Protocol):
@@ -77,13 +85,25 @@ class _CappedBuffer(frame_buffer):  # type: ignore[misc]
         super().recv_length()
         if self.length > MAX_MESSAGE:
             raise WebSocketProtocolException(f"a frame of {self.length} bytes")
+        opcode = self.header[4]
+        if opcode >= ABNF.OPCODE_CLOSE and self.length > _MAX_CONTROL:
+            raise WebSocketProtocolException("a control frame that is too long")
+        if self.has_mask():
+            raise WebSocketProtocolException("a masked frame")
 
 
 class _CappedMessage(continuous_frame):  # type: ignore[misc]
+    def __init__(self) -> None:
+        super().__init__(False, True)
+        self._fragments = 0
+
     def add(self, frame: ABNF) -> None:
+        self._fragments += 1
         super().add(frame)
-        if len(self.cont_data[1]) > MAX_MESSAGE:
+        if len(self.cont_data[1]) > MAX_MESSAGE or self._fragments > MAX_FRAGMENTS:
             raise WebSocketProtocolException("a message in too many fragments")
+        if frame.fin:
+            self._fragments = 0
 
 
 class _Socket(WebSocket):  # type: ignore[misc]
@@ -91,7 +111,33 @@ class _Socket(WebSocket):  # type: ignore[misc]
         # UTF-8 is checked by the decoder, which reads every byte anyway.
         super().__init__(skip_utf8_validation=True)
         self.frame_buffer = _CappedBuffer(self._recv, True)
-        self.cont_frame = _CappedMessage(False, True)
+        self.cont_frame = _CappedMessage()
+
+    def send_close(self, *args: Any) -> None:
+        """Say goodbye; who cannot hear it is gone already, which is what was wanted.
+
+        The library answers a CLOSE before it shows it: an error would hide its code.
+        """
+        with contextlib.suppress(OSError, WebSocketException):
+            super().send_close(*args)
+
+
+class _Handshaking:
+    """A socket that reads no more than an answer to a handshake can have."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self._left = MAX_MESSAGE
+
+    def recv(self, size: int) -> bytes:
+        data = self._sock.recv(size)
+        self._left -= len(data)
+        if self._left < 0:
+            raise WebSocketProtocolException("the answer does not end")
+        return data
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._sock, name)
 
 
 class SocketManager(BinanceSocketManager):  # type: ignore[misc]
@@ -113,7 +159,9 @@ class SocketManager(BinanceSocketManager):  # type: ignore[misc]
         self.ws = _Socket()
         sock = dial(self.stream_url, self._deadline)
         try:
-            self.ws.connect(self.stream_url, socket=sock, redirect_limit=0)
+            handshaking = _Handshaking(sock)
+            self.ws.connect(self.stream_url, socket=handshaking, redirect_limit=0)
+            self.ws.sock = sock
         except BaseException:
             sock.close()
             raise
@@ -144,7 +192,11 @@ class SocketManager(BinanceSocketManager):  # type: ignore[misc]
 
     def abort(self) -> None:
         """Wake the thread whatever it waits for."""
-        self.ws.abort()
+        # The library's own abort does nothing once a CLOSE was sent.
+        sock = self.ws.sock
+        if sock is not None:
+            with contextlib.suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)
 
 
 def _close_reason(payload: bytes) -> str:
@@ -175,18 +227,18 @@ class StreamClient(UMFuturesWebsocketClient):  # type: ignore[misc]
     def stop(self, timeout: float = 1.0) -> None:
         """Say goodbye, wait half the time for the answer, then hang up."""
         manager = self.socket_manager
-        try:
-            if manager.ws.connected:
-                manager.ws.send_close()
-        except (OSError, WebSocketException, AttributeError):
-            pass  # it is gone already, which is what was wanted
-        if manager is not threading.current_thread():
-            manager.join(timeout / 2)
-        # send_close marks the socket as not connected, and abort asks for that.
-        manager.ws.connected = True
-        manager.abort()
-        if manager is not threading.current_thread():
-            manager.join(timeout / 2)
+        from_within = manager is threading.current_thread()
+        # Even goodbye can block: on a server that does not read.
+        hang_up = threading.Timer(timeout / 2, manager.abort)
+        hang_up.daemon = True
+        hang_up.start()
+        if manager.ws.connected:
+            manager.ws.send_close()
+        if from_within:
+            manager.abort()
+        else:
+            manager.join(timeout)
+        hang_up.cancel()
 
 
 def connector(ws_url: str) -> Connect:
@@ -199,22 +251,24 @@ def connector(ws_url: str) -> Connect:
         except WebSocketBadStatusException as error:
             raise _status_error(where, error) from error
         except WebSocketException as error:
-            if "redirect" in str(error).lower() and not deadline.expired:
+            if str(error).startswith("Redirect") and not deadline.over:
                 raise Refused(f"{where}: a redirect is not followed") from error
             raise failure(error, deadline, where) from error
-        except (OSError, ValueError) as error:
+        except Exception as error:  # a CookieError, for one: the libraries have many
             raise failure(error, deadline, where) from error
 
     return connect
 
 
 def _status_error(where: str, error: WebSocketBadStatusException) -> ExchangeError:
+    if error.status_code is None:
+        return Unreachable(f"{where}: no HTTP there")
     headers = error.resp_headers or {}
     meant = error_of(
         error.status_code,
         error.resp_body or b"",
         retry_after=headers.get("retry-after"),
-        server_time=None,
+        server_time=http_date(headers.get("date")),
     )
     if meant is None:
         return Unreachable(f"{where}: no WebSocket there (HTTP {error.status_code})")

@@ -6,7 +6,7 @@ takes a page of HTML for data and puts a handler on the root logger.
 
 from __future__ import annotations
 
-import email.utils
+import socket
 import ssl
 import threading
 from typing import Any, Final, Protocol
@@ -20,13 +20,14 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from klinetail.candle import Candle, Stream
 from klinetail.errors import BadMessage, Unreachable
 from klinetail.exchange.connector import UMFutures
-from klinetail.exchange.transport import Deadline, failure, tls_context
+from klinetail.exchange.transport import Deadline, failure, reach, tls_context
 from klinetail.protocol.rest import (
     Listing,
     decode_listings,
     decode_rows,
     decode_time,
     error_of,
+    http_date,
 )
 
 MAX_BODY: Final = 8 << 20
@@ -69,12 +70,12 @@ _active = threading.local()
 class _Guarded:
     """Puts a connection's socket, new or kept alive, under the active deadline."""
 
+    host: str
+    port: int
     sock: Any
 
-    def _new_conn(self) -> Any:
-        sock = super()._new_conn()  # type: ignore[misc]
-        _active.deadline.guard(sock)
-        return sock
+    def _new_conn(self) -> socket.socket:
+        return reach(self.host, self.port, _active.deadline)
 
     def request(self, *args: Any, **kwargs: Any) -> Any:
         if self.sock is not None:
@@ -111,13 +112,20 @@ class _Adapter(HTTPAdapter):
         }
 
 
+class _Session(requests.Session):
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """Nowhere; asked, requests would read a redirect's body to its end first."""
+
+
 class _Api(UMFutures):  # type: ignore[misc]
     """The connector's client; every request of it goes through `send_request`."""
 
-    def __init__(self, base_url: str, patience: float) -> None:
+    def __init__(self, base_url: str, patience: float, closed: threading.Event) -> None:
         super().__init__(base_url=base_url)
         self._patience = patience
+        self._closed = closed
         self.deadline: Deadline | None = None
+        self.session = _Session()
         self.session.trust_env = False  # neither ~/.netrc nor a proxy unasked
         self.session.headers = {
             "Accept-Encoding": "identity",
@@ -143,6 +151,8 @@ class _Api(UMFutures):  # type: ignore[misc]
         where = f"cannot ask {self.base_url}{url_path}"
         with Deadline(self._patience) as deadline:
             self.deadline = _active.deadline = deadline
+            if self._closed.is_set():  # now that a later `close` finds the deadline
+                raise Unreachable("the client is closed")
             try:
                 with self.session.request(
                     http_method,
@@ -157,7 +167,7 @@ class _Api(UMFutures):  # type: ignore[misc]
                 raise failure(_root(error), deadline, where) from error
             except (OSError, ValueError) as error:
                 raise failure(error, deadline, where) from error
-        if deadline.expired:
+        if deadline.over:
             raise failure(TimeoutError(), deadline, where)
         _raise_for_status(response, body)
         return body
@@ -170,18 +180,19 @@ def _body(response: requests.Response) -> bytes:
         parts.append(part)
         size += len(part)
         if size > MAX_BODY:
+            if response.status_code != 200:
+                break  # the status says enough
             raise BadMessage(f"an answer of more than {MAX_BODY} bytes")
     return b"".join(parts)
 
 
 def _raise_for_status(response: requests.Response, body: bytes) -> None:
     headers = response.headers
-    date = email.utils.parsedate_tz(headers.get("Date", ""))
     error = error_of(
         response.status_code,
         body,
         retry_after=headers.get("Retry-After"),
-        server_time=None if date is None else email.utils.mktime_tz(date) * 1000,
+        server_time=http_date(headers.get("Date")),
     )
     if error is not None:
         raise error
@@ -214,14 +225,12 @@ class BinanceRest:
         self._patience = patience
         self._local = threading.local()
         self._apis: list[_Api] = []
-        self._closed = False
+        self._closed = threading.Event()
 
     def _api(self) -> _Api:
-        if self._closed:
-            raise Unreachable("the client is closed")
         api: _Api | None = getattr(self._local, "api", None)
         if api is None:
-            api = self._local.api = _Api(self._rest_url, self._patience)
+            api = self._local.api = _Api(self._rest_url, self._patience, self._closed)
             self._apis.append(api)
         return api
 
@@ -244,8 +253,8 @@ class BinanceRest:
 
     def close(self) -> None:
         """See `Rest`."""
-        self._closed = True
-        for api in self._apis:
+        self._closed.set()
+        for api in list(self._apis):
             if api.deadline is not None:
                 api.deadline.abort()
             api.session.close()

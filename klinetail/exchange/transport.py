@@ -4,12 +4,15 @@ server that sends a byte now and then holds any of them for ever."""
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import select
 import socket
 import ssl
 import threading
+from collections.abc import Callable
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 from urllib.parse import urlsplit
 
 import certifi
@@ -17,6 +20,15 @@ import certifi
 from klinetail.errors import ExchangeError, Refused, Unreachable
 
 _Address = tuple[int, int, int, str, tuple[object, ...]]
+
+_OPTIONS: Final = (
+    (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    # A peer that vanished is noticed after half a minute; by default, two hours.
+    (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 15),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 5),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3),
+)
 
 
 class Deadline:
@@ -33,7 +45,7 @@ class Deadline:
         self.seconds = seconds
         self.expired = False
         self.aborted = False
-        self._lock = threading.Lock()
+        self._changed = threading.Condition()
         self._guarded: list[socket.socket] = []
         self._timer = threading.Timer(seconds, self._expire)
         self._timer.daemon = True
@@ -50,32 +62,52 @@ class Deadline:
         trace: TracebackType | None,
     ) -> None:
         self._timer.cancel()
-        with self._lock:
+        with self._changed:
             for twin in self._guarded:
                 twin.close()
             self._guarded.clear()
 
+    @property
+    def over(self) -> bool:
+        """Whether it is expired or aborted."""
+        return self.expired or self.aborted
+
     def guard(self, sock: socket.socket) -> None:
-        """Let this socket end with the deadline, TLS or not, whoever wraps it."""
+        """Let this socket end with the deadline, TLS or not, whoever wraps it.
+
+        The socket must be connected or connecting: no other can be shut down.
+        """
         twin = socket.socket(fileno=os.dup(sock.fileno()))
-        with self._lock:
+        with self._changed:
             self._guarded.append(twin)
-            if self.expired or self.aborted:
+            if self.over:
                 _shut(twin)
 
     def abort(self) -> None:
         """End it now, from any thread."""
-        self.aborted = True
-        self._shut_all()
+        with self._changed:
+            self.aborted = True
+            self._shut_all()
+
+    def wait_for(self, done: Callable[[], bool]) -> None:
+        """Wait until `done`, looked at after each `wake`, or until it is over."""
+        with self._changed:
+            self._changed.wait_for(lambda: done() or self.over)
+
+    def wake(self) -> None:
+        """Have `wait_for` look again."""
+        with self._changed:
+            self._changed.notify_all()
 
     def _expire(self) -> None:
-        self.expired = True
-        self._shut_all()
+        with self._changed:
+            self.expired = True
+            self._shut_all()
 
     def _shut_all(self) -> None:
-        with self._lock:
-            for twin in self._guarded:
-                _shut(twin)
+        for twin in self._guarded:
+            _shut(twin)
+        self._changed.notify_all()
 
 
 def _shut(sock: socket.socket) -> None:
@@ -92,53 +124,77 @@ def dial(url: str, deadline: Deadline) -> socket.socket:
     parts = urlsplit(url)
     secure = parts.scheme == "wss"
     host = parts.hostname or ""
-    addresses = _resolve(host, parts.port or (443 if secure else 80), deadline.seconds)
-    sock = _connect(addresses, deadline)
+    sock = reach(host, parts.port or (443 if secure else 80), deadline)
+    if not secure:
+        return sock
     try:
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        return tls_context().wrap_socket(sock, server_hostname=host) if secure else sock
+        return tls_context().wrap_socket(sock, server_hostname=host)
     except BaseException:
         sock.close()
         raise
 
 
-def _resolve(host: str, port: int, seconds: float) -> list[_Address]:
-    """Look a name up on a thread of its own, since nothing can interrupt it."""
-    found: list[list[_Address]] = []
-    failed: list[OSError | UnicodeError] = []
+def reach(host: str, port: int, deadline: Deadline) -> socket.socket:
+    """A TCP connection, guarded by the deadline from its first packet on.
 
-    def look_up() -> None:
-        try:
-            found.append(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))  # type: ignore[arg-type]
-        except (OSError, UnicodeError) as error:
-            failed.append(error)
-
-    thread = threading.Thread(target=look_up, name="klinetail-resolve", daemon=True)
-    thread.start()
-    thread.join(seconds)
-    if failed:
-        raise OSError(f"cannot resolve {host}: {failed[0]}") from failed[0]
-    if not found:
-        raise TimeoutError(f"cannot resolve {host}: no answer in {seconds:g} s")
-    return found[0]
-
-
-def _connect(addresses: list[_Address], deadline: Deadline) -> socket.socket:
+    Raises:
+        OSError: there is none before the deadline.
+    """
+    addresses = _resolve(host, port, deadline)
     failure: OSError = OSError("no address")
     for family, kind, protocol, _, address in addresses:
         sock = socket.socket(family, kind, protocol)
         try:
-            deadline.guard(sock)
-            sock.settimeout(deadline.seconds / len(addresses))
-            sock.connect(address)
-            sock.settimeout(None)
+            _connect(sock, address, deadline, deadline.seconds / len(addresses))
         except OSError as error:
             sock.close()
             failure = error
+            if deadline.over:
+                break
             continue
         return sock
     raise failure
+
+
+def _resolve(host: str, port: int, deadline: Deadline) -> list[_Address]:
+    """Look a name up on a thread of its own, since nothing can interrupt it."""
+    found: list[list[_Address]] = []
+    failed: list[Exception] = []
+
+    def look_up() -> None:
+        try:
+            found.append(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))  # type: ignore[arg-type]
+        except (OSError, ValueError) as error:
+            failed.append(error)
+        deadline.wake()
+
+    threading.Thread(target=look_up, name="klinetail-resolve", daemon=True).start()
+    deadline.wait_for(lambda: bool(found or failed))
+    if failed:
+        raise OSError(f"cannot resolve {host}: {failed[0]}") from failed[0]
+    if not found:
+        raise TimeoutError(f"cannot resolve {host}: no answer")
+    return found[0]
+
+
+def _connect(
+    sock: socket.socket, address: tuple[object, ...], deadline: Deadline, seconds: float
+) -> None:
+    for option in _OPTIONS:
+        sock.setsockopt(*option)
+    # Guarded as soon as it is connecting, which a blocking connect leaves no time for.
+    sock.setblocking(False)
+    code = sock.connect_ex(address)
+    if code in (0, errno.EINPROGRESS):
+        deadline.guard(sock)
+        poll = select.poll()
+        poll.register(sock, select.POLLOUT)
+        if not poll.poll(seconds * 1000) or deadline.over:
+            raise TimeoutError("no answer")
+        code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+    if code:
+        raise OSError(code, os.strerror(code))
+    sock.setblocking(True)
 
 
 def tls_context() -> ssl.SSLContext:
@@ -153,6 +209,8 @@ def failure(error: BaseException, deadline: Deadline, where: str) -> ExchangeErr
     """What a connection's error means, in our words."""
     if deadline.expired:
         return Unreachable(f"{where}: no answer in {deadline.seconds:g} s")
+    if deadline.aborted:
+        return Unreachable(f"{where}: broken off")
     seen: BaseException | None = error
     while seen is not None:
         if isinstance(seen, ssl.SSLCertVerificationError):

@@ -6,6 +6,8 @@ Source: "Kline/Candlestick Data", "Check Server Time", "Exchange Information" an
 
 from __future__ import annotations
 
+import calendar
+import email.utils
 import re
 from collections.abc import Sequence
 from typing import Annotated, Final
@@ -153,6 +155,7 @@ class _ErrorBody(msgspec.Struct):
 
 _BANNED_UNTIL: Final = re.compile(r"banned until ([0-9]{13})").search
 _DEFAULT_WAIT: Final = 60.0
+_LONGEST_WAIT: Final = 3 * 86_400.0  # the longest ban that the exchange knows
 _HINTS: Final = {
     403: "the firewall of the exchange refuses this address for now",
     451: "the exchange does not serve this location",
@@ -188,12 +191,26 @@ def error_of(
     return Unavailable(f"the exchange is not available (HTTP {status}){words}")
 
 
+def http_date(text: str | None) -> int | None:
+    """The time of an HTTP date, ms since the epoch, or None if it is none."""
+    parts = email.utils.parsedate_tz(text or "")
+    try:
+        return None if parts is None else calendar.timegm(parts[:6]) * 1000
+    except (ValueError, OverflowError):
+        return None
+
+
 def _wait(words: str, retry_after: str | None, server_time: int | None) -> float:
-    if retry_after is not None and re.fullmatch("[0-9]{1,7}", retry_after.strip()):
-        return max(1.0, float(retry_after))
-    if server_time is not None and (match := _BANNED_UNTIL(words)) is not None:
-        return max(1.0, (int(match[1]) - server_time) / 1000)
-    return _DEFAULT_WAIT
+    wait = _DEFAULT_WAIT
+    if retry_after is not None and re.fullmatch("[0-9]+", retry_after.strip()):
+        wait = float(retry_after)
+    elif server_time is not None:
+        until = http_date(retry_after)
+        if until is None and (match := _BANNED_UNTIL(words)) is not None:
+            until = int(match[1])
+        if until is not None:
+            wait = (until - server_time) / 1000
+    return min(max(1.0, wait), _LONGEST_WAIT)
 
 
 def _sample(body: bytes) -> str:

@@ -27,6 +27,7 @@ from klinetail.protocol.rest import (
     decode_time,
     encode_rows,
     error_of,
+    http_date,
 )
 from tests.strategies import BTCUSDT_1M, candle, json_values, runs
 
@@ -454,12 +455,46 @@ class TestErrors:
             ("nan", 60.0),
             ("inf", 60.0),
             ("１２", 60.0),
-            ("9" * 400, 60.0),
-            ("Wed, 21 Oct 2026 07:28:00 GMT", 60.0),
+            ("259201", 259200.0),  # no ban lasts longer
+            ("9" * 400, 259200.0),
+            ("Wed, 21 Oct 2026 07:28:00 GMT", 60.0),  # but what time is it?
         ],
     )
     def test_retry_after_says_how_long_to_wait(self, header, seconds):
         assert error(429, retry_after=header).retry_after == seconds
+
+    @pytest.mark.parametrize(
+        ("header", "seconds"),
+        [
+            ("Wed, 21 Oct 2026 07:28:00 GMT", 95.0),
+            ("Wed, 21 Oct 2026 07:26:25 GMT", 1.0),
+            ("Wed, 21 Oct 2020 07:28:00 GMT", 1.0),
+            ("Wed, 21 Oct 2126 07:28:00 GMT", 259200.0),
+            ("Wed, 21 Foo 2026 07:28:00 GMT", 60.0),
+            ("soon", 60.0),
+        ],
+    )
+    def test_retry_after_may_be_a_date(self, header, seconds):
+        now = http_date("Wed, 21 Oct 2026 07:26:25 GMT")
+        found = error(429, retry_after=header, server_time=now)
+        assert found.retry_after == seconds
+
+    def test_a_ban_for_ever_is_looked_at_again(self):
+        body = b'{"code":-1003,"msg":"banned until 9999999999999."}'
+        found = error(418, body, server_time=1783855300000)
+        assert found.retry_after == 259200.0
+
+    @given(st.none() | st.text() | st.from_regex("[A-Za-z0-9:, +-]{0,40}"))
+    @example("Mon, 01 Jan 99999 00:00:00 GMT")
+    @example("Mon, 32 Jan 2026 25:61:61 GMT")
+    def test_any_date_header_is_a_time_or_none(self, text):
+        time = http_date(text)
+        assert time is None or isinstance(time, int)
+
+    def test_an_http_date(self):
+        assert http_date("Sun, 06 Nov 1994 08:49:37 GMT") == 784_111_777_000
+        assert http_date("Sunday, 06-Nov-94 08:49:37 GMT") == 784_111_777_000
+        assert http_date("Sun Nov  6 08:49:37 1994") == 784_111_777_000
 
     def test_retry_after_wins_over_the_words(self):
         body = b'{"code":-1003,"msg":"banned until 1783855317204."}'

@@ -1,0 +1,293 @@
+import errno
+import os
+import socket
+import ssl
+import threading
+import time
+from datetime import UTC, datetime
+
+import certifi
+import pytest
+import trustme
+
+from klinetail.errors import Refused, Unreachable
+from klinetail.exchange.transport import Deadline, dial, failure, reach, tls_context
+from tests.venue import PATIENCE, Request, Send, Stall, Venue, server_context
+
+
+@pytest.fixture
+def full():
+    """An address that answers no SYN: its queue of connections is full."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        waiting = [socket.socket() for _ in range(4)]
+        for sock in waiting:
+            sock.setblocking(False)
+            sock.connect_ex(listener.getsockname())
+        time.sleep(0.05)
+        yield listener.getsockname()
+        for sock in waiting:
+            sock.close()
+
+
+def abort_soon(deadline):
+    timer = threading.Timer(0.1, deadline.abort)
+    timer.start()
+    return timer
+
+
+def in_time(began, bound):
+    """Within the promised bound, with slack for a busy machine."""
+    return time.monotonic() - began < bound + 3
+
+
+class TestDeadline:
+    def test_shuts_what_it_guards_when_the_time_is_up(self):
+        ours, theirs = socket.socketpair()
+        with ours, theirs, Deadline(0.1) as deadline:
+            deadline.guard(ours)
+            assert ours.recv(1) == b""
+            assert deadline.expired
+            assert deadline.over
+            assert not deadline.aborted
+
+    def test_abort_ends_it_from_any_thread(self):
+        ours, theirs = socket.socketpair()
+        with ours, theirs, Deadline(60) as deadline:
+            deadline.guard(ours)
+            abort_soon(deadline)
+            assert ours.recv(1) == b""
+            assert deadline.aborted
+            assert not deadline.expired
+
+    def test_what_comes_too_late_to_be_guarded_is_shut_at_once(self):
+        ours, theirs = socket.socketpair()
+        with ours, theirs, Deadline(60) as deadline:
+            deadline.abort()
+            deadline.guard(ours)
+            assert ours.recv(1) == b""
+
+    def test_lets_go_of_what_outlives_it(self):
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            with Deadline(60) as deadline:
+                deadline.guard(ours)
+            deadline.abort()
+            theirs.send(b"x")
+            assert ours.recv(1) == b"x"
+
+    def test_waits_for_what_is_done_elsewhere(self):
+        done = []
+        with Deadline(60) as deadline:
+
+            def work():
+                done.append(1)
+                deadline.wake()
+
+            threading.Timer(0.1, work).start()
+            deadline.wait_for(lambda: bool(done))
+            assert done
+            assert not deadline.over
+
+    @pytest.mark.parametrize("seconds", [0.1, 60])
+    def test_does_not_wait_longer_than_it_runs(self, seconds):
+        with Deadline(seconds) as deadline:
+            if seconds == 60:
+                abort_soon(deadline)
+            deadline.wait_for(lambda: False)
+            assert deadline.over
+
+
+class TestReach:
+    def test_connects(self):
+        with Venue([Stall()]) as venue, Deadline(PATIENCE) as deadline:
+            with reach("127.0.0.1", venue.port, deadline) as sock:
+                sock.sendall(b"GET / HTTP/1.1\r\n\r\n")
+                assert venue.peer().requests.get(timeout=PATIENCE)
+                assert sock.gettimeout() is None
+                assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+    def test_notices_a_peer_that_vanished_within_35_seconds(self):
+        with Venue([Stall()]) as venue, Deadline(PATIENCE) as deadline:
+            with reach("127.0.0.1", venue.port, deadline) as sock:
+                assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+                idle, interval, count = (
+                    sock.getsockopt(socket.IPPROTO_TCP, option)
+                    for option in (
+                        socket.TCP_KEEPIDLE,
+                        socket.TCP_KEEPINTVL,
+                        socket.TCP_KEEPCNT,
+                    )
+                )
+                assert idle + interval * count <= 35
+
+    def test_tries_every_address_of_a_name(self, monkeypatch, full):
+        """A name's first address is dead, its second refuses, its third is alive."""
+        with Venue([Stall()]) as venue, socket.create_server(("127.0.0.1", 0)) as dead:
+            refusing = dead.getsockname()
+            dead.close()
+            addresses = [full, refusing, ("127.0.0.1", venue.port)]
+            kind = (socket.AF_INET, socket.SOCK_STREAM, 6, "")
+            monkeypatch.setattr(
+                socket,
+                "getaddrinfo",
+                lambda *_, **__: [(*kind, address) for address in addresses],
+            )
+            with Deadline(1.5) as deadline:
+                with reach("three.invalid", 1, deadline) as sock:
+                    assert sock.getpeername()[1] == venue.port
+
+    def test_refused(self):
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            port = server.getsockname()[1]
+        with Deadline(PATIENCE) as deadline, pytest.raises(ConnectionRefusedError):
+            reach("127.0.0.1", port, deadline)
+
+    def test_an_address_that_never_answers_ends_with_the_deadline(self, full):
+        began = time.monotonic()
+        with Deadline(0.5) as deadline, pytest.raises(OSError):
+            reach(*full, deadline)
+        assert in_time(began, 0.5)
+
+    def test_an_abort_ends_the_wait_for_an_answer(self, full):
+        began = time.monotonic()
+        with Deadline(60) as deadline:
+            abort_soon(deadline)
+            with pytest.raises(OSError):
+                reach(*full, deadline)
+        assert in_time(began, 0.1)
+
+    def test_an_abort_that_came_first_leaves_no_connection(self):
+        with Venue([Stall()]) as venue, Deadline(60) as deadline:
+            deadline.abort()
+            with pytest.raises(OSError):
+                reach("127.0.0.1", venue.port, deadline)
+
+    @pytest.mark.parametrize("host", ["klinetail.invalid", "a..b", "a\0b", "x" * 70])
+    def test_a_name_that_does_not_exist(self, host):
+        with Deadline(PATIENCE) as deadline, pytest.raises(OSError):
+            reach(host, 80, deadline)
+
+    @pytest.mark.parametrize("aborted", [False, True])
+    def test_a_resolver_that_hangs_does_not_hang_us(self, monkeypatch, aborted):
+        release = threading.Event()
+        monkeypatch.setattr(
+            socket, "getaddrinfo", lambda *_, **__: release.wait() and ()
+        )
+        began = time.monotonic()
+        try:
+            with Deadline(60 if aborted else 0.3) as deadline:
+                if aborted:
+                    abort_soon(deadline)
+                with pytest.raises(OSError, match="cannot resolve"):
+                    reach("slow.invalid", 80, deadline)
+            assert in_time(began, 0.3)
+        finally:
+            release.set()
+
+
+class TestDial:
+    def test_the_ports_of_the_schemes(self, monkeypatch):
+        asked = []
+
+        def getaddrinfo(host, port, **_):
+            asked.append((host, port))
+            raise OSError(errno.ENOENT, "no")
+
+        monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+        for url in ("ws://a.invalid/ws", "wss://b.invalid", "ws://c.invalid:8080"):
+            with Deadline(PATIENCE) as deadline, pytest.raises(OSError):
+                dial(url, deadline)
+        assert asked == [("a.invalid", 80), ("b.invalid", 443), ("c.invalid", 8080)]
+
+    def test_over_tls(self, authority):
+        context = server_context(authority, "localhost")
+        with Venue([Request(), Send(b"hello")], tls=context) as venue:
+            with Deadline(PATIENCE) as deadline, dial(venue.ws_url, deadline) as sock:
+                sock.sendall(b"\r\n\r\n")
+                assert sock.recv(5) == b"hello"
+                assert sock.version() in ("TLSv1.2", "TLSv1.3")
+
+    @pytest.mark.parametrize(
+        ("trusted", "name"), [(False, "localhost"), (True, "elsewhere.example")]
+    )
+    def test_a_certificate_that_is_not_valid(self, authority, trusted, name):
+        issuer = authority if trusted else trustme.CA()
+        with Venue([Stall()], tls=server_context(issuer, name)) as venue:
+            with Deadline(PATIENCE) as deadline:
+                with pytest.raises(ssl.SSLCertVerificationError) as caught:
+                    dial(venue.ws_url, deadline)
+                assert isinstance(failure(caught.value, deadline, "here"), Refused)
+
+    def test_an_expired_certificate(self, authority, tmp_path):
+
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        past = datetime(2020, 1, 1, tzinfo=UTC)
+        authority.issue_cert("localhost", not_after=past).configure_cert(context)
+        with Venue([Stall()], tls=context) as venue, Deadline(PATIENCE) as deadline:
+            with pytest.raises(ssl.SSLCertVerificationError, match="expired"):
+                dial(venue.ws_url, deadline)
+
+    @pytest.mark.parametrize("aborted", [False, True])
+    def test_a_server_silent_in_tls_ends_with_the_deadline(self, aborted):
+        with Venue([Stall()]) as venue:
+            began = time.monotonic()
+            with Deadline(60 if aborted else 0.3) as deadline:
+                if aborted:
+                    abort_soon(deadline)
+                with pytest.raises(OSError):
+                    dial(f"wss://127.0.0.1:{venue.port}", deadline)
+            assert in_time(began, 0.3)
+
+    def test_plain_http_where_tls_belongs_is_transient(self):
+        with Venue([Send(b"HTTP/1.1 400 Bad Request\r\n\r\n"), Stall()]) as venue:
+            with Deadline(PATIENCE) as deadline, pytest.raises(OSError) as caught:
+                dial(f"wss://127.0.0.1:{venue.port}", deadline)
+            assert isinstance(failure(caught.value, deadline, "here"), Unreachable)
+
+
+class TestTlsContext:
+    def test_always_verifies(self, monkeypatch):
+        for file in (None, "/nonexistent"):
+            if file is not None:
+                monkeypatch.setenv("SSL_CERT_FILE", file)
+            context = tls_context()
+            assert context.verify_mode is ssl.CERT_REQUIRED
+            assert context.check_hostname
+
+    def test_certifis_roots_unless_others_are_named(self, monkeypatch, tmp_path):
+        monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+        monkeypatch.delenv("SSL_CERT_DIR", raising=False)
+        assert os.path.exists(certifi.where())
+        assert len(tls_context().get_ca_certs()) > 50
+        file = tmp_path / "roots.pem"
+        trustme.CA().cert_pem.write_to_path(str(file))
+        monkeypatch.setenv("SSL_CERT_FILE", str(file))
+        monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path / "none"))
+        assert len(tls_context().get_ca_certs()) == 1
+
+
+class TestFailure:
+    def test_words(self):
+        with Deadline(60) as deadline:
+            words = failure(
+                ConnectionResetError(errno.ECONNRESET, "reset"), deadline, "it"
+            )
+            assert str(words) == "it: reset"
+            assert str(failure(ValueError(), deadline, "it")) == "it: ValueError"
+            deadline.abort()
+            assert str(failure(OSError(), deadline, "it")) == "it: broken off"
+
+    def test_a_certificate_below_other_errors(self):
+        wrapped = ValueError("x")
+        wrapped.__context__ = ssl.SSLCertVerificationError("bad")
+        with Deadline(60) as deadline:
+            assert isinstance(failure(wrapped, deadline, "it"), Refused)
+
+    def test_an_expired_deadline_wins(self):
+        with Deadline(0.01) as deadline:
+            deadline.wait_for(lambda: False)
+            found = failure(ssl.SSLCertVerificationError("bad"), deadline, "it")
+            assert str(found) == "it: no answer in 0.01 s"
+            assert isinstance(found, Unreachable)
