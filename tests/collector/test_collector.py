@@ -1,0 +1,420 @@
+"""DataCollector over real sockets against the embedded exchange."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from klinetail import DataCollector, EventBus
+from klinetail.candle import Candle, Interval, Source, Stream
+from klinetail.errors import Refused, UnknownSymbol, Unreachable, UsageError
+from klinetail.events import (
+    CandleEvent,
+    Drop,
+    DropEvent,
+    Event,
+    GapEvent,
+    LinkEvent,
+    LinkState,
+    RevisionEvent,
+)
+from klinetail.mailbox import Mailbox
+from klinetail.protocol.routes import Route, sim_route
+from klinetail.sim.server import Server
+from klinetail.sim.synthetic import Synthetic
+
+START = 1_760_000_000_000
+BTC = Stream("BTCUSDT", Interval.M1)
+THIN = Stream("ALGOUSDT", Interval.M1)
+PATIENCE = 60.0
+
+
+@pytest.fixture
+def exchange() -> Iterator[Server]:
+    """A synthetic market, 600 times faster than real time."""
+    with Server(Synthetic(seed=7, start=START), speed=600) as server:
+        yield server
+
+
+@pytest.fixture(autouse=True)
+def nothing_left() -> Iterator[None]:
+    """No thread of ours outlives a test."""
+    yield
+    until = time.monotonic() + 5
+    while time.monotonic() < until:
+        left = [t.name for t in threading.enumerate() if t.name.startswith("klinetail")]
+        if not left:
+            return
+        time.sleep(0.01)
+    pytest.fail(f"threads left: {left}")
+
+
+class Seen:
+    """What a collector delivered, to be waited for."""
+
+    def __init__(self) -> None:
+        self.candles: list[Candle] = []
+        self.events: list[Event] = []
+        self._news = threading.Condition()
+
+    def candle(self, candle: Candle) -> None:
+        with self._news:
+            self.candles.append(candle)
+            self._news.notify_all()
+
+    def event(self, event: Event) -> None:
+        with self._news:
+            self.events.append(event)
+            self._news.notify_all()
+
+    def closed(self, stream: Stream) -> list[Candle]:
+        with self._news:
+            return [c for c in self.candles if c.stream == stream and c.closed]
+
+    def wait(self, enough: Callable[[], bool]) -> None:
+        with self._news:
+            assert self._news.wait_for(enough, PATIENCE), (
+                len(self.candles),
+                self.events[-5:],
+            )
+
+    def wait_live(self, times: int = 1) -> None:
+        self.wait(
+            lambda: (
+                sum(
+                    isinstance(e, LinkEvent) and e.state is LinkState.LIVE
+                    for e in self.events
+                )
+                >= times
+            )
+        )
+
+
+def collect(
+    server: Server, streams: list[Stream], seen: Seen, **options: object
+) -> DataCollector:
+    return DataCollector(
+        streams,
+        seen.candle,
+        on_event=seen.event,
+        route=sim_route(server.port),
+        **options,
+    )
+
+
+def whole(server: Server, seen: Seen, stream: Stream) -> list[Candle]:
+    """The stream's closed candles, after making sure that they are the exchange's."""
+    closed = seen.closed(stream)
+    truth = server.market.klines(
+        stream, closed[0].open_time, None, len(closed), now=server.now()
+    )
+    assert [c.open_time for c in closed] == [c.open_time for c in truth]
+    assert [c.texts for c in closed] == [c.texts for c in truth]
+    assert [c.count for c in closed] == [c.count for c in truth]
+    gaps = [e for e in seen.events if isinstance(e, GapEvent | RevisionEvent)]
+    assert gaps == []
+    return closed
+
+
+def test_history_and_stream_join_without_hole_or_double(exchange: Server) -> None:
+    seen = Seen()
+    streams = [BTC, THIN, Stream("BTCUSDT", Interval.M5)]
+    collector = collect(exchange, streams, seen, lines=20)
+    collector.start()
+    try:
+        seen.wait(
+            lambda: all(
+                sum(c.stream == s and c.closed for c in seen.candles) >= 20 + more
+                for s, more in zip(streams, (40, 20, 8), strict=True)
+            )
+        )
+    finally:
+        collector.stop()
+    for stream in streams:
+        closed = whole(exchange, seen, stream)
+        assert [c.source for c in closed[:20]] == [Source.REST] * 20
+    assert Source.STREAM in {c.source for c in seen.closed(BTC)}
+    assert any(not c.closed for c in seen.candles)
+
+
+def test_ten_lost_connections_lose_and_double_nothing(exchange: Server) -> None:
+    seen = Seen()
+    streams = [BTC, THIN, Stream("ETHUSDT", Interval.M3)]
+    collector = collect(exchange, streams, seen, lines=5, random=lambda: 0.01)
+    collector.start()
+    try:
+        for number in range(10):
+            seen.wait_live(number + 1)
+            known = len(seen.candles)
+            seen.wait(lambda known=known: len(seen.candles) > known + 20)
+            exchange.disconnect_all((None, 1001, 1008)[number % 3])
+        seen.wait_live(11)
+        known = len(seen.closed(BTC))
+        seen.wait(
+            lambda: sum(c.closed and c.stream == BTC for c in seen.candles) > known + 20
+        )
+    finally:
+        collector.stop()
+    for stream in streams:
+        whole(exchange, seen, stream)
+
+
+def test_start_streaming_history_and_stop_as_a_program_uses_them(
+    exchange: Server,
+) -> None:
+    seen = Seen()
+
+    async def main() -> None:
+        collector = collect(exchange, [BTC], seen, lines=3)
+        await asyncio.wait_for(collector.start_streaming(), PATIENCE)
+        await asyncio.wait_for(collector.history(), PATIENCE)
+        assert len(seen.closed(BTC)) >= 3
+        kept = collector.buffer[BTC]
+        assert [c.closed for c in kept[:3]] == [True] * 3
+        assert list(collector.buffer) == [BTC]
+        await collector.stop_streaming()
+        known = len(seen.candles)
+        await asyncio.sleep(0.1)
+        assert len(seen.candles) == known
+
+    asyncio.run(main())
+
+
+def test_a_collector_is_an_async_iterator(exchange: Server) -> None:
+    async def main() -> list[Candle]:
+        got: list[Candle] = []
+        collector = DataCollector(
+            ["btcusdt@1m"], lines=5, route=sim_route(exchange.port)
+        )
+        start = asyncio.create_task(collector.start_streaming())
+        async for candle in collector:
+            if candle.closed:
+                got.append(candle)
+            if len(got) == 8:
+                break
+        await start
+        await collector.stop_streaming()
+        return got
+
+    got = asyncio.run(asyncio.wait_for(main(), PATIENCE))
+    assert [c.open_time for c in got] == [
+        got[0].open_time + n * 60_000 for n in range(8)
+    ]
+
+
+def test_the_iteration_ends_with_the_collector(exchange: Server) -> None:
+    async def main() -> None:
+        collector = DataCollector([BTC], route=sim_route(exchange.port))
+        await collector.start_streaming()
+
+        async def read() -> int:
+            return sum([1 async for _ in collector])
+
+        reader = asyncio.create_task(read())
+        await asyncio.sleep(0.1)
+        await collector.stop_streaming()
+        await reader
+
+    asyncio.run(asyncio.wait_for(main(), PATIENCE))
+
+
+def test_cancelling_the_start_leaves_nothing() -> None:
+    route = Route("ws://127.0.0.1:9", "http://127.0.0.1:9")
+
+    async def main() -> None:
+        collector = DataCollector([BTC], route=route)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(collector.start_streaming(), 0.3)
+        assert collector.ended.done()
+
+    asyncio.run(main())
+
+
+def test_the_bus_gets_typed_events_through_the_bridge(exchange: Server) -> None:
+    bus = EventBus()
+    mailbox = bus.subscribe(types=[CandleEvent], streams=[BTC])
+    links = bus.subscribe(types=[LinkEvent])
+    collector = DataCollector(
+        [BTC, THIN],
+        bus.publish_candle,
+        on_event=bus.publish,
+        lines=2,
+        route=sim_route(exchange.port),
+    )
+    collector.start()
+    try:
+        assert isinstance(mailbox, Mailbox)
+        events = []
+        while len(events) < 5:
+            events += mailbox.take(PATIENCE)
+        assert all(event.candle.stream == BTC for event in events)
+        states = []
+        while LinkState.LIVE not in states:
+            states += [event.state for event in links.take(PATIENCE)]
+        assert states[:3] == [
+            LinkState.CONNECTING,
+            LinkState.SUBSCRIBING,
+            LinkState.LIVE,
+        ]
+    finally:
+        collector.stop()
+
+
+def test_an_unknown_symbol_is_refused_before_anything_is_subscribed(
+    exchange: Server,
+) -> None:
+    async def main() -> None:
+        collector = DataCollector(["btcusd@1m"], route=sim_route(exchange.port))
+        with pytest.raises(UnknownSymbol) as caught:
+            await collector.start_streaming()
+        assert "BTCUSDT" in caught.value.suggestions
+        assert exchange.connections == 0
+
+    asyncio.run(main())
+
+
+def test_a_symbol_among_many_that_is_not_traded_is_named(exchange: Server) -> None:
+    listed = [s.symbol for s in exchange.market.instruments if s.status == "TRADING"]
+    settling = next(
+        s.symbol for s in exchange.market.instruments if s.status != "TRADING"
+    )
+
+    async def main() -> None:
+        collector = DataCollector(
+            [f"{s}@1m" for s in [*listed, settling]], route=sim_route(exchange.port)
+        )
+        with pytest.raises(UsageError, match=f"{settling} is not traded"):
+            await collector.start_streaming()
+
+    asyncio.run(main())
+
+
+def test_a_callback_that_raises_costs_no_candle(exchange: Server) -> None:
+    seen = Seen()
+
+    def raising(candle: Candle) -> None:
+        seen.candle(candle)
+        raise ValueError("a user's bug")
+
+    collector = DataCollector([BTC], raising, lines=5, route=sim_route(exchange.port))
+    collector.start()
+    try:
+        seen.wait(lambda: sum(c.closed for c in seen.candles) >= 10)
+    finally:
+        collector.stop()
+    assert collector.failures >= 10
+    whole(exchange, seen, BTC)
+
+
+def test_a_coroutine_function_is_no_callback() -> None:
+    async def callback(candle: Candle) -> None: ...
+
+    with pytest.raises(TypeError, match="coroutine"):
+        DataCollector([BTC], callback)
+
+
+def test_no_streams_is_a_usage_error() -> None:
+    with pytest.raises(UsageError):
+        DataCollector([])
+
+
+class FakeManager:
+    """Stands for the connection that a message came over."""
+
+    candles = 0
+
+    def __init__(self) -> None:
+        self.replies: list[object] = []
+
+    def on_reply(self, reply: object) -> None:
+        self.replies.append(reply)
+
+
+class FakeRest:
+    """A REST side that says what it is told to; the seam of the design."""
+
+    def __init__(self) -> None:
+        self.time = START
+        self.rows: list[Candle] = []
+        self.failure: Exception | None = None
+        self.closed = False
+
+    def server_time(self) -> int:
+        if self.failure is not None:
+            raise self.failure
+        return self.time
+
+    def klines(self, stream: Stream, *, start: int | None = None, limit: int) -> list:
+        if self.failure is not None:
+            raise self.failure
+        return [r for r in self.rows if start is None or r.open_time >= start][:limit]
+
+    def listings(self) -> list:
+        return []
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def never(handlers: object, deadline: object) -> object:
+    """A line that cannot be had."""
+    raise Unreachable("no line")
+
+
+def test_messages_of_any_kind_never_leave_the_handler() -> None:
+    seen = Seen()
+    rest = FakeRest()
+    collector = DataCollector(
+        [BTC], seen.candle, on_event=seen.event, rest=rest, connect=never
+    )
+    collector.start()
+    try:
+        seen.wait(lambda: bool(seen.events))
+        manager = FakeManager()
+        for message in (b"", b"\xce", "null", '{"result":null,"id":1}', b"[" * 10_000):
+            collector._handle_kline_message(manager, message)
+        assert len(manager.replies) == 1
+        bad = [e for e in seen.events if isinstance(e, DropEvent) and e.why is Drop.BAD]
+        assert len(bad) == 4
+    finally:
+        collector.stop()
+    assert rest.closed
+
+
+def test_what_can_never_work_ends_the_start_and_says_why() -> None:
+    rest = FakeRest()
+    rest.failure = Refused("refused (HTTP 451)")
+    collector = DataCollector([BTC], rest=rest, connect=never)
+    collector.start()
+    error = collector.ended.exception(PATIENCE)
+    collector.stop()
+    assert isinstance(error, Refused)
+
+
+def test_history_alone_gives_up_when_the_exchange_cannot_be_reached() -> None:
+    rest = FakeRest()
+    rest.failure = Unreachable("no route")
+    collector = DataCollector(
+        [BTC], rest=rest, connect=never, follow=False, patience=0.1, random=lambda: 0.1
+    )
+    collector.start()
+    error = collector.ended.exception(PATIENCE)
+    collector.stop()
+    assert isinstance(error, Unreachable)
+
+
+def test_history_alone_needs_no_connection() -> None:
+    seen = Seen()
+    late_in_a_minute = START - START % 60_000 + 40_000
+    with Server(Synthetic(seed=7, start=late_in_a_minute)) as exchange:
+        collector = collect(exchange, [BTC, THIN], seen, lines=30, follow=False)
+        collector.start()
+        assert collector.ended.exception(PATIENCE) is None
+        collector.stop()
+        assert exchange.connections == 0
+        for stream in (BTC, THIN):
+            assert len(whole(exchange, seen, stream)) == 30
