@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import itertools
 import os
 import signal
 import sys
@@ -56,17 +57,13 @@ def record(command: list[str], columns: int, lines: int, seconds: float) -> pyte
 
 def rendered(screen: pyte.Screen) -> list[Text]:
     """The screen's lines as rich's text."""
-    return [
-        Text.assemble(
-            *(
-                (cell.data, style(cell))
-                for column in range(screen.columns)
-                if (cell := screen.buffer[row][column]).data
-            ),
-            no_wrap=True,
-        )
-        for row in range(screen.lines)
-    ]
+    lines = []
+    for row in range(screen.lines):
+        cells = [screen.buffer[row][column] for column in range(screen.columns)]
+        runs = itertools.groupby(cells, key=style)
+        parts = [("".join(cell.data for cell in run), look) for look, run in runs]
+        lines.append(Text.assemble(*parts, no_wrap=True))
+    return lines
 
 
 def style(cell: pyte.screens.Char) -> Style:
