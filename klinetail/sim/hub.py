@@ -56,8 +56,6 @@ class Hub:
         self, _connection: ServerConnection, request: Request
     ) -> Response | None:
         """Answer plain HTTP; None lets a WebSocket handshake go on."""
-        if getattr(request, "method", "GET") != "GET":
-            return None
         if open_session(request.path) is not None:
             return None
         now = self._now()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import math
 import socket
 import threading
 import time
@@ -22,6 +21,9 @@ from klinetail.sim.market import Market
 
 HOST: Final = "127.0.0.1"
 """The only address it ever listens on."""
+
+MAX_SPEED: Final = 100_000
+"""A day takes a second; beyond that nobody can follow."""
 
 ROUND: Final = 0.02
 """Real seconds between two rounds of pushes."""
@@ -48,7 +50,7 @@ class Server:
         monotonic: real time, seconds.
 
     Raises:
-        UsageError: the speed is no positive number.
+        UsageError: the speed is not over 0, up to MAX_SPEED.
     """
 
     def __init__(
@@ -61,8 +63,10 @@ class Server:
         ping_interval: float = 180.0,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        if not (math.isfinite(speed) and speed > 0):
-            raise UsageError(f"a speed of {speed} is not possible; give 1, 60 or 0.5")
+        if not 0 < speed <= MAX_SPEED:
+            raise UsageError(
+                f"a speed of {speed} is not possible; it is over 0, up to {MAX_SPEED}"
+            )
         self.market = market
         self.ended = threading.Event()
         begin = market.start if start is None else start

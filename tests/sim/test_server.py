@@ -1,6 +1,5 @@
 """The embedded exchange over real sockets, as a foreign client sees it."""
 
-import http.client
 import json
 import socket
 import threading
@@ -244,10 +243,6 @@ def test_plain_http(server):
     assert get(server, "/market/ws").status_code == 426
     time_ = get(server, "/fapi/v1/time").json()["serverTime"]
     assert time_ <= server.now() < time_ + MINUTE
-    client = http.client.HTTPConnection("127.0.0.1", server.port, timeout=DEADLINE)
-    client.request("POST", "/fapi/v1/ping")
-    assert client.getresponse().status == 405
-    client.close()
 
 
 def test_junk_harms_nobody(server):
@@ -333,14 +328,13 @@ def test_a_taken_port_is_said_so(server, market):
         Server(market, port=server.port).start()
 
 
-@pytest.mark.parametrize("speed", [0, -1, float("nan"), float("inf")])
+@pytest.mark.parametrize("speed", [0, -1, 1e6, float("nan"), float("inf")])
 def test_an_impossible_speed(market, speed):
     with pytest.raises(UsageError, match="speed"):
         Server(market, speed=speed)
 
 
 def test_stopping_leaves_nothing_behind(market):
-    before = set(threading.enumerate())
     server = Server(market)
     server.stop()
     for _ in range(2):
@@ -353,7 +347,7 @@ def test_stopping_leaves_nothing_behind(market):
         server.stop()
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection(("127.0.0.1", port), DEADLINE)
-    assert set(threading.enumerate()) <= before
+    assert "sim" not in {thread.name for thread in threading.enumerate()}
 
 
 def test_stopping_does_not_wait_for_clients_that_do_not_answer(market):
