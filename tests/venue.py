@@ -63,6 +63,8 @@ class Peer:
         self.ended = threading.Event()
         """Set when the script is over, whatever ended it."""
         self.failure = None
+        self.sent = 0
+        """Bytes that went out."""
         self.upgraded = False
         self.deaf = False
         """Set to read nothing any more."""
@@ -71,6 +73,7 @@ class Peer:
 
     def send(self, data):
         self.sock.sendall(data)
+        self.sent += len(data)
 
     def frame(self, opcode=None):
         """The client's next frame (of this kind)."""
@@ -302,14 +305,17 @@ class Venue:
     Args:
         scripts: lists of steps.
         tls: a server's context, for `wss` and `https`.
+        buffer: bytes that the kernel keeps unread, if not its own choice.
     """
 
-    def __init__(self, *scripts, tls=None):
+    def __init__(self, *scripts, tls=None, buffer=None):
         self.peers = []
         """All connections so far."""
         self._scripts = scripts
         self._tls = tls
         self._listener = socket.create_server(("127.0.0.1", 0))
+        if buffer is not None:  # what it accepts inherits it
+            self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
         self.port = self._listener.getsockname()[1]
         self._threads = []
         self._came = threading.Condition()

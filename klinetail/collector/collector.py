@@ -211,7 +211,7 @@ class DataCollector:
         """
         self.start()
         try:
-            await asyncio.shield(asyncio.wrap_future(self._subscribed))
+            await _result(self._subscribed)
         except BaseException:
             await self.stop_streaming()
             raise
@@ -219,7 +219,7 @@ class DataCollector:
     async def history(self) -> None:
         """Wait until the candles from before the start were delivered, or announced
         as missing; errors as `start_streaming`."""
-        await asyncio.shield(asyncio.wrap_future(self._history))
+        await _result(self._history)
 
     async def stop_streaming(self) -> None:
         """End within 2 s; no thread and no socket is left."""
@@ -231,7 +231,7 @@ class DataCollector:
 
         # Not asyncio.to_thread: the interpreter waits for its threads at exit.
         threading.Thread(target=stop, name="klinetail-stop", daemon=True).start()
-        await asyncio.shield(asyncio.wrap_future(stopped))
+        await _result(stopped)
 
     async def __aiter__(self) -> AsyncIterator[Candle]:
         """Every accepted candle from now on, until the collector ends."""
@@ -483,6 +483,14 @@ class DataCollector:
         _settle(self._history, error)
         _settle(self.ended, error)
         self._stopping.set()
+
+
+async def _result(future: Future[None]) -> None:
+    """Wait for it; being cancelled does not cancel it."""
+    inner = asyncio.wrap_future(future)
+    # Heard, so that asyncio does not complain if nobody waits any more.
+    inner.add_done_callback(lambda done: done.cancelled() or done.exception())
+    await asyncio.shield(inner)
 
 
 def _settle(future: Future[None], error: BaseException | None = None) -> None:

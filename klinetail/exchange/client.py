@@ -36,11 +36,13 @@ from klinetail.protocol.frames import Rejection, Reply
 from klinetail.protocol.rest import error_of, http_date
 
 MAX_MESSAGE: Final = 1 << 20
-"""Bytes of one message, fragments together, and of the answer to the handshake. A
-kline has some 300."""
+"""Bytes of one message, fragments together. A kline has some 300."""
 
 MAX_FRAGMENTS: Final = 1024
 """Fragments of one message; putting them together takes time by their square."""
+
+MAX_HANDSHAKE: Final = 1 << 18
+"""Bytes of the answer to the handshake; a firewall's page of HTML fits."""
 
 _MAX_CONTROL: Final = 125
 
@@ -127,7 +129,7 @@ class _Handshaking:
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
-        self._left = MAX_MESSAGE
+        self._left = MAX_HANDSHAKE
 
     def recv(self, size: int) -> bytes:
         data = self._sock.recv(size)

@@ -101,26 +101,32 @@ class TestDeadline:
 
 class TestReach:
     def test_connects(self):
-        with Venue([Stall()]) as venue, Deadline(PATIENCE) as deadline:
-            with reach("127.0.0.1", venue.port, deadline) as sock:
-                sock.sendall(b"GET / HTTP/1.1\r\n\r\n")
-                assert venue.peer().requests.get(timeout=PATIENCE)
-                assert sock.gettimeout() is None
-                assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        with (
+            Venue([Stall()]) as venue,
+            Deadline(PATIENCE) as deadline,
+            reach("127.0.0.1", venue.port, deadline) as sock,
+        ):
+            sock.sendall(b"GET / HTTP/1.1\r\n\r\n")
+            assert venue.peer().requests.get(timeout=PATIENCE)
+            assert sock.gettimeout() is None
+            assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
     def test_notices_a_peer_that_vanished_within_35_seconds(self):
-        with Venue([Stall()]) as venue, Deadline(PATIENCE) as deadline:
-            with reach("127.0.0.1", venue.port, deadline) as sock:
-                assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
-                idle, interval, count = (
-                    sock.getsockopt(socket.IPPROTO_TCP, option)
-                    for option in (
-                        socket.TCP_KEEPIDLE,
-                        socket.TCP_KEEPINTVL,
-                        socket.TCP_KEEPCNT,
-                    )
+        with (
+            Venue([Stall()]) as venue,
+            Deadline(PATIENCE) as deadline,
+            reach("127.0.0.1", venue.port, deadline) as sock,
+        ):
+            assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+            idle, interval, count = (
+                sock.getsockopt(socket.IPPROTO_TCP, option)
+                for option in (
+                    socket.TCP_KEEPIDLE,
+                    socket.TCP_KEEPINTVL,
+                    socket.TCP_KEEPCNT,
                 )
-                assert idle + interval * count <= 35
+            )
+            assert idle + interval * count <= 35
 
     def test_tries_every_address_of_a_name(self, monkeypatch, full):
         """A name's first address is dead, its second refuses, its third is alive."""
@@ -134,9 +140,8 @@ class TestReach:
                 "getaddrinfo",
                 lambda *_, **__: [(*kind, address) for address in addresses],
             )
-            with Deadline(1.5) as deadline:
-                with reach("three.invalid", 1, deadline) as sock:
-                    assert sock.getpeername()[1] == venue.port
+            with Deadline(1.5) as deadline, reach("three.invalid", 1, deadline) as sock:
+                assert sock.getpeername()[1] == venue.port
 
     def test_refused(self):
         with socket.create_server(("127.0.0.1", 0)) as server:
@@ -203,31 +208,39 @@ class TestDial:
 
     def test_over_tls(self, authority):
         context = server_context(authority, "localhost")
-        with Venue([Request(), Send(b"hello")], tls=context) as venue:
-            with Deadline(PATIENCE) as deadline, dial(venue.ws_url, deadline) as sock:
-                sock.sendall(b"\r\n\r\n")
-                assert sock.recv(5) == b"hello"
-                assert sock.version() in ("TLSv1.2", "TLSv1.3")
+        with (
+            Venue([Request(), Send(b"hello")], tls=context) as venue,
+            Deadline(PATIENCE) as deadline,
+            dial(venue.ws_url, deadline) as sock,
+        ):
+            sock.sendall(b"\r\n\r\n")
+            assert sock.recv(5) == b"hello"
+            assert sock.version() in ("TLSv1.2", "TLSv1.3")
 
     @pytest.mark.parametrize(
         ("trusted", "name"), [(False, "localhost"), (True, "elsewhere.example")]
     )
     def test_a_certificate_that_is_not_valid(self, authority, trusted, name):
         issuer = authority if trusted else trustme.CA()
-        with Venue([Stall()], tls=server_context(issuer, name)) as venue:
-            with Deadline(PATIENCE) as deadline:
-                with pytest.raises(ssl.SSLCertVerificationError) as caught:
-                    dial(venue.ws_url, deadline)
-                assert isinstance(failure(caught.value, deadline, "here"), Refused)
+        with (
+            Venue([Stall()], tls=server_context(issuer, name)) as venue,
+            Deadline(PATIENCE) as deadline,
+        ):
+            with pytest.raises(ssl.SSLCertVerificationError) as caught:
+                dial(venue.ws_url, deadline)
+            assert isinstance(failure(caught.value, deadline, "here"), Refused)
 
     def test_an_expired_certificate(self, authority, tmp_path):
 
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         past = datetime(2020, 1, 1, tzinfo=UTC)
         authority.issue_cert("localhost", not_after=past).configure_cert(context)
-        with Venue([Stall()], tls=context) as venue, Deadline(PATIENCE) as deadline:
-            with pytest.raises(ssl.SSLCertVerificationError, match="expired"):
-                dial(venue.ws_url, deadline)
+        with (
+            Venue([Stall()], tls=context) as venue,
+            Deadline(PATIENCE) as deadline,
+            pytest.raises(ssl.SSLCertVerificationError, match="expired"),
+        ):
+            dial(venue.ws_url, deadline)
 
     @pytest.mark.parametrize("aborted", [False, True])
     def test_a_server_silent_in_tls_ends_with_the_deadline(self, aborted):
