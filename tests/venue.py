@@ -255,7 +255,7 @@ class Close(NamedTuple):
 class Heed(NamedTuple):
     """Wait for a frame of the client's and keep it."""
 
-    opcode: int = TEXT
+    opcode: int | None = TEXT
     times: int = 1
 
     def play(self, peer):

@@ -41,7 +41,7 @@ MAX_MESSAGE: Final = 1 << 20
 MAX_FRAGMENTS: Final = 1024
 """Fragments of one message; putting them together takes time by their square."""
 
-MAX_HANDSHAKE: Final = 1 << 18
+MAX_HANDSHAKE: Final = 1 << 16
 """Bytes of the answer to the handshake; a firewall's page of HTML fits."""
 
 _MAX_CONTROL: Final = 125
