@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from klinetail.events import EndedEvent as EndedEvent
     from klinetail.events import GapEvent as GapEvent
     from klinetail.events import LinkEvent as LinkEvent
+    from klinetail.events import PreviewEvent as PreviewEvent
     from klinetail.events import RevisionEvent as RevisionEvent
 
 __version__ = "0.1.0"
@@ -40,6 +41,7 @@ _HOME = {
     "EndedEvent": "events",
     "GapEvent": "events",
     "LinkEvent": "events",
+    "PreviewEvent": "events",
     "RevisionEvent": "events",
 }
 

@@ -8,7 +8,13 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple, overload
 
 from klinetail.candle import Candle, Stream
-from klinetail.events import CandleEvent, Event, GapEvent, RevisionEvent
+from klinetail.events import (
+    CandleEvent,
+    Event,
+    GapEvent,
+    PreviewEvent,
+    RevisionEvent,
+)
 from klinetail.mailbox import Mailbox
 
 _log = logging.getLogger(__name__)
@@ -27,7 +33,7 @@ class _Subscription(NamedTuple):
 
 def _stream_of(event: Event) -> Stream | None:
     match event:
-        case CandleEvent(candle):
+        case CandleEvent(candle) | PreviewEvent(candle):
             return candle.stream
         case RevisionEvent(delivered):
             return delivered.stream

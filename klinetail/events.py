@@ -15,6 +15,16 @@ class CandleEvent(msgspec.Struct, frozen=True):
     candle: Candle
 
 
+class PreviewEvent(msgspec.Struct, frozen=True):
+    """A forming candle that came while an earlier one is awaited.
+
+    For views. The same candle, or a newer one of its stream, follows as a
+    `CandleEvent` when its turn has come.
+    """
+
+    candle: Candle
+
+
 class GapEvent(msgspec.Struct, frozen=True):
     """Closed candles that could not be delivered in order, or now are there.
 
@@ -90,4 +100,12 @@ class DropEvent(msgspec.Struct, frozen=True):
     """For a bad message, what is wrong and its beginning, unescaped."""
 
 
-Event = CandleEvent | GapEvent | RevisionEvent | LinkEvent | EndedEvent | DropEvent
+Event = (
+    CandleEvent
+    | PreviewEvent
+    | GapEvent
+    | RevisionEvent
+    | LinkEvent
+    | EndedEvent
+    | DropEvent
+)

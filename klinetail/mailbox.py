@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from klinetail.candle import Stream
-from klinetail.events import CandleEvent, Event
+from klinetail.events import CandleEvent, Event, PreviewEvent
 
 CAPACITY: Final = 8_192
 """Items that fit before a consumer is behind."""
@@ -195,7 +195,7 @@ class Latest:
         self._rows = rows
         self._notify = notify
         self._lock = threading.Lock()
-        self._forming: dict[Stream, CandleEvent] = {}
+        self._forming: dict[Stream, CandleEvent | PreviewEvent] = {}
         self._closed: dict[Stream, deque[CandleEvent]] = {}
         self._others: deque[Event] = deque(maxlen=rows)
 
@@ -203,6 +203,9 @@ class Latest:
         """Keep what is newest."""
         with self._lock:
             for event in events:
+                if isinstance(event, PreviewEvent):
+                    self._forming[event.candle.stream] = event
+                    continue
                 if not isinstance(event, CandleEvent):
                     self._others.append(event)
                     continue

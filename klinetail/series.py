@@ -13,7 +13,13 @@ from typing import Final, NamedTuple
 
 from klinetail.candle import DAY, Candle, Interval, Stream
 from klinetail.clock import Moment
-from klinetail.events import Drop, DropEvent, GapEvent, RevisionEvent
+from klinetail.events import (
+    Drop,
+    DropEvent,
+    GapEvent,
+    PreviewEvent,
+    RevisionEvent,
+)
 
 GRACE: Final = 3_000
 """How far (ms of exchange time) a close may be overdue before it is fetched: the
@@ -39,7 +45,7 @@ RETRY: Final = (1.0, 30.0)
 HELD: Final = 500
 """Closed candles kept while an earlier one is missing; the rest is fetched again."""
 
-Output = Candle | GapEvent | RevisionEvent | DropEvent
+Output = Candle | PreviewEvent | GapEvent | RevisionEvent | DropEvent
 
 
 class Wish(NamedTuple):
@@ -246,8 +252,8 @@ class Series:
             out.append(DropEvent(Drop.STALE, self.stream))
             return
         self.forming = candle
-        if candle.open_time == self.expected:
-            out.append(candle)
+        due = candle.open_time == self.expected
+        out.append(candle if due else PreviewEvent(candle))
 
     def _deliver(self, candle: Candle, out: list[Output]) -> None:
         out.append(candle)

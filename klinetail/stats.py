@@ -16,6 +16,7 @@ from klinetail.events import (
     GapEvent,
     LinkEvent,
     LinkState,
+    PreviewEvent,
     RevisionEvent,
 )
 
@@ -58,6 +59,8 @@ class Stats:
                     self.by_rest += 1
                 else:
                     self._delays.append(candle.event_time - candle.close_time)
+            case PreviewEvent():
+                pass  # it is counted when it is delivered
             case GapEvent():
                 if event.filled:
                     self.gaps_filled += 1

@@ -17,7 +17,13 @@ from hypothesis.stateful import (
 
 from klinetail.candle import MINUTE, Candle, Interval, Source, Stream
 from klinetail.clock import Moment
-from klinetail.events import Drop, DropEvent, GapEvent, RevisionEvent
+from klinetail.events import (
+    Drop,
+    DropEvent,
+    GapEvent,
+    PreviewEvent,
+    RevisionEvent,
+)
 from klinetail.series import CONFIRM, GRACE, HELD, SETTLED, Series, Wish
 
 STREAM = Stream("BTCUSDT", Interval.M1)
@@ -133,6 +139,8 @@ class Line(RuleBasedStateMachine):
                 assert all(
                     one.count == final_count(one.open_time) for one in item.candles
                 )
+            elif isinstance(item, PreviewEvent):
+                assert item.candle.open_time > self.next_expected()
             else:
                 assert not isinstance(item, RevisionEvent)
         if self.wish is None and (wish := self.series.take_wish(self.moment)):
@@ -352,7 +360,8 @@ def test_a_later_close_is_held_and_the_hole_is_wished_for() -> None:
 def test_the_frame_of_the_next_candle_closes_nothing() -> None:
     series = begun()
     forming = candle(T0 + MINUTE, 1, closed=False, event_time=T0 + MINUTE + 900)
-    assert series.accept(forming, moment(T0 + MINUTE + 900)) == []
+    now = moment(T0 + MINUTE + 900)
+    assert series.accept(forming, now) == [PreviewEvent(forming)]
     close = candle(T0, 7, event_time=T0 + MINUTE + 2000)
     now = moment(T0 + MINUTE + 2000)
     assert series.accept(close, now) == [close, forming]

@@ -150,8 +150,10 @@ class Session:
         self._screen = stack.enter_context(Screen(console))
 
         def refresh(now: float) -> None:
+            # Read first: the collector's threads take its lock before the tee's.
+            exchange_time = self._collector.exchange_time()
             with self._tee.lock:
-                table.status(self._tee.stats, self._collector.exchange_time(), now)
+                table.status(self._tee.stats, exchange_time, now)
 
         return TableOutlet(self._screen, table, latest, refresh)
 
@@ -297,8 +299,8 @@ class Session:
             complain(text)
 
     def receipt(self) -> None:
-        """Say what was delivered."""
-        if self._plan.quiet:
+        """Say what was delivered, unless the run never began."""
+        if self._plan.quiet or self._code is ExitCode.USAGE:
             return
         files = [(sink.path, sink.written) for sink in self._sinks]
         with self._tee.lock:

@@ -36,7 +36,7 @@ def parse_streams(words: Sequence[str]) -> list[Stream]:
     if not symbols and not streams:
         raise UsageError("which symbol? for example: klinetail watch btcusdt 1m")
     if not symbols and intervals:
-        raise UsageError(f"of which symbol shall {intervals[0]} be?")
+        raise UsageError(f"{intervals[0]} of which symbol? btcusdt@5m has its own")
     streams.extend(
         Stream.of(symbol, interval)
         for symbol in symbols

@@ -9,7 +9,7 @@ from typing import Final
 from rich.text import Text
 
 from klinetail.candle import Candle, Stream
-from klinetail.events import CandleEvent, Event, LinkEvent
+from klinetail.events import CandleEvent, Event, LinkEvent, PreviewEvent
 from klinetail.stats import Stats
 from klinetail.view import figures
 from klinetail.view.board import Board
@@ -80,7 +80,7 @@ class Table:
 
     def mark(self, event: Event) -> None:
         """Show what an event says; links are shown from `status`."""
-        if isinstance(event, CandleEvent):
+        if isinstance(event, CandleEvent | PreviewEvent):
             self._body.put(event.candle)
         else:
             self._body.mark(event)

@@ -1,0 +1,475 @@
+"""`klinetail watch` in pipes and files, as a process against the embedded exchange."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from klinetail.candle import Candle, Interval, Stream
+from klinetail.formats import csv, jsonl
+from klinetail.recordings.read import read
+from klinetail.sim.recorded import Recorded
+from klinetail.sim.server import Server
+from tests.e2e.conftest import DEADLINE, KLINETAIL, environment, urls
+
+BTC = Stream("BTCUSDT", Interval.M1)
+Popen = Callable[..., subprocess.Popen[bytes]]
+
+
+def run(*arguments: str, **env: str) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        [*KLINETAIL, *arguments],
+        capture_output=True,
+        stdin=subprocess.DEVNULL,
+        timeout=DEADLINE,
+        check=False,
+        env=environment(**env),
+    )
+
+
+def ended(process: subprocess.Popen[bytes]) -> tuple[int, str]:
+    """Its exit code and stderr, after it ended."""
+    _, err = process.communicate(timeout=DEADLINE)
+    return process.returncode, err.decode()
+
+
+def candles(data: bytes) -> list[Candle]:
+    return [jsonl.decode(line) for line in data.splitlines(keepends=True)]
+
+
+def check_whole(server: Server, got: list[Candle]) -> None:
+    """Every stream's candles are the exchange's own, in order, each once."""
+    for stream in {c.stream for c in got}:
+        mine = [c for c in got if c.stream == stream]
+        truth = server.market.klines(
+            stream, mine[0].open_time, None, len(mine), now=server.now()
+        )
+        assert [c.open_time for c in mine] == [c.open_time for c in truth]
+        assert [(c.texts, c.count) for c in mine] == [(c.texts, c.count) for c in truth]
+
+
+def read_lines(process: subprocess.Popen[bytes], count: int) -> list[bytes]:
+    assert process.stdout is not None
+    return [process.stdout.readline() for _ in range(count)]
+
+
+def test_the_history_alone_as_json_lines(exchange: Server) -> None:
+    done = run("watch", "btcusdt", "1m", "-n", "5", "-c", "5", *urls(exchange))
+    assert done.returncode == 0, done.stderr
+    got = candles(done.stdout)
+    assert len(got) == 5
+    check_whole(exchange, got)
+    assert done.stderr.count(b"\n") == 1
+    assert b"5 candles" in done.stderr
+
+
+def test_no_follow_ends_after_the_history(exchange: Server) -> None:
+    done = run(
+        "watch", "btcusdt", "ethusdt@5m", "-n", "4", "--no-follow", *urls(exchange)
+    )
+    assert done.returncode == 0, done.stderr
+    assert len(candles(done.stdout)) == 8
+
+
+def test_live_candles_go_on_where_the_history_ends(fast_exchange: Server) -> None:
+    arguments = ["btcusdt", "algousdt", "1m", "3m", "-n", "6", "-c", "60"]
+    done = run("watch", *arguments, *urls(fast_exchange))
+    assert done.returncode == 0, done.stderr
+    got = candles(done.stdout)
+    assert len(got) == 60
+    check_whole(fast_exchange, got)
+    assert {str(c.source) for c in got} == {"rest", "stream"}
+
+
+def test_updates_are_forming_candles_too(fast_exchange: Server) -> None:
+    done = run("watch", "btcusdt", "-u", "-n", "1", "-c", "20", *urls(fast_exchange))
+    got = candles(done.stdout)
+    assert [c.closed for c in got].count(True) == 20
+    assert False in [c.closed for c in got]
+    times = [c.open_time for c in got]
+    assert times == sorted(times)
+
+
+def test_csv_has_one_header_line(exchange: Server) -> None:
+    done = run("watch", "btcusdt", "-n", "3", "-c", "3", "-o", "csv", *urls(exchange))
+    header, *lines = done.stdout.splitlines(keepends=True)
+    assert header == csv.HEADER
+    check_whole(exchange, [csv.decode(line) for line in lines])
+
+
+def test_recordings_beside_the_pipe_hold_the_same(
+    exchange: Server, tmp_path: Path
+) -> None:
+    a, b = tmp_path / "a.csv", tmp_path / "b.jsonl"
+    outs = ["--out", str(a), "--out", str(b)]
+    done = run("watch", "btcusdt", "-n", "5", "-c", "5", *outs, *urls(exchange))
+    assert done.returncode == 0, done.stderr
+    assert b.read_bytes() == done.stdout
+    assert list(read(str(a))) == candles(done.stdout)
+    assert f"wrote {a} (5)" in done.stderr.decode()
+
+
+def test_the_end_of_the_reader_is_noticed_at_once(
+    exchange: Server, popen: Popen
+) -> None:
+    """`| head -3`: after the history no candle closes for a while."""
+    process = popen("watch", "btcusdt", "-n", "3", *urls(exchange))
+    read_lines(process, 3)
+    assert process.stdout is not None
+    process.stdout.close()
+    process.wait(DEADLINE)
+    assert process.returncode == 141
+    assert process.stderr is not None
+    assert b"Traceback" not in process.stderr.read()
+
+
+def test_the_recording_goes_on_without_the_reader(
+    fast_exchange: Server, popen: Popen, tmp_path: Path
+) -> None:
+    out = tmp_path / "a.jsonl"
+    process = popen(
+        "watch", "btcusdt", "-c", "40", "--out", str(out), *urls(fast_exchange)
+    )
+    read_lines(process, 2)
+    assert process.stdout is not None
+    process.stdout.close()
+    process.stdout = None
+    code, err = ended(process)
+    assert code == 0, err
+    assert "the recording goes on" in err
+    got = candles(out.read_bytes())
+    assert len(got) == 40
+    check_whole(fast_exchange, got)
+
+
+@pytest.mark.skipif(shutil.which("jq") is None, reason="jq is not installed")
+def test_jq_reads_the_lines(exchange: Server) -> None:
+    command = " ".join(
+        [*KLINETAIL, "watch", "btcusdt", "-n", "4", "-c", "4", *urls(exchange)]
+    )
+    done = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", f"{command} | jq .close"],
+        capture_output=True,
+        env=environment(),
+        timeout=DEADLINE,
+        check=True,
+    )
+    assert len([Decimal(line) for line in done.stdout.decode().split()]) == 4
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["btcusd", "1m"], ["does not list BTCUSD", "did you mean BTCUSDT"]),
+        (["btcusdt", "1H"], ["no interval '1H'", "did you mean 1h"]),
+        (["btcusdt@7m"], ["no interval '7m'"]),
+        (["1m"], ["which symbol?"]),
+        (["btc/usdt"], ["cannot be a symbol"]),
+        (["btcusdt", "-o", "table"], ["a table needs a terminal"]),
+        (["btcusdt", "--tz", "Mars/Phobos"], ["no time zone"]),
+        (["btcusdt", "--out", "candles.txt"], ["the suffix tells the format"]),
+        (["btcusdt", "--hold", "nan"], ["--hold"]),
+        (["btcusdt", "--env", "sim", "--ws-url", "ws://h", "--rest-url", "http://h"],
+         ["two exchanges"]),
+    ],
+)  # fmt: skip
+def test_bad_input_gets_one_clear_line_and_exit_2(
+    arguments: list[str], words: list[str], exchange: Server
+) -> None:
+    route = [] if "--env" in arguments else urls(exchange)
+    done = run("watch", *arguments, *route)
+    assert done.returncode == 2, done.stderr
+    assert done.stdout == b""
+    (line,) = done.stderr.decode().splitlines()
+    assert line.startswith("klinetail: ")
+    for word in words:
+        assert word in line
+
+
+def test_one_address_without_the_other_is_refused() -> None:
+    for option in ("--ws-url=ws://127.0.0.1:1", "--rest-url=http://127.0.0.1:1"):
+        done = run("watch", "btcusdt", option)
+        assert done.returncode == 2
+        assert b"give both" in done.stderr
+
+
+def test_the_exchange_s_silent_address_is_refused_with_the_right_one() -> None:
+    done = run(
+        *("watch", "btcusdt", "--ws-url", "wss://fstream.binance.com/ws"),
+        *("--rest-url", "https://fapi.binance.com"),
+    )
+    assert done.returncode == 2
+    assert b"wss://fstream.binance.com/market" in done.stderr
+
+
+def test_options_come_from_the_environment_too(exchange: Server) -> None:
+    port = exchange.port
+    done = run(
+        *("watch", "btcusdt"),
+        KLINETAIL_LINES="3",
+        KLINETAIL_COUNT="3",
+        KLINETAIL_OUTPUT="csv",
+        KLINETAIL_WS_URL=f"ws://127.0.0.1:{port}/market",
+        KLINETAIL_REST_URL=f"http://127.0.0.1:{port}",
+    )
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) == 4
+
+
+def wait_for_line(process: subprocess.Popen[bytes], words: str) -> str:
+    """The first line of stderr with these words."""
+    assert process.stderr is not None
+    for line in process.stderr:
+        if words in line.decode():
+            return line.decode()
+    pytest.fail(f"never said {words!r}")
+
+
+def test_an_exchange_that_cannot_be_reached_is_tried_on_and_can_be_stopped(
+    popen: Popen,
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    process = popen(
+        *("watch", "btcusdt", "--ws-url", f"ws://127.0.0.1:{port}"),
+        *("--rest-url", f"http://127.0.0.1:{port}"),
+    )
+    line = wait_for_line(process, "trying again")
+    assert "Connection refused" in line
+    assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    code, err = ended(process)
+    assert code == 0
+    assert "0 candles" in err
+
+
+def test_history_alone_gives_up_with_exit_3(popen: Popen) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        process = popen(
+            *("watch", "btcusdt", "--no-follow"),
+            *("--ws-url", f"ws://127.0.0.1:{port}"),
+            *("--rest-url", f"http://127.0.0.1:{port}"),
+        )
+        code, err = ended(process)
+    assert code == 3, err
+    assert "no answer in 10 s" in err
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("state", ["asking", "connecting", "live", "waiting"])
+def test_a_signal_ends_it_within_two_seconds_in_every_state(
+    number: signal.Signals, state: str, exchange: Server, popen: Popen
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        route = urls(exchange)
+        if state == "asking":
+            route[3] = f"http://127.0.0.1:{port}"
+        elif state == "connecting":
+            route[1] = f"ws://127.0.0.1:{port}"
+        process = popen("watch", "btcusdt", "-v", "-n", "2", *route)
+        if state in ("asking", "connecting"):
+            silent.settimeout(DEADLINE)
+            connection, _ = silent.accept()
+        else:
+            read_lines(process, 2)
+            wait_for_line(process, "live")
+            connection = None
+        if state == "waiting":
+            exchange.stop()
+            wait_for_line(process, "trying again")
+        sent = time.monotonic()
+        process.send_signal(number)
+        code, err = ended(process)
+        took = time.monotonic() - sent
+        if connection is not None:
+            connection.close()
+    assert code == (129 if number is signal.SIGHUP else 0), err
+    assert took < 2.5, "the promise is 2 s; the rest is this machine's"
+    assert "candles" in err
+    assert "Traceback" not in err
+
+
+def test_a_second_interrupt_ends_it_at_once(exchange: Server, popen: Popen) -> None:
+    process = popen("watch", "btcusdt", "-n", "1000", "-u", *urls(exchange))
+    read_lines(process, 1)
+    process.send_signal(signal.SIGSTOP)
+    process.send_signal(signal.SIGINT)
+    process.send_signal(signal.SIGCONT)
+    time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    code, err = ended(process)
+    assert code in (0, 130), "0 if it was quicker than the second one"
+    assert "Traceback" not in err
+
+
+def test_a_full_disk_at_stdout_is_exit_5(exchange: Server, popen: Popen) -> None:
+    with Path("/dev/full").open("wb") as full:
+        process = popen("watch", "btcusdt", *urls(exchange), stdout=full)
+        code, err = ended(process)
+    assert code == 5
+    assert "No space left on device" in err
+
+
+def test_a_closed_stdout_is_exit_5(exchange: Server) -> None:
+    command = " ".join([*KLINETAIL, "watch", "btcusdt", *urls(exchange)])
+    done = subprocess.run(
+        ["bash", "-c", f"{command} >&-"],
+        stderr=subprocess.PIPE,
+        env=environment(),
+        timeout=DEADLINE,
+        check=False,
+    )
+    assert done.returncode == 5
+    assert b"stdout is closed" in done.stderr
+
+
+def test_a_full_disk_under_a_recording_leaves_whole_lines(
+    fast_exchange: Server, tmp_path: Path
+) -> None:
+    """The pipe goes on, the recording ends, and the exit code says so."""
+    out = tmp_path / "a.csv"
+    command = [
+        *KLINETAIL,
+        *("watch", "btcusdt", "-n", "5", "-c", "30", "--out", str(out)),
+        *urls(fast_exchange),
+    ]
+    done = subprocess.run(
+        ["bash", "-c", f"ulimit -f 2; exec {' '.join(command)} | cat"],
+        capture_output=True,
+        env=environment(),
+        timeout=DEADLINE,
+        check=False,
+    )
+    assert len(candles(done.stdout)) == 30
+    assert b"File too large" in done.stderr
+    assert out.stat().st_size <= 2048
+    header, *lines = out.read_bytes().splitlines(keepends=True)
+    assert header == csv.HEADER
+    check_whole(fast_exchange, [csv.decode(line) for line in lines])
+
+
+def test_two_recorders_of_one_file_are_refused(
+    exchange: Server, popen: Popen, tmp_path: Path
+) -> None:
+    out = str(tmp_path / "a.csv")
+    first = popen("watch", "btcusdt", "--out", out, *urls(exchange))
+    read_lines(first, 1)
+    done = run("watch", "btcusdt", "--out", out, *urls(exchange))
+    assert done.returncode == 5
+    assert b"another process is writing to it" in done.stderr
+
+
+def test_disconnects_and_a_sleeping_reader_lose_and_double_nothing(
+    fast_exchange: Server, popen: Popen
+) -> None:
+    process = popen("watch", "btcusdt", "algousdt", "1m", "-v", *urls(fast_exchange))
+    said: list[str] = []
+    assert process.stderr is not None
+    assert process.stdout is not None
+    stderr = process.stderr
+
+    def listen() -> None:
+        said.extend(line.decode() for line in stderr)
+
+    listener = threading.Thread(target=listen)
+    listener.start()
+    data: list[bytes] = read_lines(process, 30)
+    for _ in range(3):
+        fast_exchange.disconnect_all(None)
+        data += read_lines(process, 60)
+    process.send_signal(signal.SIGCONT)
+    sleeping = fast_exchange.now() + 3_000_000  # ten seconds at this speed
+    while fast_exchange.now() < sleeping:
+        time.sleep(0.1)
+    data += read_lines(process, 300)
+    process.send_signal(signal.SIGTERM)
+    data += process.stdout.readlines()
+    process.wait(DEADLINE)
+    listener.join(DEADLINE)
+    assert process.returncode == 0, said[-3:]
+    got = candles(b"".join(data))
+    check_whole(fast_exchange, got)
+    assert "0 gaps" in said[-1]
+    assert re.search(r"[3-9] reconnects", said[-1])
+
+
+def test_real_candles_come_out_digit_for_digit(shared_data: Path, popen: Popen) -> None:
+    days = "1m-2023-12-29_2023-12-31.csv"
+    files = [
+        shared_data / "rest_klines" / f"{s}-{days}" for s in ("BTCUSDT", "ETHUSDT")
+    ]
+    recorded = [list(read(str(file))) for file in files]
+    truth = {(c.stream, c.open_time): c for rows in recorded for c in rows}
+    with Server(Recorded([c for rows in recorded for c in rows]), speed=600) as server:
+        done = run(
+            *("watch", "btcusdt", "ethusdt", "1m", "5m"),
+            *("-n", "20", "-c", "500", *urls(server)),
+        )
+        got = candles(done.stdout)
+        check_whole(server, got)
+    assert done.returncode == 0, done.stderr
+    minutes = [c for c in got if c.stream.interval is Interval.M1]
+    assert len(minutes) > 300
+    for candle in minutes:
+        row = truth[candle.stream, candle.open_time]
+        assert (candle.texts, candle.count) == (row.texts, row.count)
+    for candle in got:
+        if candle.stream.interval is Interval.M5:
+            minute = Stream(candle.symbol, Interval.M1)
+            parts = [truth[minute, candle.open_time + n * 60_000] for n in range(5)]
+            assert candle.open == parts[0].open
+            assert candle.close == parts[-1].close
+            assert candle.high == max(p.high for p in parts)
+            assert candle.low == min(p.low for p in parts)
+            assert candle.volume == sum(p.volume for p in parts)
+            assert candle.quote_volume == sum(p.quote_volume for p in parts)
+            assert candle.count == sum(p.count for p in parts)
+
+
+@pytest.mark.parametrize("option", ["--version", "--help"])
+def test_what_only_prints_loads_nothing_heavy(option: str) -> None:
+    probe = (
+        "import sys; sys.argv = ['klinetail', sys.argv[1]]\n"
+        "from klinetail.cli import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "heavy = ('rich.live', 'binance', 'websocket', 'requests', 'websockets')\n"
+        "print([name for name in heavy if name in sys.modules])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", probe, option],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=environment(),
+    )
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_the_first_lines_of_help_are_examples() -> None:
+    done = run("watch", "--help")
+    assert done.returncode == 0
+    head = done.stdout.decode().split("Options:")[0]
+    assert "klinetail watch btcusdt 1m" in head
+    assert not os.path.exists("klinetail watch")
+
+
+def test_json_is_valid_for_any_parser(exchange: Server) -> None:
+    done = run("watch", "btcusdt", "-n", "1", "-c", "1", *urls(exchange))
+    record = json.loads(done.stdout, parse_float=Decimal)
+    assert list(record) == list(csv.COLUMNS)
