@@ -6,7 +6,7 @@ import statistics
 from collections import Counter, deque
 from typing import assert_never
 
-from klinetail.candle import Source
+from klinetail.candle import Candle, Source
 from klinetail.events import (
     CandleEvent,
     Drop,
@@ -51,36 +51,41 @@ class Stats:
         """Count one event in."""
         match event:
             case CandleEvent(candle):
-                if not candle.closed:
-                    self.updates += 1
-                    return
-                self.closed += 1
-                if candle.source is Source.REST:
-                    self.by_rest += 1
-                else:
-                    self._delays.append(candle.event_time - candle.close_time)
+                self._candle(candle)
             case PreviewEvent():
                 pass  # it is counted when it is delivered
             case GapEvent():
-                if event.filled:
-                    self.gaps_filled += 1
-                else:
-                    self.gaps += 1
+                self.gaps_filled += event.filled
+                self.gaps += not event.filled
             case DropEvent(why):
                 self.dropped[why] += 1
             case RevisionEvent():
                 self.revisions += 1
             case EndedEvent():
                 self.ended += 1
-            case LinkEvent(link, state):
-                self.links[link] = event
-                if state is LinkState.IDLE:
-                    del self.links[link]
-                if state is LinkState.LIVE:
-                    self.reconnects += link in self._was_live
-                    self._was_live.add(link)
+            case LinkEvent():
+                self._link(event)
             case _:
                 assert_never(event)
+
+    def _candle(self, candle: Candle) -> None:
+        if not candle.closed:
+            self.updates += 1
+            return
+        self.closed += 1
+        if candle.source is Source.REST:
+            self.by_rest += 1
+        else:
+            self._delays.append(candle.event_time - candle.close_time)
+
+    def _link(self, event: LinkEvent) -> None:
+        if event.state is LinkState.IDLE:
+            self.links.pop(event.link, None)
+            return
+        self.links[event.link] = event
+        if event.state is LinkState.LIVE:
+            self.reconnects += event.link in self._was_live
+            self._was_live.add(event.link)
 
     @property
     def close_delay(self) -> tuple[float, float] | None:

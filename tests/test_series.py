@@ -140,7 +140,7 @@ class Line(RuleBasedStateMachine):
                     one.count == final_count(one.open_time) for one in item.candles
                 )
             elif isinstance(item, PreviewEvent):
-                assert item.candle.open_time > self.next_expected()
+                assert item.candle.open_time > self.series.expected
             else:
                 assert not isinstance(item, RevisionEvent)
         if self.wish is None and (wish := self.series.take_wish(self.moment)):
