@@ -58,6 +58,9 @@ class Peer:
         """Heads of HTTP requests, as text."""
         self.frames = queue.Queue()
         """What the client sent after the handshake: (opcode, payload)."""
+        self.unanswered = queue.Queue()
+        self.unheeded = queue.Queue()
+        """The same two for the steps, which `take` from them; None at the end."""
         self.gone = threading.Event()
         """Set when the client has closed or broken the connection."""
         self.ended = threading.Event()
@@ -75,6 +78,13 @@ class Peer:
         self.sock.sendall(data)
         self.sent += len(data)
 
+    def take(self, waiting):
+        """The next request or frame, for a step."""
+        found = waiting.get(timeout=PATIENCE)
+        if found is None:
+            raise ConnectionError("the client is gone")
+        return found
+
     def frame(self, opcode=None):
         """The client's next frame (of this kind)."""
         while True:
@@ -89,14 +99,18 @@ class Peer:
                 buffer = self._parse(buffer + data)
         if not self.deaf:
             self.gone.set()
+            self.unanswered.put(None)
+            self.unheeded.put(None)
 
     def _parse(self, buffer):
         while not self.upgraded and b"\r\n\r\n" in buffer:
             head, buffer = buffer.split(b"\r\n\r\n", 1)
             self.requests.put(head.decode("latin-1"))
+            self.unanswered.put(head.decode("latin-1"))
         while self.upgraded and (parsed := _frame_of(buffer)) is not None:
             found, buffer = parsed
             self.frames.put(found)
+            self.unheeded.put(found)
         return buffer
 
 
@@ -161,8 +175,7 @@ class Ack(NamedTuple):
     drip: float | None = None
 
     def play(self, peer):
-        head = peer.requests.get(timeout=PATIENCE)
-        peer.requests.put(head)
+        head = peer.take(peer.unanswered)
         lines = head.lower().split("\r\n")
         at = next(i for i, x in enumerate(lines) if x.startswith("sec-websocket-key"))
         key = head.split("\r\n")[at].partition(":")[2].strip()
@@ -188,7 +201,7 @@ class Answer(NamedTuple):
     drip: float | None = None
 
     def play(self, peer):
-        peer.requests.put(peer.requests.get(timeout=PATIENCE))
+        peer.take(peer.unanswered)
         length = len(self.body) if self.length is None else self.length
         lines = [f"HTTP/1.1 {self.status} Said so", *self.headers]
         if not any(line.startswith("Transfer-Encoding") for line in lines):
@@ -204,7 +217,7 @@ class Request(NamedTuple):
     """Only take a request."""
 
     def play(self, peer):
-        peer.requests.put(peer.requests.get(timeout=PATIENCE))
+        peer.take(peer.unanswered)
 
 
 class Text(NamedTuple):
@@ -253,15 +266,17 @@ class Close(NamedTuple):
 
 
 class Heed(NamedTuple):
-    """Wait for a frame of the client's and keep it."""
+    """Wait for frames of the client's."""
 
     opcode: int | None = TEXT
+    """None for any."""
     times: int = 1
 
     def play(self, peer):
-        kept = [peer.frame(self.opcode) for _ in range(self.times)]
-        for found in kept:
-            peer.frames.put(found)
+        for _ in range(self.times):
+            opcode = None
+            while opcode is None or self.opcode not in (None, opcode):
+                opcode, _ = peer.take(peer.unheeded)
 
 
 class Until(NamedTuple):

@@ -33,6 +33,8 @@ from klinetail.protocol.rest import (
 MAX_BODY: Final = 8 << 20
 """Bytes of one answer; exchangeInfo, the largest, has 1.2 MB."""
 
+_MAX_ERROR: Final = 65_536
+
 PATIENCE: Final = 10.0
 """Seconds that one request may take in all."""
 
@@ -174,14 +176,14 @@ class _Api(UMFutures):  # type: ignore[misc]
 
 
 def _body(response: requests.Response) -> bytes:
+    if response.status_code != 200:
+        return response.raw.read(_MAX_ERROR)
     parts: list[bytes] = []
     size = 0
     while part := response.raw.read(65_536):
         parts.append(part)
         size += len(part)
         if size > MAX_BODY:
-            if response.status_code != 200:
-                break  # the status says enough
             raise BadMessage(f"an answer of more than {MAX_BODY} bytes")
     return b"".join(parts)
 
