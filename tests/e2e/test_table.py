@@ -1,0 +1,169 @@
+"""`klinetail watch` on a real pseudo-terminal, seen through a terminal emulator."""
+
+from __future__ import annotations
+
+import re
+import signal
+import time
+from collections.abc import Callable, Iterator
+
+import pexpect
+import pyte
+import pytest
+
+from klinetail.sim.server import Server
+from tests.e2e.conftest import DEADLINE, KLINETAIL, environment, urls
+
+
+class Terminal:
+    """A terminal with `klinetail` in it."""
+
+    def __init__(self, arguments: list[str], columns: int, lines: int, **env: str):
+        self.screen = pyte.Screen(columns, lines)
+        self.raw = b""
+        self._stream = pyte.ByteStream(self.screen)
+        self.child = pexpect.spawn(
+            KLINETAIL[0],
+            [*KLINETAIL[1:], *arguments],
+            env=environment(**env),
+            dimensions=(lines, columns),
+            timeout=DEADLINE,
+        )
+
+    def text(self) -> str:
+        return "\n".join(line.rstrip() for line in self.screen.display)
+
+    def read(self, seconds: float = 0.1) -> bool:
+        """Take in what it writes; False at its end."""
+        try:
+            data = self.child.read_nonblocking(65_536, seconds)
+        except pexpect.TIMEOUT:
+            return True
+        except pexpect.EOF:
+            return False
+        self.raw += data
+        # pyte knows neither: synchronized output is one frame or another.
+        self._stream.feed(re.sub(rb"\x1b\[\?2026[hl]", b"", data))
+        return True
+
+    def until(self, seen: Callable[[str], object]) -> str:
+        until = time.monotonic() + DEADLINE
+        while not seen(self.text()):
+            assert self.read(), self.text()
+            assert time.monotonic() < until, self.text()
+        return self.text()
+
+    def end(self) -> int:
+        """Its exit code, after it ended."""
+        until = time.monotonic() + DEADLINE
+        while self.read():
+            assert time.monotonic() < until, self.text()
+        self.child.wait()
+        return int(self.child.exitstatus or 0)
+
+    def restored(self) -> bool:
+        """Whether the cursor is shown and the main screen is back."""
+        shown = self.raw.rfind(b"\x1b[?25h") > self.raw.rfind(b"\x1b[?25l")
+        main = self.raw.rfind(b"\x1b[?1049l") > self.raw.rfind(b"\x1b[?1049h")
+        return shown and main
+
+
+@pytest.fixture
+def terminal() -> Iterator[Callable[..., Terminal]]:
+    opened: list[Terminal] = []
+
+    def start(
+        *arguments: str, columns: int = 100, lines: int = 24, **env: str
+    ) -> Terminal:
+        opened.append(Terminal(["watch", *arguments], columns, lines, **env))
+        return opened[-1]
+
+    yield start
+    for one in opened:
+        one.child.close(force=True)
+
+
+def test_the_table_moves_and_gives_the_terminal_back(
+    fast_exchange: Server, terminal: Callable[..., Terminal]
+) -> None:
+    screen = terminal("btcusdt", "1m", "-n", "8", "--tz", "UTC", *urls(fast_exchange))
+    first = screen.until(lambda text: "forming" in text and "BTCUSDT 1m" in text)
+    screen.until(lambda text: "forming" in text and text != first)
+    rows = re.findall(r"^. (\d\d:\d\d)", screen.text(), re.MULTILINE)
+    assert rows == sorted(rows), "newest at the bottom"
+    assert f"ws://127.0.0.1:{fast_exchange.port}/market" in screen.text()
+    screen.child.sendintr()
+    assert screen.end() == 0
+    assert screen.restored()
+    assert re.search(r"klinetail: \d+ candles", screen.text())
+    assert "BTCUSDT 1m" in screen.text(), "the last rows stay"
+
+
+def test_several_streams_have_a_row_each(
+    fast_exchange: Server, terminal: Callable[..., Terminal]
+) -> None:
+    words = ["btcusdt", "ethusdt", "1m", "5m", "币安人生usdt@1h"]
+    screen = terminal(*words, *urls(fast_exchange))
+    text = screen.until(lambda text: "live" in text and "BTCUSDT" in text)
+    for name in ("BTCUSDT", "ETHUSDT", "5m", "1h"):
+        assert name in text
+    screen.child.kill(signal.SIGTERM)
+    assert screen.end() == 0
+    assert screen.restored()
+
+
+@pytest.mark.parametrize(("columns", "lines"), [(40, 12), (20, 5), (1, 1)])
+def test_small_terminals_are_no_trouble(
+    columns: int, lines: int, exchange: Server, terminal: Callable[..., Terminal]
+) -> None:
+    screen = terminal("btcusdt", columns=columns, lines=lines, *urls(exchange))  # noqa: B026
+    if columns == 40:
+        text = screen.until(lambda text: "forming" in text or "live" in text)
+        assert "BTCUSDT" in text
+    else:
+        while b"\x1b[?1049h" not in screen.raw:
+            assert screen.read()
+    screen.child.setwinsize(30, 120)
+    screen.screen.resize(30, 120)
+    screen.until(lambda text: "volume" in text)
+    screen.child.sendintr()
+    assert screen.end() == 0
+    assert screen.restored()
+
+
+def test_no_color_is_honoured(
+    exchange: Server, terminal: Callable[..., Terminal]
+) -> None:
+    screen = terminal("btcusdt", "-c", "3", *urls(exchange), NO_COLOR="1")
+    assert screen.end() == 0
+    assert not re.search(rb"\x1b\[[0-9;]*(3[0-7]|4[0-7]|9[0-7])m", screen.raw)
+
+
+def test_the_sim_says_that_it_is_one(terminal: Callable[..., Terminal]) -> None:
+    screen = terminal("btcusdt", "--env", "sim", "-n", "3")
+    text = screen.until(lambda text: "forming" in text)
+    assert text.splitlines()[0].count("SIM") == 1
+    assert "SIM" in text.splitlines()[-1]
+    screen.child.sendintr()
+    assert screen.end() == 0
+    assert "from SIM" in screen.text()
+
+
+def test_an_interrupt_while_connecting_ends_it(
+    terminal: Callable[..., Terminal],
+) -> None:
+    route = ["--ws-url", "ws://127.0.0.1:9", "--rest-url", "http://127.0.0.1:9"]
+    screen = terminal("btcusdt", *route)
+    screen.until(lambda text: "waiting" in text)
+    screen.child.sendintr()
+    assert screen.end() == 0
+    assert screen.restored()
+
+
+def test_a_dumb_terminal_gets_lines(
+    exchange: Server, terminal: Callable[..., Terminal]
+) -> None:
+    screen = terminal("btcusdt", "-n", "2", "-c", "2", *urls(exchange), TERM="dumb")
+    assert screen.end() == 0
+    assert screen.raw.count(b'"symbol":"BTCUSDT"') == 2
+    assert b"\x1b" not in screen.raw
