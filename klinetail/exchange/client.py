@@ -256,7 +256,7 @@ def connector(ws_url: str) -> Connect:
             if str(error).startswith("Redirect") and not deadline.over:
                 raise Refused(f"{where}: a redirect is not followed") from error
             raise failure(error, deadline, where) from error
-        except Exception as error:  # a CookieError, for one: the libraries have many
+        except Exception as error:  # OSError, ValueError, and what libraries think up
             raise failure(error, deadline, where) from error
 
     return connect

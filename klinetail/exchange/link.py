@@ -138,6 +138,8 @@ def transition(
             return _connecting(status, now)
         case Due() if state is LinkState.WAITING:
             return _connecting(status, now)
+        case Due() if state is LinkState.CONNECTING:
+            return _waiting(status, Broken("no connection in time"), now, random)
         case Due() if state is LinkState.SUBSCRIBING:
             reason = f"a subscription was not acked in {ACK_TIMEOUT:g} s"
             return _waiting(status, Broken(reason), now, random)
@@ -152,9 +154,9 @@ def transition(
                 return status._replace(unacked=left), ()
             live = Status(LinkState.LIVE, status.failures, True, live_since=now)
             return live, (Tell(LinkState.LIVE),)
-        case Broken():
+        case Broken() if state not in (LinkState.IDLE, LinkState.WAITING):
             return _waiting(status, event, now, random)
-        case Start() | Opened() | Acked() | Due():
+        case Start() | Opened() | Acked() | Broken() | Due():
             return status, ()
         case _:
             assert_never(event)
@@ -305,6 +307,9 @@ class Link:
                 self._connection = self._connect(handlers, deadline)
         except ExchangeError as error:
             self._inbox.put((number, _broken(error)))
+            return
+        except Exception as error:  # noqa: BLE001 - reconnects never end
+            self._inbox.put((number, Broken(f"cannot connect: {error!r}")))
             return
         finally:
             self._opening = None

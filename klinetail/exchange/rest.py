@@ -6,9 +6,11 @@ takes a page of HTML for data and puts a handler on the root logger.
 
 from __future__ import annotations
 
+import re
 import socket
 import ssl
 import threading
+from collections.abc import Callable
 from typing import Any, Final, Protocol
 
 import requests
@@ -22,6 +24,7 @@ from klinetail.errors import BadMessage, Unreachable
 from klinetail.exchange.connector import UMFutures
 from klinetail.exchange.transport import Deadline, failure, reach, tls_context
 from klinetail.protocol.rest import (
+    USED_WEIGHT,
     Listing,
     decode_listings,
     decode_rows,
@@ -44,6 +47,9 @@ class Rest(Protocol):
 
     Every method raises an `ExchangeError` or a `BadMessage`, and nothing else.
     """
+
+    used_weight: int | None
+    """What the exchange last said that this address used in its present minute."""
 
     def server_time(self) -> int:
         """Exchange time, ms since the epoch."""
@@ -122,8 +128,15 @@ class _Session(requests.Session):
 class _Api(UMFutures):  # type: ignore[misc]
     """The connector's client; every request of it goes through `send_request`."""
 
-    def __init__(self, base_url: str, patience: float, closed: threading.Event) -> None:
+    def __init__(
+        self,
+        base_url: str,
+        patience: float,
+        closed: threading.Event,
+        on_used_weight: Callable[[int], None],
+    ) -> None:
         super().__init__(base_url=base_url)
+        self.on_used_weight = on_used_weight
         self._patience = patience
         self._closed = closed
         self.deadline: Deadline | None = None
@@ -171,6 +184,9 @@ class _Api(UMFutures):  # type: ignore[misc]
                 raise failure(error, deadline, where) from error
         if deadline.over:
             raise failure(TimeoutError(), deadline, where)
+        used = response.headers.get(USED_WEIGHT, "")
+        if re.fullmatch(r"[0-9]{1,9}", used):
+            self.on_used_weight(int(used))
         _raise_for_status(response, body)
         return body
 
@@ -225,6 +241,7 @@ class BinanceRest:
     def __init__(self, rest_url: str, *, patience: float = PATIENCE) -> None:
         self._rest_url = rest_url
         self._patience = patience
+        self.used_weight: int | None = None
         self._local = threading.local()
         self._apis: list[_Api] = []
         self._closed = threading.Event()
@@ -232,9 +249,14 @@ class BinanceRest:
     def _api(self) -> _Api:
         api: _Api | None = getattr(self._local, "api", None)
         if api is None:
-            api = self._local.api = _Api(self._rest_url, self._patience, self._closed)
+            api = self._local.api = _Api(
+                self._rest_url, self._patience, self._closed, self._note_weight
+            )
             self._apis.append(api)
         return api
+
+    def _note_weight(self, used: int) -> None:
+        self.used_weight = used
 
     def server_time(self) -> int:
         """See `Rest`."""

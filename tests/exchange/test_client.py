@@ -213,15 +213,16 @@ class TestConnecting:
         with Venue([Ack(accept="c29tZXRoaW5nIGVsc2U="), Stall()]) as venue:
             assert isinstance(failure_of(venue.ws_url), Unreachable)
 
-    def test_a_cookie_that_cannot_be_is_transient(self):
-        with Venue([Ack(extra="Set-Cookie: a[b]=1; c:d=2\r\n"), Stall()]) as venue:
-            handlers = Handlers(lambda *_: None, lambda _: None, lambda _: None)
-            with Deadline(PATIENCE) as deadline:
-                try:
-                    connection = connector(venue.ws_url)(handlers, deadline)
-                except Unreachable:
-                    return
-            connection.stop(1.0)
+    @pytest.mark.parametrize("cookie", ["a[b]=1; c:d=2", "a=\1", "=", '"', ";;"])
+    def test_a_cookie_does_no_harm(self, cookie):
+        extra = f"Set-Cookie: {cookie}\r\n"
+        with Venue([Ack(extra=extra), Text("{}"), Stall()]) as venue:
+            try:
+                listener = Listener(venue.ws_url)
+            except Unreachable:  # some versions of Python's cookies refuse it
+                return
+            with listener:
+                assert listener.message() == b"{}"
 
     @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
     @pytest.mark.parametrize("scheme", ["ws", "http"])
