@@ -84,9 +84,18 @@ class Series:
         """Open time of the closed candle to be delivered next."""
         self.started = False
         """Whether all history from before the start was delivered or given up."""
+        self.grace = GRACE
+        """How far (ms) the awaited close may be overdue; back to `GRACE` with each."""
+        self.unheard = 0
+        """Candles in a row that had trades, by REST, and of which no frame came though
+        the line was up. From the first one on the stream is *mute*."""
+        self.ended = False
+        """Whether nothing more is expected, see `end`."""
         self._lines = lines
         self._hold = hold
         self._first = 0
+        self._heard = 0
+        self._up_since: int | None = None
         self._subscribed_in = 0
         self._fetch_until = 0
         self._held: dict[int, Candle] = {}
@@ -98,6 +107,7 @@ class Series:
         self._failing_since: float | None = None
         self._failures = 0
         self._reason = ""
+        self._none = False
         self._retry_at = -math.inf
         self._gap_retry_at = -math.inf
         self._ask_from = 0
@@ -148,6 +158,8 @@ class Series:
         """What time brings about: exchange time (ms) and monotonic seconds that both
         must have come."""
         found: list[tuple[int, float]] = []
+        if self.ended:
+            return found
         idle = self._in_flight is None
         if idle and self.lacking:
             found.append((self._ask_from, self._retry_at))
@@ -156,7 +168,7 @@ class Series:
             if self._passed_at is None:
                 found.append((end, -math.inf))
             else:
-                found.append((end + GRACE, self._passed_at + NOTICE))
+                found.append((end + self.grace, self._passed_at + NOTICE))
             if idle and self._gaps:
                 found.append((0, self._gap_retry_at))
         return found
@@ -179,16 +191,41 @@ class Series:
             return
         if self._passed_at is None:
             self._passed_at = now.monotonic
-        elif now.exchange >= end + GRACE and now.monotonic >= self._passed_at + NOTICE:
-            overdue = interval.floor(now.exchange - GRACE, self._anchor)
+        elif self.overdue(now):
+            overdue = interval.floor(now.exchange - self.grace, self._anchor)
             self._fetch_until = max(self._fetch_until, overdue)
 
+    def overdue(self, now: Moment) -> bool:
+        """Whether the awaited close should have been pushed by now."""
+        if self._passed_at is None or self.ended:
+            return False
+        end = self.stream.interval.shift(self.expected, 1)
+        late = now.exchange >= end + self.grace
+        return late and now.monotonic >= self._passed_at + NOTICE
+
+    def lose(self) -> None:
+        """The line to the exchange broke."""
+        self._up_since = None
+
     def resume(self, now: Moment) -> None:
-        """A link is subscribed again: closes that fell into its absence are never
-        pushed, so nothing is gained by waiting for them."""
+        """The line is up: closes that fell into its absence are never pushed, so
+        nothing is gained by waiting for them."""
+        self._up_since = now.exchange
         if self.expected:
             floor = self.stream.interval.floor(now.exchange, self._anchor)
             self._fetch_until = max(self._fetch_until, floor)
+
+    def absent(self, now: Moment) -> bool:
+        """Whether for two intervals neither a frame nor a row has come."""
+        if not self.expected or self.ended or self._failing_since is None:
+            return False
+        interval = self.stream.interval
+        silent = self._none and self._heard <= self.expected
+        return silent and now.exchange >= interval.shift(self.expected, 3)
+
+    def end(self) -> None:
+        """The exchange does not trade the symbol any more: expect nothing."""
+        self.ended = self.started = True
 
     # Frames
 
@@ -202,6 +239,8 @@ class Series:
             return [self._bad(f"{candle.open_time} closed before its end")]
         if not self.expected:
             self._start(candle.open_time)
+        self._heard = max(self._heard, candle.open_time)
+        self.unheard = 0
         if candle.open_time < self.expected:
             self._accept_past(candle, out)
         elif candle.closed:
@@ -269,6 +308,7 @@ class Series:
         self._passed_at = None
         self._absent = None
         self._ask_from = 0
+        self.grace = GRACE
         self.started = self.started or open_time >= self._subscribed_in
 
     def _release(self, out: list[Output]) -> None:
@@ -286,6 +326,8 @@ class Series:
     @property
     def lacking(self) -> bool:
         """Whether closed candles are known to be missing."""
+        if self.ended:
+            return False
         return bool(self._held) or self._fetch_until > self.expected or self._unknown
 
     @property
@@ -351,11 +393,17 @@ class Series:
             later = index + 1 < len(rows)
             if row.open_time > self.expected or not self._final(row, later, asked):
                 break
+            self._listen(row)
             self._deliver(row, out)
             self._release(out)
         if self.expected == before and self.lacking:
             self._retry(rows, asked, now)
         return out
+
+    def _listen(self, row: Candle) -> None:
+        up = self._up_since is not None and self._up_since <= row.open_time
+        if up and row.count and self._heard < row.open_time:
+            self.unheard += 1
 
     def _skip_unlisted(self, first: int) -> None:
         """Begin where the exchange's own candles begin, once two answers agree."""
@@ -396,6 +444,7 @@ class Series:
             old = asked.exchange - close >= SETTLED
             if old and not any(row.open_time == self.expected for row in rows):
                 self.fail("the exchange has no such candle", now)
+                self._none = True
 
     def fail(self, reason: str, now: Moment, wait: float = 0.0) -> None:
         """The wish could not be fetched.
@@ -406,6 +455,7 @@ class Series:
             wait: real seconds that the exchange asks to wait at least.
         """
         wish, self._in_flight = self._in_flight, None
+        self._none = False
         first, most = RETRY
         if wish is not None and wish.late:
             self._gap_retry_at = now.monotonic + max(wait, most)

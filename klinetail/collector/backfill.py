@@ -1,11 +1,15 @@
-"""Backfill: the queue of ranges to fetch, and the threads that fetch them."""
+"""Backfill: the queue of requests, in order of urgency and within the budget."""
 
 from __future__ import annotations
 
-import queue
+import enum
+import heapq
+import itertools
 import threading
 from collections.abc import Callable
 from typing import Final
+
+from klinetail.collector.budget import Budget
 
 WORKERS: Final = 4
 """Requests under way at once."""
@@ -14,17 +18,40 @@ PAGE: Final = 499
 """Rows asked for at once: of all limits the most rows a weight (2 for up to 500)."""
 
 
+class Urgency(enum.IntEnum):
+    """Which request goes first. Within one, first come, first served: a stream asks
+    for one page at a time, so a long history keeps nobody from a short one."""
+
+    TIME = 0
+    LIVE = 1
+    HISTORY = 2
+    LATE = 3
+    """A gap that was announced already."""
+
+
 class Backfill:
-    """Runs jobs, first come first served, on a few daemon threads.
+    """Runs requests on a few daemon threads, as the budget allows.
 
     Daemon threads of our own, since the interpreter waits for a pool's at its exit.
 
     Args:
-        workers: how many.
+        budget: what may be spent.
+        monotonic: local seconds.
+        workers: how many threads.
     """
 
-    def __init__(self, workers: int = WORKERS) -> None:
-        self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+    def __init__(
+        self,
+        budget: Budget,
+        monotonic: Callable[[], float],
+        workers: int = WORKERS,
+    ) -> None:
+        self._budget = budget
+        self._monotonic = monotonic
+        self._jobs: list[tuple[Urgency, int, int, Callable[[], None]]] = []
+        self._numbers = itertools.count()
+        self._changed = threading.Condition()
+        self._stopping = False
         self._threads = [
             threading.Thread(
                 target=self._work, name=f"klinetail-backfill-{number}", daemon=True
@@ -37,16 +64,43 @@ class Backfill:
         for thread in self._threads:
             thread.start()
 
-    def put(self, job: Callable[[], None]) -> None:
-        """Queue a job; it must not raise."""
-        self._jobs.put(job)
+    def put(self, urgency: Urgency, weight: int, job: Callable[[], None]) -> None:
+        """Queue a request of so much weight; the job must not raise."""
+        with self._changed:
+            heapq.heappush(self._jobs, (urgency, next(self._numbers), weight, job))
+            self._changed.notify()
+
+    def observe(self, used: int | None) -> None:
+        """What the exchange says that the address used, if it said so."""
+        if used is not None:
+            with self._changed:
+                self._budget.observe(used, self._monotonic())
 
     def stop(self) -> list[threading.Thread]:
-        """Let the threads end after their present job; returns them, to be joined."""
-        for _ in self._threads:
-            self._jobs.put(None)
+        """Forget what is queued and let the threads end after their present job;
+        returns those, to be joined."""
+        with self._changed:
+            self._stopping = True
+            self._jobs.clear()
+            self._changed.notify_all()
         return [thread for thread in self._threads if thread.is_alive()]
 
     def _work(self) -> None:
-        while (job := self._jobs.get()) is not None:
+        while (job := self._next()) is not None:
             job()
+
+    def _next(self) -> Callable[[], None] | None:
+        with self._changed:
+            while not self._stopping:
+                if not self._jobs:
+                    self._changed.wait()
+                    continue
+                _, _, weight, job = self._jobs[0]
+                now = self._monotonic()
+                if (delay := self._budget.delay(weight, now)) > 0:
+                    self._changed.wait(delay)
+                    continue
+                heapq.heappop(self._jobs)
+                self._budget.spend(weight, now)
+                return job
+            return None

@@ -21,7 +21,8 @@ from typing import Final
 
 from klinetail.candle import Candle, Stream
 from klinetail.clock import ExchangeClock, Moment
-from klinetail.collector.backfill import PAGE, Backfill
+from klinetail.collector.backfill import PAGE, Backfill, Urgency
+from klinetail.collector.budget import SHARE, Budget
 from klinetail.collector.buffer import Buffer
 from klinetail.collector.delivery import Delivery
 from klinetail.collector.shards import shards
@@ -40,8 +41,9 @@ from klinetail.exchange.link import Link, backoff
 from klinetail.exchange.rest import BinanceRest, Rest
 from klinetail.mailbox import Mailbox
 from klinetail.protocol.frames import decode, stream_name
+from klinetail.protocol.limits import klines_weight
 from klinetail.protocol.routes import LIVE, Route
-from klinetail.series import Series, Wish
+from klinetail.series import SETTLED, Series, Wish
 
 _log = logging.getLogger(__name__)
 
@@ -51,6 +53,8 @@ STOP_TIMEOUT: Final = 2.0
 ALL_KEPT: Final = 200_000
 """Closed candles kept in all, whatever is asked for a stream."""
 
+_FEW: Final = 99
+_HERD: Final = 4
 _PARKED: Final = 4_096
 _RESYNC: Final = 1.0
 
@@ -66,6 +70,7 @@ class DataCollector:
         on_event: the same for all other events.
         lines: closed candles to deliver from before the start.
         hold: real seconds that candles wait for an earlier one whose fetch fails.
+        share: the part of the exchange's REST weight to take at most, up to 1.
         follow: whether to go on after the history.
         patience: with `follow=False`, seconds without an answer before giving up.
         keep: closed candles to keep a stream in `buffer`; 200,000 in all at most.
@@ -96,6 +101,7 @@ class DataCollector:
         on_event: Callable[[Event], object] | None = None,
         lines: int = 0,
         hold: float = 30.0,
+        share: float = SHARE,
         follow: bool = True,
         patience: float = math.inf,
         keep: int = 500,
@@ -142,7 +148,7 @@ class DataCollector:
         self._subscribed: Future[None] = Future()
         self._history: Future[None] = Future()
         self._without_history = set(self.streams)
-        self._backfill = Backfill()
+        self._backfill = Backfill(Budget(share), monotonic)
         self._keeper = threading.Thread(
             target=self._keep, name="klinetail-keeper", daemon=True
         )
@@ -295,7 +301,7 @@ class DataCollector:
             self._parked.append(candle)
             if monotonic >= self._resync_at:
                 self._resync_at = math.inf
-                self._backfill.put(self._resync)
+                self._backfill.put(Urgency.TIME, 1, self._resync)
             return
         now = self._clock.moment(monotonic)
         self._delivery.deliver(series.accept(candle, now))
@@ -348,26 +354,35 @@ class DataCollector:
             self._seek(series, now)
 
     def _seek(self, series: Series, now: Moment) -> None:
-        if (wish := series.take_wish(now)) is not None:
-            self._backfill.put(lambda: self._fetch(series, wish))
+        if (wish := series.take_wish(now)) is None:
+            return
+        rows = series.stream.interval.steps(wish.start, wish.end) + 1
+        limit = min(rows, PAGE)
+        if wish.late:
+            urgency = Urgency.LATE
+        elif series.started and rows <= _FEW:
+            urgency = Urgency.LIVE
+        else:
+            urgency = Urgency.HISTORY
+        self._backfill.put(
+            urgency, klines_weight(limit), lambda: self._fetch(series, wish, limit)
+        )
 
-    def _fetch(self, series: Series, wish: Wish) -> None:
+    def _fetch(self, series: Series, wish: Wish, limit: int) -> None:
         with self._lock:
             asked = self._moment()
             banned = self._banned_until - asked.monotonic
         reason, wait = "", 0.0
         rows: list[Candle] = []
-        limit = series.stream.interval.steps(wish.start, wish.end) + 1
         try:
             if banned > 0:
                 raise RateLimited("too many requests", banned)
-            rows = self._rest.klines(
-                series.stream, start=wish.start, limit=min(limit, PAGE)
-            )
+            rows = self._rest.klines(series.stream, start=wish.start, limit=limit)
         except RateLimited as error:
             reason, wait = str(error), error.retry_after
         except (ExchangeError, BadMessage) as error:
             reason = str(error)
+        self._backfill.observe(self._rest.used_weight)
         with self._changed:
             now = self._moment()
             if reason:
@@ -397,7 +412,7 @@ class DataCollector:
                 if not self._never_live:
                     _settle(self._subscribed)
             else:
-                self._backfill.put(lambda: self._come_back(streams))
+                self._backfill.put(Urgency.TIME, 1, lambda: self._come_back(streams))
 
     def _come_back(self, streams: Sequence[Stream]) -> None:
         self._read_time()
@@ -467,6 +482,7 @@ class DataCollector:
         with self._changed:
             now = self._moment()
             due, exchange_due = math.inf, math.inf
+            self._mind_the_herd(now)
             for series in self._series.values():
                 self._delivery.deliver(series.tick(now))
                 self._seek(series, now)
@@ -476,6 +492,14 @@ class DataCollector:
             self._exchange_due = exchange_due
             if not self._stopping.is_set() and due > now.monotonic:
                 self._changed.wait(None if due == math.inf else due - now.monotonic)
+
+    def _mind_the_herd(self, now: Moment) -> None:
+        """If many closes are overdue together, it is the exchange that is late: at
+        midnight, for one. Then wait longer; the budget spreads what is left."""
+        overdue = [series for series in self._series.values() if series.overdue(now)]
+        if len(overdue) > max(_HERD, len(self._series) // 4):
+            for series in overdue:
+                series.grace = SETTLED
 
     def _fail(self, error: KlinetailError) -> None:
         """End: there is no use in going on."""

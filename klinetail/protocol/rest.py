@@ -33,6 +33,9 @@ INVALID_INTERVAL: Final = -1120
 INVALID_LIMIT: Final = -1130
 TOO_MANY_REQUESTS: Final = -1003
 
+USED_WEIGHT: Final = "X-MBX-USED-WEIGHT-1M"
+"""The header with the weight that the address used in the present minute."""
+
 _Row = tuple[int, str, str, str, str, str, int, str, int, str, str, str]
 _rows_decoder = msgspec.json.Decoder(list[_Row])
 

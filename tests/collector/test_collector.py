@@ -350,6 +350,7 @@ class FakeRest:
         self.rows: list[Candle] = []
         self.failure: Exception | None = None
         self.closed = False
+        self.used_weight: int | None = None
 
     def server_time(self) -> int:
         if self.failure is not None:

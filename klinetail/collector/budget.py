@@ -1,0 +1,78 @@
+"""The REST weight that klinetail allows itself. Pure.
+
+The user's trading bot shares the address, and the exchange bans the address, not the
+program. So a share of the limit is taken, and less while the answers show others.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Final
+
+from klinetail.protocol.limits import WEIGHT_PER_MINUTE
+
+SHARE: Final = 0.2
+"""The part of the exchange's limit that is taken unless asked otherwise."""
+
+CEILING: Final = 0.8
+"""The part of the limit beyond which, others included, nothing more is asked for."""
+
+_MINUTE: Final = 60.0
+_BURST: Final = 0.25
+_LEAST: Final = 6.0
+
+
+class Budget:
+    """A bucket of weight that fills at a steady rate, a quarter of it at once.
+
+    In no minute more than the share is spent, wherever the exchange's own minute
+    begins. Times are monotonic seconds, weights the exchange's.
+
+    Args:
+        share: the part of the limit to take at most, above 0 and up to 1.
+    """
+
+    def __init__(self, share: float = SHARE) -> None:
+        self.per_minute = WEIGHT_PER_MINUTE * share
+        """Weight a minute at most."""
+        self._burst = self.per_minute * _BURST
+        self._rate = (self.per_minute - self._burst) / _MINUTE
+        self._level = self._burst
+        self._at = float("-inf")
+        self._spent: deque[tuple[float, int]] = deque()
+        self._others = 0.0
+
+    def delay(self, weight: int, now: float) -> float:
+        """Seconds until so much may be spent; 0 if it may now.
+
+        A request heavier than the bucket waits for a full one and then overdraws.
+        """
+        self._fill(now)
+        lacking = min(weight, self._burst) - self._level
+        return max(0.0, lacking / self._allowed())
+
+    def spend(self, weight: int, now: float) -> None:
+        """A request of this weight is sent."""
+        self._fill(now)
+        self._level -= weight
+        self._spent.append((now, weight))
+
+    def observe(self, used: int, now: float) -> None:
+        """The exchange says how much this address used in its present minute."""
+        while self._spent and self._spent[0][0] <= now - _MINUTE:
+            self._spent.popleft()
+        ours = sum(weight for _, weight in self._spent)
+        self._fill(now)
+        self._others = max(0.0, used - ours)
+
+    def _fill(self, now: float) -> None:
+        if self._at == float("-inf"):
+            self._at = now
+        passed = max(0.0, now - self._at)
+        self._level = min(self._burst, self._level + passed * self._allowed())
+        self._at = max(self._at, now)
+
+    def _allowed(self) -> float:
+        """Weight a second, with what others take."""
+        left = WEIGHT_PER_MINUTE * CEILING - self._others
+        return min(self._rate, max(_LEAST, left) / _MINUTE)

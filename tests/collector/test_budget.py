@@ -1,0 +1,74 @@
+"""The weight budget against every minute that could be the exchange's."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from klinetail.collector.budget import CEILING, Budget
+from klinetail.protocol.limits import WEIGHT_PER_MINUTE
+
+
+def spend_all(budget: Budget, weights: list[int], start: float = 1000.0) -> list:
+    """Send these one after another, as soon as each may be; when each was sent."""
+    now = start
+    sent = []
+    for weight in weights:
+        while (delay := budget.delay(weight, now)) > 0:
+            now += delay + 1e-9
+        budget.spend(weight, now)
+        sent.append((now, weight))
+    return sent
+
+
+@given(
+    share=st.sampled_from([0.01, 0.05, 0.2, 0.5, 1.0]),
+    weights=st.lists(st.sampled_from([1, 2, 2, 5, 10]), max_size=400),
+)
+def test_no_minute_takes_more_than_the_share(share: float, weights: list[int]) -> None:
+    budget = Budget(share)
+    sent = spend_all(budget, weights)
+    for first, _ in sent:
+        minute = sum(weight for at, weight in sent if first <= at < first + 60)
+        assert minute <= budget.per_minute + 10, "the last may be the heaviest"
+
+
+def test_a_start_with_a_hundred_streams_does_not_wait() -> None:
+    sent = spend_all(Budget(), [1] * 100)
+    assert sent[-1][0] == sent[0][0]
+
+
+def test_what_others_use_is_left_to_them() -> None:
+    alone, beside = Budget(), Budget()
+    busy = int(WEIGHT_PER_MINUTE * CEILING) - 60
+    beside.observe(busy, 1000.0)
+    assert spend_all(beside, [2] * 200)[-1][0] > spend_all(alone, [2] * 200)[-1][0]
+    beside.observe(0, 10_000.0)
+    quick = spend_all(beside, [2] * 50, start=20_000.0)
+    assert quick[-1][0] == 20_000.0
+
+
+def test_our_own_use_is_not_taken_for_others() -> None:
+    budget = Budget()
+    for _ in range(50):
+        budget.spend(2, 1000.0)
+    budget.observe(100, 1001.0)
+    free = Budget()
+    for _ in range(50):
+        free.spend(2, 1000.0)
+    assert budget.delay(60, 1001.0) == free.delay(60, 1001.0)
+
+
+@given(used=st.integers(0, 10**9))
+def test_however_much_others_use_it_goes_on(used: int) -> None:
+    budget = Budget()
+    budget.observe(used, 0.0)
+    sent = spend_all(budget, [2] * 100, start=0.0)
+    assert sent[-1][0] < 3600
+
+
+def test_a_clock_that_stands_still_or_steps_back_gives_nothing_away() -> None:
+    budget = Budget()
+    spend_all(budget, [2] * 60)
+    assert budget.delay(2, 1000.0) > 0
+    assert budget.delay(2, 0.0) > 0
