@@ -87,6 +87,25 @@ class Stats:
             self.reconnects += event.link in self._was_live
             self._was_live.add(event.link)
 
+    def as_dict(self) -> dict[str, object]:
+        """All figures, for JSON; keys are only ever added."""
+        delay = self.close_delay
+        return {
+            "closed": self.closed,
+            "by_rest": self.by_rest,
+            "updates": self.updates,
+            "gaps": self.gaps,
+            "gaps_filled": self.gaps_filled,
+            "duplicates_dropped": self.dropped[Drop.DUPLICATE],
+            "stale_dropped": self.dropped[Drop.STALE],
+            "bad_dropped": self.dropped[Drop.BAD],
+            "revisions": self.revisions,
+            "reconnects": self.reconnects,
+            "ended": self.ended,
+            "close_delay_median_s": None if delay is None else delay[0],
+            "close_delay_max_s": None if delay is None else delay[1],
+        }
+
     @property
     def close_delay(self) -> tuple[float, float] | None:
         """Median and greatest time, in seconds of exchange time, from a candle's

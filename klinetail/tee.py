@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from klinetail.candle import Candle
-from klinetail.events import CandleEvent, Event
+from klinetail.events import CandleEvent, Event, GapEvent
 from klinetail.mailbox import PATIENCE, Latest, Mailbox
 from klinetail.stats import Stats
 
@@ -22,8 +22,9 @@ class Tee:
         mailboxes: of those who record.
         latest: of a view, if there is one.
         count: closed candles to hand over in all; None for no end.
+        strict: hand nothing over any more once a gap was announced.
         on_event: called with every event but candles, on the collector's thread.
-        on_done: called once when the count is reached.
+        on_done: called once when the count is reached, or a gap if `strict`.
         monotonic: local seconds.
     """
 
@@ -33,6 +34,7 @@ class Tee:
         *,
         latest: Latest | None = None,
         count: int | None = None,
+        strict: bool = False,
         on_event: Callable[[Event], object] | None = None,
         on_done: Callable[[], object] | None = None,
         monotonic: Callable[[], float] = time.monotonic,
@@ -43,6 +45,7 @@ class Tee:
         self._mailboxes = mailboxes
         self._latest = latest
         self._left = count
+        self._strict = strict
         self._on_event = on_event
         self._on_done = on_done
         self._monotonic = monotonic
@@ -54,8 +57,8 @@ class Tee:
         self._put(CandleEvent(candle))
         if self._left is not None and candle.closed:
             self._left -= 1
-            if self._left == 0 and self._on_done is not None:
-                self._on_done()
+            if self._left == 0:
+                self._finish()
 
     def event(self, event: Event) -> None:
         """Hand over another event."""
@@ -64,6 +67,13 @@ class Tee:
         self._put(event)
         if self._on_event is not None:
             self._on_event(event)
+        if self._strict and isinstance(event, GapEvent):
+            self._left = 0
+            self._finish()
+
+    def _finish(self) -> None:
+        if self._on_done is not None:
+            self._on_done()
 
     def _put(self, event: Event) -> None:
         with self.lock:

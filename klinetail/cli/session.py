@@ -16,7 +16,10 @@ import sys
 import time
 from collections.abc import Callable
 from datetime import tzinfo
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
+
+import msgspec
 
 from klinetail.candle import Stream
 from klinetail.cli import complain
@@ -63,6 +66,10 @@ class Plan(NamedTuple):
     quiet: bool
     verbose: bool
     hold: float
+    share: float
+    strict: bool
+    stats: str | None
+    """A file for the figures as JSON, `-` for stderr."""
 
 
 class Session:
@@ -108,6 +115,7 @@ class Session:
             boxes,
             latest=latest if plan.output == "table" else None,
             count=plan.limit,
+            strict=plan.strict,
             on_event=self._on_event,
             on_done=self._on_counted,
         )
@@ -117,6 +125,7 @@ class Session:
             on_event=self._tee.event,
             lines=plan.lines,
             hold=plan.hold,
+            share=plan.share,
             follow=plan.follow,
             patience=_ONE_SHOT,
             route=plan.route,
@@ -173,6 +182,8 @@ class Session:
             if self._stop_by is None and self._over():
                 self._stop(math.inf)
         self._say_unwritten()
+        if self._plan.strict and self._tee.stats.gaps and self._code is ExitCode.OK:
+            self._code = ExitCode.NOT_WHOLE
         return self._code
 
     def _poll(self, timeout: float) -> int:
@@ -190,6 +201,9 @@ class Session:
         if signals.resized and self._screen is not None:
             signals.resized = False
             self._screen.resized()
+        if signals.asked:
+            signals.asked = False
+            self.say(self._figures())
         if signals.suspended:
             if self._screen is not None:
                 self._screen.suspend()
@@ -300,11 +314,27 @@ class Session:
 
     def receipt(self) -> None:
         """Say what was delivered, unless the run never began."""
-        if self._plan.quiet or self._code is ExitCode.USAGE:
-            return
+        if self._code is not ExitCode.USAGE:
+            if not self._plan.quiet:
+                complain(self._figures())
+            if self._plan.stats is not None:
+                self._write_stats(self._plan.stats)
+
+    def _figures(self) -> str:
         files = [(sink.path, sink.written) for sink in self._sinks]
         with self._tee.lock:
-            complain(receipt(self._tee.stats, files, self._plan.source))
+            return receipt(self._tee.stats, files, self._plan.source)
+
+    def _write_stats(self, path: str) -> None:
+        with self._tee.lock:
+            line = msgspec.json.encode(self._tee.stats.as_dict()) + b"\n"
+        try:
+            if path == "-":
+                os.write(sys.stderr.fileno(), line)
+            else:
+                Path(path).write_bytes(line)
+        except OSError as error:
+            raise OutputError(f"{path}: {error.strerror}") from error
 
 
 class _Said(logging.Handler):

@@ -25,13 +25,15 @@ class Signals:
         self.stop: signal.Signals | None = None
         """The signal that asked to stop."""
         self.resized = False
+        self.asked = False
+        """Whether SIGUSR1 asked for the figures of the moment."""
         self.suspended = False
         self.fd, self._wake_fd = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._suspending = suspending
         self._previous: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> Self:
-        noted = [*_STOPS, signal.SIGWINCH]
+        noted = [*_STOPS, signal.SIGWINCH, signal.SIGUSR1]
         if self._suspending:
             noted.append(signal.SIGTSTP)
         for number in noted:
@@ -55,6 +57,8 @@ class Signals:
     def _note(self, number: int, _: FrameType | None) -> None:
         if number == signal.SIGWINCH:
             self.resized = True
+        elif number == signal.SIGUSR1:
+            self.asked = True
         elif number == signal.SIGTSTP:
             self.suspended = True
         elif self.stop is None:

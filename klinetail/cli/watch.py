@@ -166,6 +166,35 @@ def watch(
             "then a gap is announced. inf: for ever.",
         ),
     ] = 30.0,
+    weight: Annotated[
+        float,
+        typer.Option(
+            "--weight",
+            metavar="PERCENT",
+            min=1,
+            max=100,
+            envvar="KLINETAIL_WEIGHT",
+            help="The part of the exchange's REST limit to use at most; your other "
+            "programs share it.",
+        ),
+    ] = 20.0,
+    strict: Annotated[
+        bool,
+        typer.Option(
+            "--strict",
+            envvar="KLINETAIL_STRICT",
+            help="At the first gap, stop with exit code 4.",
+        ),
+    ] = False,
+    stats: Annotated[
+        str | None,
+        typer.Option(
+            "--stats",
+            metavar="FILE",
+            envvar="KLINETAIL_STATS",
+            help="Write the figures as JSON at the end; - is stderr.",
+        ),
+    ] = None,
 ) -> None:
     """Live candles: a table on a terminal, JSON lines in a pipe.
 
@@ -217,6 +246,9 @@ def watch(
             quiet=quiet,
             verbose=verbose,
             hold=hold,
+            share=weight / 100,
+            strict=strict,
+            stats=stats,
         )
         with ExitStack() as opened:
             session = Session(plan, signals, opened)
