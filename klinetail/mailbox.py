@@ -46,10 +46,11 @@ class Mailbox:
     Args:
         updates: take forming candles too.
         events: take events other than candles too.
-        on_pace: called (on the writer's thread) when the consumer's pace changes,
-            with the number of forming candles skipped since it fell behind.
-        notify: called (on the writer's thread, under this mailbox's lock) when
-            something can be taken; it must only wake the reader.
+        on_pace: called when the consumer's pace changes, with the number of forming
+            candles skipped so far; on the writer's thread, or on the reader's when it
+            caught up.
+        notify: called (on any thread, under this mailbox's lock) when something can
+            be taken, or still can after a `take`; it must only wake the reader.
         capacity: items before it is behind.
         most: items before it is lost.
     """
@@ -93,6 +94,8 @@ class Mailbox:
                 self._has_room, timeout=patience
             ):
                 self.pace = Pace.BEHIND
+            if self._closed:
+                return
             if self.pace is Pace.FOLLOWING:
                 self._items.extend(wanted)
             else:
@@ -118,7 +121,8 @@ class Mailbox:
                 self._newest[event.candle.stream] = event
                 continue
             if isinstance(event, CandleEvent):
-                self._newest.pop(event.candle.stream, None)
+                older = self._newest.pop(event.candle.stream, None)
+                self.skipped += older is not None
             if len(self._items) >= self._most:
                 self.pace = Pace.LOST
                 return
@@ -135,13 +139,16 @@ class Mailbox:
                 self._filled.wait_for(self._readable, timeout)
             items = self._items[:BATCH]
             del self._items[:BATCH]
-            if not self._items and self._newest:
-                items.extend(self._newest.values())
-                self._newest = {}
             half = self._capacity // 2
             recovered = self.pace is Pace.BEHIND and len(self._items) <= half
             if recovered:
                 self.pace = Pace.FOLLOWING
+            if self._newest and (recovered or not self._items):
+                # Newer than all that is queued, older than all that is to come.
+                (self._items or items).extend(self._newest.values())
+                self._newest = {}
+            if self._items and self._notify is not None:
+                self._notify()
             self._room.notify_all()
             skipped = self.skipped
         if recovered and self._on_pace is not None:
@@ -164,6 +171,11 @@ class Mailbox:
             self._filled.notify_all()
             if self._notify is not None:
                 self._notify()
+
+    @property
+    def closed(self) -> bool:
+        """Whether nothing more comes."""
+        return self._closed
 
     @property
     def done(self) -> bool:
