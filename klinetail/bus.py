@@ -71,8 +71,10 @@ class EventBus:
             try:
                 subscription.handler(event)
             except Exception:  # noqa: BLE001 - a stranger's code must not stop others
-                self.failures += 1
-                if self.failures == 1:
+                with self._lock:
+                    self.failures += 1
+                    first = self.failures == 1
+                if first:
                     _log.exception("a handler of the event bus raised")
 
     def publish_candle(self, candle: Candle) -> None:
@@ -120,7 +122,13 @@ class EventBus:
         if handler is not None:
             return self._add(_Subscription(handler, chosen, followed))
         mailbox = Mailbox(events=True)
-        self._add(_Subscription(lambda event: mailbox.put((event,)), chosen, followed))
+
+        def post(event: Event) -> None:
+            mailbox.put((event,))
+            if mailbox.closed:
+                end()
+
+        end = self._add(_Subscription(post, chosen, followed))
         return mailbox
 
     def _add(self, subscription: _Subscription) -> Callable[[], None]:

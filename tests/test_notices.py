@@ -1,0 +1,188 @@
+import pytest
+
+from klinetail.candle import LAST_TIME, Source
+from klinetail.events import (
+    CandleEvent,
+    Drop,
+    DropEvent,
+    EndedEvent,
+    GapEvent,
+    LinkEvent,
+    LinkState,
+    RevisionEvent,
+)
+from klinetail.notices import Notices, receipt, utc
+from klinetail.stats import Stats
+from tests.strategies import BTCUSDT_1M, candle
+
+START = 1_700_000_040_000
+END = START + 120_000
+GAP = GapEvent(BTCUSDT_1M, START, END, "no answer")
+
+
+def link(state, reason="", attempt=0, delay=0.0, name="link-0"):
+    return LinkEvent(name, state, reason, attempt, delay)
+
+
+def said(events, *, verbose=False):
+    notices = Notices(verbose=verbose)
+    return [line for event in events for line in notices.lines(event)]
+
+
+class TestNotices:
+    def test_candles_are_data_and_not_news(self):
+        assert said([CandleEvent(candle())], verbose=True) == []
+
+    def test_gaps(self):
+        filled = GapEvent(BTCUSDT_1M, START, END, "late", (candle(),))
+        assert said([GAP, filled]) == [
+            (
+                "gap: btcusdt@1m 2023-11-14 22:14Z to before 2023-11-14 22:16Z is"
+                " missing: no answer"
+            ),
+            (
+                "gap filled: btcusdt@1m 2023-11-14 22:14Z to before 2023-11-14 22:16Z"
+                " (not in order)"
+            ),
+        ]
+
+    def test_a_gap_that_ends_with_time_itself(self):
+        last = GapEvent(BTCUSDT_1M, LAST_TIME - 59_999, LAST_TIME + 1, "x")
+        assert "9998-12-31 23:59Z to before 9999-01-01 00:00Z" in said([last])[0]
+
+    def test_revisions(self):
+        revised = candle(prices=("100.10", "100.90", "100.00", "100.70"))
+        assert said([RevisionEvent(candle(), revised)]) == [
+            "revised: btcusdt@1m 2023-11-14 22:14Z: close 100.50 is now 100.70"
+        ]
+
+    def test_the_end_of_a_symbol(self):
+        assert said([EndedEvent(BTCUSDT_1M, "SETTLING")]) == [
+            "ended: btcusdt@1m is not traded any more (SETTLING)"
+        ]
+
+    def test_a_link_that_comes_and_goes_is_one_line_each_way(self):
+        flap = [
+            link(LinkState.CONNECTING),
+            link(LinkState.SUBSCRIBING),
+            link(LinkState.LIVE),
+            link(LinkState.WAITING, "the server closed", 1, 0.25),
+            link(LinkState.CONNECTING, attempt=1),
+            link(LinkState.WAITING, "refused", 2, 1.5),
+            link(LinkState.CONNECTING, attempt=2),
+            link(LinkState.WAITING, "refused", 3, 4.0),
+            link(LinkState.SUBSCRIBING),
+            link(LinkState.LIVE),
+        ]
+        once = [
+            "the server closed; trying again in 0.2 s, and on until it works",
+            "connected again",
+        ]
+        assert said(flap) == once
+        assert said(flap * 3) == once * 3
+        assert said([*flap, link(LinkState.STOPPED)]) == once
+
+    def test_a_link_that_never_was_up(self):
+        events = [link(LinkState.WAITING, "no route", n, 30.0) for n in range(9)]
+        assert said(events) == [
+            "no route; trying again in 30.0 s, and on until it works"
+        ]
+
+    def test_each_link_has_its_own_lines(self):
+        down = [
+            link(LinkState.WAITING, f"{name} is down", 1, 1.0, name)
+            for name in ("link-0", "link-1", "rest")
+        ]
+        up = [link(LinkState.LIVE), link(LinkState.IDLE, name="rest")]
+        lines = said([*down, *up])
+        assert len(lines) == 5
+        assert lines[3:] == ["connected again"] * 2
+
+    def test_verbose_says_each_change(self):
+        events = [
+            link(LinkState.CONNECTING),
+            link(LinkState.WAITING, "refused", 1, 1.0),
+            link(LinkState.WAITING, "refused", 2, 2.0),
+            link(LinkState.LIVE),
+            link(LinkState.STOPPED),
+        ]
+        assert said(events, verbose=True) == [
+            "link-0: connecting",
+            "refused; trying again in 1.0 s, and on until it works",
+            "refused; trying again in 2.0 s, and on until it works",
+            "connected again",
+            "link-0: stopped",
+        ]
+
+    def test_the_first_bad_message_is_shown_and_the_rest_counted(self):
+        bad = [DropEvent(Drop.BAD, None, f"no kline {n}") for n in range(3)]
+        assert said(bad) == ["dropped a message: no kline 0"]
+        assert len(said(bad, verbose=True)) == 3
+
+    @pytest.mark.parametrize("why", [Drop.DUPLICATE, Drop.STALE])
+    def test_other_drops_are_only_for_the_curious(self, why):
+        event = DropEvent(why, BTCUSDT_1M)
+        assert said([event]) == []
+        assert said([event], verbose=True) == [f"dropped: {why} btcusdt@1m"]
+
+
+def stats_of(*events):
+    stats = Stats()
+    for event in events:
+        stats.apply(event)
+    return stats
+
+
+class TestReceipt:
+    def test_of_nothing(self):
+        assert receipt(Stats(), [], "live") == (
+            "0 candles, 0 gaps, 0 duplicates dropped, 0 reconnects; from live"
+        )
+
+    def test_of_one_of_each(self):
+        stats = stats_of(
+            CandleEvent(candle(delay=1_200)),
+            CandleEvent(candle(closed=False)),
+            GAP,
+            DropEvent(Drop.DUPLICATE, BTCUSDT_1M),
+            DropEvent(Drop.BAD),
+            DropEvent(Drop.STALE),
+            RevisionEvent(candle(), candle()),
+            link(LinkState.LIVE),
+            link(LinkState.LIVE),
+        )
+        assert receipt(stats, [("a.csv", 1)], "the sim") == (
+            "1 candle, 1 gap (0 filled late), 1 duplicate dropped, 1 bad message"
+            " dropped, 1 revision, 1 reconnect, closes 1.2 s late (median; 1.2 s at"
+            " most), wrote a.csv (1); from the sim"
+        )
+
+    def test_of_many(self):
+        events = [CandleEvent(candle(source=Source.REST))] * 1_500
+        events += [CandleEvent(candle(delay=200))] * 3
+        events += [CandleEvent(candle(delay=30_000))]
+        events += [GAP, GAP, GapEvent(BTCUSDT_1M, START, END, "x", (candle(),))]
+        events += [DropEvent(Drop.BAD)] * 2
+        files = [("a.csv", 1_504), ("b.jsonl", 3)]
+        assert receipt(stats_of(*events), files, "live") == (
+            "1,504 candles (1,500 by REST), 2 gaps (1 filled late), 0 duplicates"
+            " dropped, 2 bad messages dropped, 0 reconnects, closes 0.2 s late"
+            " (median; 30.0 s at most), wrote a.csv (1,504), wrote b.jsonl (3);"
+            " from live"
+        )
+
+    def test_is_one_line(self):
+        assert "\n" not in receipt(stats_of(GAP), [("x", 1)], "live")
+
+
+class TestUtc:
+    @pytest.mark.parametrize(
+        ("time", "text"),
+        [
+            (0, "1970-01-01 00:00Z"),
+            (START, "2023-11-14 22:14Z"),
+            (LAST_TIME + 1, "9999-01-01 00:00Z"),
+        ],
+    )
+    def test_text(self, time, text):
+        assert utc(time) == text
