@@ -56,7 +56,15 @@ class FileSink:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        os.close(self._fd)
+        """Close it.
+
+        Raises:
+            OutputError: what was written is not all in the file.
+        """
+        try:
+            os.close(self._fd)
+        except OSError as problem:
+            raise OutputError(f"{self.path}: {problem.strerror}") from problem
 
     def _lock(self) -> None:
         try:
@@ -135,12 +143,12 @@ class FileThread(threading.Thread):
     def run(self) -> None:
         """Write until there is no more."""
         failure: OutputError | None = None
-        with self._sink:
-            try:
+        try:
+            with self._sink:
                 for event in self._mailbox:
                     if isinstance(event, CandleEvent):
                         self._sink.write(event.candle)
-            except OutputError as error:
-                self._mailbox.close()
-                failure = error
+        except OutputError as error:
+            self._mailbox.close()
+            failure = error
         self._on_end(failure)

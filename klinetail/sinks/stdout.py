@@ -3,6 +3,7 @@
 A pipe that is not empty takes 4 KiB without blocking, an empty one all that it
 holds; more is not tried. So whoever writes can still hear a signal while the reader
 of the pipe sleeps, and the reader's end is noticed at once, not at the next candle.
+A socket is written to as a pipe that is not empty.
 """
 
 from __future__ import annotations
@@ -47,9 +48,11 @@ class StdoutSink:
         self._pending = form.HEADER
         self._offered = 0
         try:
-            self._is_pipe = stat.S_ISFIFO(os.fstat(fd).st_mode)
+            mode = os.fstat(fd).st_mode
         except OSError as error:
             raise OutputError(f"stdout is closed: {error.strerror}") from error
+        self._is_pipe = stat.S_ISFIFO(mode)
+        self._most = select.PIPE_BUF if stat.S_ISSOCK(mode) else MOST
 
     @property
     def pending(self) -> bool:
@@ -75,7 +78,7 @@ class StdoutSink:
             written = os.write(self.fd, _whole_lines(self._pending, self._room()))
         except BlockingIOError:
             return
-        except BrokenPipeError as error:
+        except (BrokenPipeError, ConnectionResetError) as error:
             raise ReaderGone from error
         except OSError as error:
             raise OutputError(f"stdout: {error.strerror}") from error
@@ -85,7 +88,7 @@ class StdoutSink:
 
     def _room(self) -> int:
         if not self._is_pipe:
-            return MOST
+            return self._most
         unread = struct.unpack(
             "i", fcntl.ioctl(self.fd, termios.FIONREAD, struct.pack("i", 0))
         )[0]

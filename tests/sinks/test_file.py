@@ -1,0 +1,310 @@
+import contextlib
+import errno
+import os
+import queue
+import resource
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+from klinetail.errors import ExitCode, OutputError, UsageError
+from klinetail.events import LinkEvent, LinkState
+from klinetail.formats import csv, jsonl
+from klinetail.mailbox import Mailbox
+from klinetail.sinks.file import FileSink, FileThread
+from tests.sinks.test_stdout import candles
+from tests.test_mailbox import item
+
+PATIENCE = 15.0
+FORMATS = pytest.mark.parametrize(
+    ("name", "form"), [("a.csv", csv), ("a.jsonl", jsonl)]
+)
+
+
+def write(path, some):
+    with FileSink(str(path)) as sink:
+        write_all(sink, some)
+        return sink
+
+
+def write_all(sink, some):
+    for candle in some:
+        sink.write(candle)
+
+
+def run(program, *args, limit=None):
+    """Run a program in a process of its own, its files at most `limit` bytes long."""
+
+    def limited():
+        if limit is not None:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+
+    return subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(program), *map(str, args)],
+        capture_output=True,
+        text=True,
+        preexec_fn=limited,
+        timeout=60,
+    )
+
+
+class TestFileSink:
+    @FORMATS
+    def test_a_new_file_has_one_header_and_a_line_a_candle(self, tmp_path, name, form):
+        sink = write(tmp_path / name, candles(3))
+        assert (tmp_path / name).read_bytes() == form.HEADER + form.encode(candles(3))
+        assert sink.written == 3
+
+    @FORMATS
+    def test_an_old_one_is_continued(self, tmp_path, name, form):
+        for start in range(3):
+            write(tmp_path / name, candles(2, 2 * start))
+        assert (tmp_path / name).read_bytes() == form.HEADER + form.encode(candles(6))
+
+    @FORMATS
+    def test_an_empty_one_is_as_new(self, tmp_path, name, form):
+        (tmp_path / name).touch()
+        write(tmp_path / name, candles(1))
+        assert (tmp_path / name).read_bytes() == form.HEADER + form.encode(candles(1))
+
+    def test_each_line_is_there_as_soon_as_it_is_written(self, tmp_path):
+        path = tmp_path / "a.csv"
+        with FileSink(str(path)) as sink:
+            assert path.read_bytes() == csv.HEADER
+            for number, candle in enumerate(candles(5), 1):
+                sink.write(candle)
+                assert path.read_bytes() == csv.HEADER + csv.encode(candles(number))
+
+    @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="/proc")
+    def test_one_write_a_line(self, tmp_path):
+        def writes():
+            with open("/proc/self/io") as file:
+                lines = dict(line.split(":") for line in file)
+            return int(lines["syscw"])
+
+        with FileSink(str(tmp_path / "a.csv")) as sink:
+            before = writes()
+            for candle in candles(50):
+                sink.write(candle)
+            assert writes() - before == 50
+
+    @pytest.mark.parametrize(
+        "content",
+        [
+            b"open_time,open,high,low,close\n1,2,3,4,5\n",
+            csv.HEADER.replace(b",", b";"),
+            csv.HEADER[:-1],
+            csv.HEADER[:10] + b"\n",
+            csv.encode(candles(1)),
+            b"\n",
+            b"\xef\xbb\xbf" + csv.HEADER,
+            csv.HEADER.replace(b"\n", b"\r\n"),
+        ],
+    )
+    def test_a_foreign_header_is_refused(self, tmp_path, content):
+        path = tmp_path / "a.csv"
+        path.write_bytes(content)
+        with pytest.raises(UsageError, match="another header"):
+            FileSink(str(path))
+        assert path.read_bytes() == content
+
+    @FORMATS
+    @pytest.mark.parametrize("torn", [1, 50, 100])
+    def test_a_torn_last_line_is_refused(self, tmp_path, name, form, torn):
+        content = form.HEADER + form.encode(candles(2))[:-torn]
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(UsageError, match="torn"):
+            FileSink(str(tmp_path / name))
+        assert (tmp_path / name).read_bytes() == content
+
+    @pytest.mark.parametrize("name", ["a", "a.parquet", "csv", ".csv.gz", "a.csv~"])
+    def test_a_suffix_that_names_no_format(self, tmp_path, name):
+        with pytest.raises(UsageError, match="suffix"):
+            FileSink(str(tmp_path / name))
+        assert not (tmp_path / name).exists()
+
+    def test_a_path_that_cannot_be_written(self, tmp_path):
+        (tmp_path / "folder.csv").mkdir()
+        (tmp_path / "file").touch()
+        (tmp_path / "loop.csv").symlink_to(tmp_path / "loop.csv")
+        for path, words in (
+            ("none/a.csv", "No such file"),
+            ("file/a.csv", "Not a directory"),
+            ("folder.csv", "Is a directory"),
+            ("loop.csv", "symbolic links"),
+            ("x" * 300 + ".csv", "too long"),
+        ):
+            with pytest.raises(OutputError, match=words) as caught:
+                FileSink(str(tmp_path / path))
+            assert caught.value.exit_code is ExitCode.OUTPUT
+
+    def test_a_directory_without_permission(self, tmp_path):
+        """root is asked for permission nowhere, so this runs as nobody."""
+        program = """
+            import os, sys
+            from klinetail.errors import OutputError
+            from klinetail.sinks.file import FileSink
+            if os.getuid() == 0:
+                os.setuid(65534)
+            try:
+                FileSink(sys.argv[1])
+            except OutputError as error:
+                raise SystemExit(str(error))
+        """
+        folder = tmp_path / "closed"
+        folder.mkdir(mode=0o555)
+        with opened_up(tmp_path):
+            done = run(program, folder / "a.csv")
+        assert done.stderr.strip().endswith(f"a.csv: {os.strerror(errno.EACCES)}")
+
+    def test_a_second_writer_is_refused(self, tmp_path):
+        path = str(tmp_path / "a.csv")
+        with FileSink(path) as sink:
+            sink.write(candles(1)[0])
+            with pytest.raises(OutputError, match="is writing to it"):
+                FileSink(path)
+            program = """
+                import sys
+                from klinetail.errors import OutputError
+                from klinetail.sinks.file import FileSink
+                try:
+                    FileSink(sys.argv[1])
+                except OutputError as error:
+                    raise SystemExit(str(error))
+            """
+            assert "another process is writing" in run(program, path).stderr
+            sink.write(candles(2)[1])
+        write(path, candles(1, 2))
+        with open(path, "rb") as file:
+            assert file.read() == csv.HEADER + csv.encode(candles(3))
+
+    def test_a_killed_writer_leaves_no_lock(self, tmp_path):
+        program = """
+            import os, signal, sys
+            from klinetail.sinks.file import FileSink
+            sink = FileSink(sys.argv[1])
+            os.kill(os.getpid(), signal.SIGKILL)
+        """
+        assert run(program, tmp_path / "a.csv").returncode == -9
+        write(tmp_path / "a.csv", candles(1))
+
+    def test_no_descriptor_is_left_by_a_refusal(self, tmp_path):
+        path = tmp_path / "a.csv"
+        path.write_bytes(b"other\n")
+        before = len(os.listdir("/proc/self/fd"))
+        for _ in range(5):
+            with pytest.raises(UsageError):
+                FileSink(str(path))
+        assert len(os.listdir("/proc/self/fd")) == before
+
+    @FORMATS
+    @pytest.mark.parametrize("extra", [0, 1, 77, 100])
+    def test_a_limit_leaves_whole_lines_and_room_is_used_again(
+        self, tmp_path, name, form, extra
+    ):
+        """At every kind of place in a line the disk can be full."""
+        path = tmp_path / name
+        program = """
+            import sys
+            from klinetail.errors import OutputError
+            from klinetail.sinks.file import FileSink
+            from tests.sinks.test_stdout import candles
+            failed = []
+            with FileSink(sys.argv[1]) as sink:
+                for candle in candles(50):
+                    try:
+                        sink.write(candle)
+                    except OutputError as error:
+                        failed.append(str(error))
+                print(sink.written, len(failed), failed[0])
+        """
+        limit = len(form.HEADER + form.encode(candles(10))) + extra
+        done = run(program, path, limit=limit)
+        assert done.stdout == f"10 40 {path}: {os.strerror(errno.EFBIG)}\n", done.stderr
+        assert path.read_bytes() == form.HEADER + form.encode(candles(10))
+        write(path, candles(1, 10))
+        assert path.read_bytes() == form.HEADER + form.encode(candles(11))
+
+    def test_no_room_even_for_the_header(self, tmp_path):
+        program = """
+            import sys
+            from klinetail.errors import OutputError
+            from klinetail.sinks.file import FileSink
+            try:
+                FileSink(sys.argv[1])
+            except OutputError as error:
+                raise SystemExit(str(error))
+        """
+        path = tmp_path / "a.csv"
+        assert os.strerror(errno.EFBIG) in run(program, path, limit=20).stderr
+        assert path.read_bytes() == b""
+        write(path, candles(1))
+
+    def test_a_full_disk(self, tmp_path):
+        disk = tmp_path / "disk"
+        disk.mkdir()
+        mount = ["mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", str(disk)]
+        if os.getuid() != 0 or subprocess.run(mount, capture_output=True).returncode:
+            pytest.skip("only root can mount a tiny disk")
+        try:
+            path = disk / "a.csv"
+            with FileSink(str(path)) as sink:
+                with pytest.raises(OutputError, match="No space left"):
+                    write_all(sink, candles(500))
+                assert sink.written > 50
+                kept = csv.HEADER + csv.encode(candles(sink.written))
+                assert path.read_bytes() == kept
+        finally:
+            subprocess.run(["umount", str(disk)], check=True)
+
+
+@contextlib.contextmanager
+def opened_up(path):
+    """Let everybody pass the directories above, as pytest does not."""
+    changed = []
+    for folder in (path, *path.parents):
+        mode = folder.stat().st_mode
+        if folder.owner() == "root" and not mode & 0o001:
+            changed.append((folder, mode))
+            folder.chmod(mode | 0o055)
+    yield
+    for folder, mode in changed:
+        folder.chmod(mode)
+
+
+class TestFileThread:
+    def start(self, path, box):
+        ended = queue.Queue()
+        thread = FileThread(FileSink(str(path)), box, ended.put)
+        thread.start()
+        return thread, ended
+
+    def test_writes_the_candles_until_the_mailbox_is_done(self, tmp_path):
+        path, box = tmp_path / "a.jsonl", Mailbox(events=True)
+        thread, ended = self.start(path, box)
+        events = [item(n) for n in range(3)]
+        box.put([events[0], LinkEvent("link-0", LinkState.LIVE), *events[1:]])
+        box.close()
+        assert ended.get(timeout=PATIENCE) is None
+        thread.join(PATIENCE)
+        assert path.read_bytes() == jsonl.encode([event.candle for event in events])
+        write(path, [])  # the lock is free
+
+    def test_a_file_that_fails_ends_its_mailbox(self, tmp_path):
+        """However it fails, even if somebody closed it under us."""
+        path, box = tmp_path / "a.csv", Mailbox()
+        thread, ended = self.start(path, box)
+        for name in os.listdir("/proc/self/fd"):
+            with contextlib.suppress(OSError):
+                if os.readlink(f"/proc/self/fd/{name}") == str(path):
+                    os.close(int(name))
+        box.put([item(1)])
+        error = ended.get(timeout=PATIENCE)
+        assert isinstance(error, OutputError)
+        assert str(path) in str(error)
+        assert box.closed
+        thread.join(PATIENCE)
+        assert not thread.is_alive()
+        assert ended.empty()
