@@ -1,6 +1,9 @@
 import json
 import queue
 import struct
+import subprocess
+import sys
+import textwrap
 import threading
 import time
 import tracemalloc
@@ -681,6 +684,45 @@ class TestStopping:
             listener.connection.stop(60)
             listener.connection.stop(60)
             assert listener.exits.empty()
+
+
+class TestQuiet:
+    def test_nothing_is_printed_and_no_logger_touched(self):
+        """In a process of its own, where no test runner listens to the loggers."""
+        program = textwrap.dedent("""
+            import logging, sys, threading
+            from klinetail.errors import BadMessage
+            from klinetail.exchange.client import Handlers, connector
+            from klinetail.exchange.rest import BinanceRest
+            from klinetail.exchange.transport import Deadline
+            ended = threading.Event()
+            def on_message(manager, message):
+                raise RuntimeError("a bug")
+            handlers = Handlers(on_message, print, lambda *_: ended.set())
+            with Deadline(10) as deadline:
+                connector(sys.argv[1])(handlers, deadline)
+            assert ended.wait(10)
+            rest = BinanceRest(sys.argv[2])
+            try:
+                rest.server_time()
+            except BadMessage:
+                pass
+            rest.close()
+            assert logging.getLogger().handlers == []
+        """)
+        page = Answer(200, b"<html>")
+        with (
+            Venue([Ack(), Text("{}"), Close(1011, b"\x1b[2J")]) as venue,
+            Venue([page]) as rest,
+        ):
+            urls = (venue.ws_url, rest.rest_url)
+            done = subprocess.run(
+                [sys.executable, "-X", "dev", "-c", program, *urls],
+                capture_output=True,
+                text=True,
+                timeout=60,
+            )
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 class TestSubscribing:
