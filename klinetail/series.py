@@ -94,7 +94,8 @@ class Series:
         self._lines = lines
         self._hold = hold
         self._first = 0
-        self._heard = 0
+        self.heard = 0
+        """Open time of the newest candle that a frame came of."""
         self._up_since: int | None = None
         self._subscribed_in = 0
         self._fetch_until = 0
@@ -220,7 +221,7 @@ class Series:
         if not self.expected or self.ended or self._failing_since is None:
             return False
         interval = self.stream.interval
-        silent = self._none and self._heard <= self.expected
+        silent = self._none and self.heard <= self.expected
         return silent and now.exchange >= interval.shift(self.expected, 3)
 
     def end(self) -> None:
@@ -239,7 +240,7 @@ class Series:
             return [self._bad(f"{candle.open_time} closed before its end")]
         if not self.expected:
             self._start(candle.open_time)
-        self._heard = max(self._heard, candle.open_time)
+        self.heard = max(self.heard, candle.open_time)
         self.unheard = 0
         if candle.open_time < self.expected:
             self._accept_past(candle, out)
@@ -402,7 +403,7 @@ class Series:
 
     def _listen(self, row: Candle) -> None:
         up = self._up_since is not None and self._up_since <= row.open_time
-        if up and row.count and self._heard < row.open_time:
+        if up and row.count and self.heard < row.open_time:
             self.unheard += 1
 
     def _skip_unlisted(self, first: int) -> None:

@@ -44,6 +44,7 @@ class Stats:
         self.links: dict[str, LinkEvent] = {}
         """Each link's latest event; links without work are left out."""
         self.reconnects = 0
+        self._broken: set[str] = set()
         self._was_live: set[str] = set()
         self._delays: deque[int] = deque(maxlen=_DELAYS_KEPT)
 
@@ -83,8 +84,11 @@ class Stats:
             self.links.pop(event.link, None)
             return
         self.links[event.link] = event
-        if event.state is LinkState.LIVE:
-            self.reconnects += event.link in self._was_live
+        if event.state is LinkState.WAITING and event.link in self._was_live:
+            self._broken.add(event.link)
+        elif event.state is LinkState.LIVE:
+            self.reconnects += event.link in self._broken
+            self._broken.discard(event.link)
             self._was_live.add(event.link)
 
     def as_dict(self) -> dict[str, object]:

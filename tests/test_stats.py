@@ -72,8 +72,12 @@ def test_a_link_that_is_live_again_reconnected(events):
         told = [e for e in events if isinstance(e, LinkEvent) and e.link == link]
         in_use = bool(told) and told[-1].state is not LinkState.IDLE
         assert stats.links.get(link) == (told[-1] if in_use else None)
-        live = sum(event.state is LinkState.LIVE for event in told)
-        reconnects += max(0, live - 1)
+        was_live = broken = False
+        for event in told:
+            if event.state is LinkState.LIVE:
+                reconnects += broken
+                was_live, broken = True, False
+            broken = broken or (was_live and event.state is LinkState.WAITING)
     assert stats.reconnects == reconnects
 
 

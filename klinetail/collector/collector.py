@@ -25,8 +25,9 @@ from klinetail.collector.backfill import PAGE, Backfill, Urgency
 from klinetail.collector.budget import SHARE, Budget
 from klinetail.collector.buffer import Buffer
 from klinetail.collector.delivery import Delivery
-from klinetail.collector.shards import shards
-from klinetail.collector.symbols import verify
+from klinetail.collector.shards import Shard, shards
+from klinetail.collector.silence import SAMPLE, Remedy, remedy_for
+from klinetail.collector.symbols import TRADING, verify
 from klinetail.errors import (
     BadMessage,
     ExchangeError,
@@ -35,10 +36,19 @@ from klinetail.errors import (
     Refused,
     UsageError,
 )
-from klinetail.events import CandleEvent, Drop, DropEvent, Event, LinkEvent, LinkState
+from klinetail.events import (
+    CandleEvent,
+    Drop,
+    DropEvent,
+    EndedEvent,
+    Event,
+    LinkEvent,
+    LinkState,
+)
 from klinetail.exchange.client import Connect, Manager, connector
-from klinetail.exchange.link import Link, backoff
+from klinetail.exchange.link import Link
 from klinetail.exchange.rest import BinanceRest, Rest
+from klinetail.exchange.supervision import LIFETIME, backoff
 from klinetail.mailbox import Mailbox
 from klinetail.protocol.frames import decode, stream_name
 from klinetail.protocol.limits import klines_weight
@@ -55,8 +65,17 @@ ALL_KEPT: Final = 200_000
 
 _FEW: Final = 99
 _HERD: Final = 4
+_LOOK_UP: Final = 60.0
 _PARKED: Final = 4_096
+_PULSE: Final = 5.0
 _RESYNC: Final = 1.0
+
+
+def _slept() -> float:
+    """Seconds that this machine was suspended, where the system tells."""
+    if not hasattr(time, "CLOCK_BOOTTIME"):
+        return 0.0
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - time.monotonic()
 
 
 class DataCollector:
@@ -78,7 +97,9 @@ class DataCollector:
         rest: the REST side, instead of the route's.
         connect: the maker of connections, instead of the route's.
         monotonic: local seconds.
+        slept: real seconds that this machine was suspended so far.
         random: uniform in [0, 1), for the pauses between attempts.
+        lifetime: seconds after which a connection is renewed at the latest.
 
     Raises:
         UsageError: a stream that cannot be, or none.
@@ -109,7 +130,9 @@ class DataCollector:
         rest: Rest | None = None,
         connect: Connect | None = None,
         monotonic: Callable[[], float] = time.monotonic,
+        slept: Callable[[], float] = _slept,
         random: Callable[[], float] = _random.random,
+        lifetime: float = LIFETIME,
     ) -> None:
         self.streams: Sequence[Stream] = tuple(
             dict.fromkeys(
@@ -127,7 +150,10 @@ class DataCollector:
         self._rest = BinanceRest(route.rest_url) if rest is None else rest
         self._connect = connector(route.ws_url) if connect is None else connect
         self._monotonic = monotonic
+        self._slept = slept
         self._random = random
+        self._lifetime = lifetime
+        self._ws_url = route.ws_url
         keep = max(1, min(keep, ALL_KEPT // len(self.streams)))
         self._series: Mapping[Stream, Series] = {
             stream: Series(stream, lines=lines, hold=hold, keep=keep)
@@ -152,21 +178,29 @@ class DataCollector:
         self._keeper = threading.Thread(
             target=self._keep, name="klinetail-keeper", daemon=True
         )
-        groups = shards(self.streams) if follow else []
-        self._links = [self._link(f"link-{n}", group) for n, group in enumerate(groups)]
-        self._never_live = {link.name for link in self._links}
+        self._shards = shards(self.streams) if follow else []
+        self._link_of: dict[Stream, Link] = {}
+        self._links = [self._link(shard) for shard in self._shards]
+        self._look_up_at = -math.inf
+        self._awake = (monotonic(), slept())
 
-    def _link(self, name: str, streams: Sequence[Stream]) -> Link:
-        return Link(
-            name,
-            [stream_name(stream) for stream in streams],
+    def _link(self, shard: Shard) -> Link:
+        link = Link(
+            shard.name,
+            [stream_name(stream) for stream in shard.streams],
             self._connect,
             on_message=self._handle_kline_message,
-            on_event=lambda event: self._on_link(event, streams),
+            on_event=lambda event: self._on_link(event, shard),
             on_refused=self._fail,
+            on_quiet=lambda: self._backfill.put(
+                Urgency.TIME, SAMPLE, lambda: self._look_into(shard, link)
+            ),
             monotonic=self._monotonic,
             random=self._random,
+            lifetime=self._lifetime,
         )
+        self._link_of.update(dict.fromkeys(shard.streams, link))
+        return link
 
     # For programs
 
@@ -382,6 +416,9 @@ class DataCollector:
             reason, wait = str(error), error.retry_after
         except (ExchangeError, BadMessage) as error:
             reason = str(error)
+        except Exception as error:  # noqa: BLE001 - a lost fetch would never be retried
+            _log.exception("a fetch failed")
+            reason = f"a bug: {error!r}"
         self._backfill.observe(self._rest.used_weight)
         with self._changed:
             now = self._moment()
@@ -391,7 +428,11 @@ class DataCollector:
                 self._lose_patience(now, reason)
             else:
                 self._answered_at = now.monotonic
+                unheard = series.unheard
                 self._delivery.deliver(series.fill(rows, asked, now))
+                if series.unheard > unheard:
+                    self._heed_silence(series)
+            self._look_up(now)
             self._after(series, now)
             self._changed.notify_all()
 
@@ -401,29 +442,88 @@ class DataCollector:
 
     # Links
 
-    def _on_link(self, event: LinkEvent, streams: Sequence[Stream]) -> None:
+    def _on_link(self, event: LinkEvent, shard: Shard) -> None:
         with self._lock:
             self._delivery.deliver([event])
+            if event.state is LinkState.WAITING:
+                for stream in shard.streams:
+                    self._series[stream].lose()
             if event.state is not LinkState.LIVE:
                 return
-            if event.link in self._never_live:
-                self._never_live.discard(event.link)
-                self._resume(streams)
-                if not self._never_live:
-                    _settle(self._subscribed)
-            else:
-                self._backfill.put(Urgency.TIME, 1, lambda: self._come_back(streams))
+            shard.quiet.heard()
+            if shard.was_live:
+                self._backfill.put(Urgency.TIME, 1, lambda: self._come_back(shard))
+                return
+            shard.was_live = True
+            self._resume(shard)
+            if all(other.was_live for other in self._shards):
+                _settle(self._subscribed)
 
-    def _come_back(self, streams: Sequence[Stream]) -> None:
+    def _come_back(self, shard: Shard) -> None:
         self._read_time()
         with self._lock:
-            self._resume(streams)
+            self._resume(shard)
 
-    def _resume(self, streams: Sequence[Stream]) -> None:
+    def _resume(self, shard: Shard) -> None:
         now = self._moment()
-        for stream in streams:
+        for stream in shard.streams:
             self._series[stream].resume(now)
         self._changed.notify_all()
+
+    def _heed_silence(self, series: Series) -> None:
+        stream = series.stream
+        remedy = remedy_for(series.unheard)
+        if remedy is Remedy.SUBSCRIBE:
+            self._link_of[stream].subscribe_again([stream_name(stream)])
+        elif remedy is Remedy.RECONNECT:
+            reason = f"{stream} is mute: REST shows trades of which no frame came"
+            self._link_of[stream].distrust(reason)
+
+    def _look_into(self, shard: Shard, link: Link) -> None:
+        """A link lives and brings nothing: is nothing traded, or is it mute?"""
+        heard = [self._series[stream].heard for stream in shard.streams]
+        mute = False
+        for stream in shard.streams[:SAMPLE]:
+            try:
+                rows = self._rest.klines(stream, limit=1)
+            except (ExchangeError, BadMessage):
+                continue
+            mute = (bool(rows) and shard.quiet.show(rows[-1])) or mute
+        with self._lock:
+            if heard != [self._series[stream].heard for stream in shard.streams]:
+                shard.quiet.heard()
+            elif mute and shard.quiet.strike() is Remedy.SUBSCRIBE:
+                link.subscribe_again([stream_name(s) for s in shard.streams])
+            elif mute:
+                link.distrust(
+                    f"{self._ws_url} acks and sends no candle, though REST shows"
+                    f" trades: is it the right address? The exchange's own is"
+                    f" {LIVE.ws_url}"
+                )
+
+    def _look_up(self, now: Moment) -> None:
+        """Streams of which nothing comes any more: is their symbol still traded?"""
+        if now.monotonic < self._look_up_at:
+            return
+        if any(series.absent(now) for series in self._series.values()):
+            self._look_up_at = now.monotonic + _LOOK_UP
+            self._backfill.put(Urgency.HISTORY, 1, self._end_the_ended)
+
+    def _end_the_ended(self) -> None:
+        try:
+            listed = {item.symbol: item.status for item in self._rest.listings()}
+        except (ExchangeError, BadMessage):
+            return
+        with self._lock:
+            now = self._moment()
+            for series in self._series.values():
+                status = listed.get(series.stream.symbol, "not listed any more")
+                if status != TRADING and series.absent(now):
+                    series.end()
+                    self._delivery.deliver([EndedEvent(series.stream, status)])
+                    self._after(series, now)
+            if all(series.ended for series in self._series.values()):
+                _settle(self.ended)
 
     # The keeper's thread
 
@@ -491,7 +591,27 @@ class DataCollector:
                 exchange_due = min(exchange_due, series.exchange_due(now))
             self._exchange_due = exchange_due
             if not self._stopping.is_set() and due > now.monotonic:
-                self._changed.wait(None if due == math.inf else due - now.monotonic)
+                self._changed.wait(min(due - now.monotonic, _PULSE))
+        self._notice_sleep()
+
+    def _notice_sleep(self) -> None:
+        """After a suspended laptop or a stopped process nothing is as it was: the
+        lines may be dead, closes were missed, and the clock stood still."""
+        now, slept = self._monotonic(), self._slept()
+        before, slept_before = self._awake
+        self._awake = now, slept
+        if now - before < 2 * _PULSE and slept - slept_before < _PULSE:
+            return
+        for link in self._links:
+            link.doubt()
+        self._backfill.put(Urgency.TIME, 1, self._wake)
+
+    def _wake(self) -> None:
+        self._read_time()
+        with self._lock:
+            for shard in self._shards:
+                if shard.was_live:
+                    self._resume(shard)
 
     def _mind_the_herd(self, now: Moment) -> None:
         """If many closes are overdue together, it is the exchange that is late: at

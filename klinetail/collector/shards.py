@@ -1,16 +1,25 @@
-"""Which streams share a connection."""
+"""Which streams share a connection, and what is known of it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from klinetail.candle import Stream
+from klinetail.collector.silence import QuietLink
 from klinetail.protocol.limits import MAX_STREAMS
 
 
-def shards(
-    streams: Sequence[Stream], most: int = MAX_STREAMS
-) -> list[Sequence[Stream]]:
+class Shard:
+    """The streams of one link."""
+
+    def __init__(self, name: str, streams: Sequence[Stream]) -> None:
+        self.name = name
+        self.streams = streams
+        self.was_live = False
+        self.quiet = QuietLink()
+
+
+def shards(streams: Sequence[Stream], most: int = MAX_STREAMS) -> list[Shard]:
     """The streams in as few groups as the exchange's limit allows, of like size."""
     count = -(-len(streams) // most)
-    return [streams[index::count] for index in range(count)]
+    return [Shard(f"link-{n}", streams[n::count]) for n in range(count)]

@@ -62,6 +62,13 @@ class Connection(Protocol):
     def candles(self) -> int:
         """Candles that came over it."""
 
+    @property
+    def messages(self) -> int:
+        """Messages that came over it, of any kind; control frames are none."""
+
+    def ping(self, payload: bytes) -> None:
+        """Send a ping; whoever lives sends its payload back."""
+
     def subscribe(self, stream: list[str], id: int) -> None:  # noqa: A002
         """Ask for streams by their names on the wire."""
 
@@ -69,13 +76,19 @@ class Connection(Protocol):
         """Close it, politely at first, within `timeout` seconds."""
 
 
+def _ignore(_: bytes) -> None:
+    pass
+
+
 class Handlers(NamedTuple):
     """Who hears of a connection. All are called on the connection's own thread."""
 
     on_message: Callable[[Manager, bytes], None]
     on_reply: Callable[[Reply | Rejection], None]
-    on_exit: Callable[[str], None]
-    """Called once, at the end, with the reason in words."""
+    on_exit: Callable[[str, int | None], None]
+    """Called once, at the end, with the reason in words and the close code, if any."""
+    on_pong: Callable[[bytes], None] = _ignore
+    """Called with the payload of a pong."""
 
 
 Connect = Callable[[Handlers, Deadline], Connection]
@@ -150,7 +163,9 @@ class SocketManager(BinanceSocketManager):  # type: ignore[misc]
     ) -> None:
         self.candles = 0
         self.on_reply = handlers.on_reply
+        self.messages = 0
         self._on_exit = handlers.on_exit
+        self._on_pong = handlers.on_pong
         self._deadline = deadline
         super().__init__(stream_url, on_message=handlers.on_message, logger=logger)
         self.daemon = True
@@ -170,23 +185,26 @@ class SocketManager(BinanceSocketManager):  # type: ignore[misc]
 
     def run(self) -> None:
         """Read until the connection ends, and say so whatever ended it."""
-        reason = "the connection ended"
+        reason, code = "the connection ended", None
         try:
-            reason = self.read_data()
+            reason, code = self.read_data()
         except WebSocketException as error:
             reason = f"the connection broke: {error}"
         except Exception as error:  # noqa: BLE001 - however it ends, the link must know
             reason = f"the connection broke: {error or type(error).__name__}"
         finally:
             self.ws.shutdown()
-            self._on_exit(reason)
+            self._on_exit(reason, code)
 
-    def read_data(self) -> str:
-        """Hand over messages until the server closes; returns the reason."""
+    def read_data(self) -> tuple[str, int | None]:
+        """Hand over messages until the server closes; returns the reason and code."""
         while True:
             opcode, frame = self.ws.recv_data_frame(True)
             if opcode in (ABNF.OPCODE_TEXT, ABNF.OPCODE_BINARY):
+                self.messages += 1
                 self._callback(self.on_message, frame.data)
+            elif opcode == ABNF.OPCODE_PONG:
+                self._on_pong(frame.data)
             elif opcode == ABNF.OPCODE_CLOSE:
                 return _close_reason(frame.data)
             # recv_data_frame has echoed a ping's payload; the connector would send
@@ -201,12 +219,12 @@ class SocketManager(BinanceSocketManager):  # type: ignore[misc]
                 sock.shutdown(socket.SHUT_RDWR)
 
 
-def _close_reason(payload: bytes) -> str:
+def _close_reason(payload: bytes) -> tuple[str, int | None]:
     if len(payload) < 2:
-        return "the server closed the connection without a code"
+        return "the server closed the connection without a code", None
     code = struct.unpack("!H", payload[:2])[0]
     words = payload[2:].decode("utf-8", "backslashreplace")
-    return f"the server closed the connection: {code} {words}".rstrip()
+    return f"the server closed the connection: {code} {words}".rstrip(), code
 
 
 class StreamClient(UMFuturesWebsocketClient):  # type: ignore[misc]
@@ -225,6 +243,15 @@ class StreamClient(UMFuturesWebsocketClient):  # type: ignore[misc]
     def candles(self) -> int:
         """Candles that came over this connection."""
         return self.socket_manager.candles  # type: ignore[no-any-return]
+
+    @property
+    def messages(self) -> int:
+        """Messages that came over this connection."""
+        return self.socket_manager.messages  # type: ignore[no-any-return]
+
+    def ping(self, payload: bytes) -> None:
+        """Send a ping of ours."""
+        self.socket_manager.ws.ping(payload)
 
     def stop(self, timeout: float = 1.0) -> None:
         """Say goodbye, wait half the time for the answer, then hang up."""

@@ -1,190 +1,47 @@
-"""Link: one supervised connection. `transition` decides, `Link` does.
-
-Reconnects never end. The pause between attempts grows with the failures in a row,
-with full jitter; it starts afresh only after candles have flowed for a while, since
-a server that accepts and hangs up would otherwise be stormed.
-"""
+"""Link: one supervised connection. `supervision` decides, `Link` does."""
 
 from __future__ import annotations
 
 import queue
 import threading
 from collections.abc import Callable, Sequence
-from typing import Final, NamedTuple, assert_never
+from typing import assert_never
 
 from klinetail.errors import ExchangeError, RateLimited, Refused
 from klinetail.events import LinkEvent, LinkState
 from klinetail.exchange.client import Connect, Connection, Handlers, Manager
+from klinetail.exchange.supervision import (
+    CONNECT_TIMEOUT,
+    LIFETIME,
+    Acked,
+    Action,
+    Broken,
+    Distrust,
+    Doubt,
+    DropNext,
+    Due,
+    GiveUp,
+    Hangup,
+    Input,
+    NextAcked,
+    NextBroken,
+    NextOpened,
+    Open,
+    Opened,
+    OpenNext,
+    Ping,
+    Ponged,
+    Start,
+    Status,
+    Stop,
+    Swap,
+    Tell,
+    TellQuiet,
+    transition,
+)
 from klinetail.exchange.transport import Deadline
 from klinetail.protocol.frames import Rejection, Reply
 from klinetail.protocol.limits import MAX_NAMES, MAX_STREAMS
-
-CONNECT_TIMEOUT: Final = 10.0
-"""Seconds for name, connection, TLS and handshake together."""
-
-ACK_TIMEOUT: Final = 10.0
-"""Seconds for the acks of all subscriptions."""
-
-BACKOFF: Final = (0.5, 30.0)
-"""Seconds: the bound of the first pause, and of the longest."""
-
-STEADY: Final = 10.0
-"""Seconds that candles must have flowed for the pauses to start afresh."""
-
-
-def backoff(failures: int, random: Callable[[], float]) -> float:
-    """Seconds to wait after so many failures in a row, with full jitter."""
-    base, most = BACKOFF
-    return random() * min(most, base * float(2 ** min(failures, 16)))
-
-
-class Status(NamedTuple):
-    """All that a link knows about itself."""
-
-    state: LinkState = LinkState.IDLE
-    failures: int = 0
-    """In a row."""
-    succeeded: bool = False
-    """Whether it was ever live."""
-    unacked: frozenset[int] = frozenset()
-    live_since: float = 0.0
-    due: float = float("inf")
-    """Monotonic seconds at which `Due` is to come."""
-
-
-class Start(NamedTuple):
-    """Begin."""
-
-
-class Opened(NamedTuple):
-    """Connected; these requests will be sent."""
-
-    requests: frozenset[int]
-
-
-class Acked(NamedTuple):
-    """A request was acked."""
-
-    request: int
-
-
-class Broken(NamedTuple):
-    """An attempt failed or a connection ended."""
-
-    reason: str
-    candles: int = 0
-    wait: float = 0.0
-    """Seconds that the exchange asks to wait at least."""
-    error: Refused | None = None
-    """Set where trying again as such makes no sense."""
-
-
-class Due(NamedTuple):
-    """The time `Status.due` has come."""
-
-
-class Stop(NamedTuple):
-    """End."""
-
-
-Input = Start | Opened | Acked | Broken | Due | Stop
-
-
-class Open(NamedTuple):
-    """To do: connect and subscribe."""
-
-
-class Hangup(NamedTuple):
-    """To do: drop the connection, if there is one."""
-
-
-class Tell(NamedTuple):
-    """To do: report."""
-
-    state: LinkState
-    reason: str = ""
-    failures: int = 0
-    delay: float = 0.0
-
-
-class GiveUp(NamedTuple):
-    """To do: report that there is no use in going on."""
-
-    error: Refused
-
-
-Action = Open | Hangup | Tell | GiveUp
-
-
-def transition(
-    status: Status, event: Input, now: float, random: Callable[[], float]
-) -> tuple[Status, tuple[Action, ...]]:
-    """What a link becomes, and what is to be done, when something happens.
-
-    Args:
-        status: what it is.
-        event: what happened.
-        now: monotonic seconds.
-        random: uniform in [0, 1).
-    """
-    state = status.state
-    if state is LinkState.STOPPED:
-        return status, ()
-    match event:
-        case Stop():
-            stopped = Status(LinkState.STOPPED, succeeded=status.succeeded)
-            return stopped, (Hangup(), Tell(LinkState.STOPPED))
-        case Start() if state is LinkState.IDLE:
-            return _connecting(status, now)
-        case Due() if state is LinkState.WAITING:
-            return _connecting(status, now)
-        case Due() if state is LinkState.CONNECTING:
-            return _waiting(status, Broken("no connection in time"), now, random)
-        case Due() if state is LinkState.SUBSCRIBING:
-            reason = f"a subscription was not acked in {ACK_TIMEOUT:g} s"
-            return _waiting(status, Broken(reason), now, random)
-        case Opened(requests) if state is LinkState.CONNECTING:
-            subscribing = status._replace(
-                state=LinkState.SUBSCRIBING, unacked=requests, due=now + ACK_TIMEOUT
-            )
-            return subscribing, (Tell(LinkState.SUBSCRIBING),)
-        case Acked(request) if state is LinkState.SUBSCRIBING:
-            left = status.unacked - {request}
-            if left:
-                return status._replace(unacked=left), ()
-            live = Status(LinkState.LIVE, status.failures, True, live_since=now)
-            return live, (Tell(LinkState.LIVE),)
-        case Broken() if state not in (LinkState.IDLE, LinkState.WAITING):
-            return _waiting(status, event, now, random)
-        case Start() | Opened() | Acked() | Broken() | Due():
-            return status, ()
-        case _:
-            assert_never(event)
-
-
-def _connecting(status: Status, now: float) -> tuple[Status, tuple[Action, ...]]:
-    connecting = status._replace(
-        state=LinkState.CONNECTING, due=now + 2 * CONNECT_TIMEOUT
-    )
-    return connecting, (Tell(LinkState.CONNECTING, failures=status.failures), Open())
-
-
-def _waiting(
-    status: Status, broken: Broken, now: float, random: Callable[[], float]
-) -> tuple[Status, tuple[Action, ...]]:
-    if broken.error is not None and not status.succeeded:
-        return Status(LinkState.STOPPED), (Hangup(), GiveUp(broken.error))
-    steady = (
-        status.state is LinkState.LIVE
-        and broken.candles > 0
-        and now - status.live_since >= STEADY
-    )
-    failures = 0 if steady else status.failures
-    pause = backoff(failures, random) if broken.error is None else BACKOFF[1]
-    delay = max(broken.wait, pause)
-    waiting = Status(LinkState.WAITING, failures + 1, status.succeeded, due=now + delay)
-    tell = Tell(LinkState.WAITING, broken.reason, failures + 1, delay)
-    return waiting, (Hangup(), tell)
 
 
 class Link:
@@ -197,8 +54,11 @@ class Link:
         on_message: called on the connection's thread with each message.
         on_event: called on the link's thread with each change of its state.
         on_refused: called on the link's thread if it gave up before it ever was live.
+        on_quiet: called on the link's thread when the connection was found to live
+            although it says nothing.
         monotonic: seconds.
         random: uniform in [0, 1).
+        lifetime: seconds after which a connection is renewed at the latest.
     """
 
     def __init__(
@@ -210,8 +70,10 @@ class Link:
         on_message: Callable[[Manager, bytes], None],
         on_event: Callable[[LinkEvent], None],
         on_refused: Callable[[Refused], None],
+        on_quiet: Callable[[], None],
         monotonic: Callable[[], float],
         random: Callable[[], float],
+        lifetime: float = LIFETIME,
     ) -> None:
         if len(streams) > MAX_STREAMS:
             raise ValueError(f"{len(streams)} streams on one connection")
@@ -221,11 +83,14 @@ class Link:
         self._on_message = on_message
         self._on_event = on_event
         self._on_refused = on_refused
+        self._on_quiet = on_quiet
+        self._lifetime = lifetime
         self._monotonic = monotonic
         self._random = random
         self._status = Status()
         self._inbox: queue.SimpleQueue[tuple[int, Input]] = queue.SimpleQueue()
-        self._connection: Connection | None = None
+        self._line: _Line | None = None
+        self._spare: _Line | None = None
         self._number = 0
         self._opening: Deadline | None = None
         self._stopping = False
@@ -253,11 +118,25 @@ class Link:
         """Wait for its thread's end, at most `timeout` seconds."""
         self._thread.join(timeout)
 
+    def doubt(self) -> None:
+        """Make sure that the connection still lives: the process slept."""
+        self._inbox.put((0, Doubt()))
+
+    def distrust(self, reason: str) -> None:
+        """Connect anew: the connection lives and does not bring what it should."""
+        self._inbox.put((0, Distrust(reason)))
+
+    def subscribe_again(self, streams: Sequence[str]) -> None:
+        """Ask once more for some of the streams, which say nothing."""
+        if (line := self._line) is not None:
+            self._send(line, list(streams))
+
     def _run(self) -> None:
         while self._status.state is not LinkState.STOPPED:
             event = self._next()
-            now = self._monotonic()
-            self._status, actions = transition(self._status, event, now, self._random)
+            self._status, actions = transition(
+                self._status, event, self._monotonic(), self._random, self._lifetime
+            )
             for action in actions:
                 self._perform(action)
 
@@ -268,78 +147,150 @@ class Link:
                 timeout = None if left == float("inf") else max(0.0, left)
                 number, event = self._inbox.get(timeout=timeout)
             except queue.Empty:
-                return Due()
-            if number in (0, self._number):  # not of a connection dropped before
+                return self._due()
+            if number == 0 or (self._line and number == self._line.number):
                 return event
+            of_spare = self._spare is not None and number == self._spare.number
+            if of_spare and (spare := _of_spare(event)) is not None:
+                return spare
+            # Otherwise it is of a connection that was dropped before.
+
+    def _due(self) -> Due:
+        line = None if self._line is None else self._line.connection
+        spare = None if self._spare is None else self._spare.connection
+        return Due(
+            0 if line is None else line.messages,
+            0 if spare is None else spare.candles,
+        )
 
     def _perform(self, action: Action) -> None:
         match action:
             case Tell(state, reason, failures, delay):
                 self._on_event(LinkEvent(self.name, state, reason, failures, delay))
-            case Hangup():
-                self._hang_up()
+            case TellQuiet():
+                self._on_quiet()
+            case Ping():
+                self._ping()
             case Open():
-                self._open()
+                self._line = self._open()
+            case OpenNext():
+                self._spare = self._open()
+            case Swap():
+                dropped, self._line, self._spare = self._line, self._spare, None
+                _drop(dropped)
+            case DropNext():
+                dropped, self._spare = self._spare, None
+                _drop(dropped)
+            case Hangup():
+                lines = (self._line, self._spare)
+                self._line = self._spare = None
+                for line in lines:
+                    _drop(line)
             case GiveUp(error):
                 self._on_refused(error)
             case _:
                 assert_never(action)
 
-    def _hang_up(self) -> None:
-        connection, self._connection = self._connection, None
+    def _open(self) -> _Line:
         self._number += 1
-        if connection is not None:
-            connection.stop(1.0)
-
-    def _open(self) -> None:
-        self._number += 1
-        number = self._number
+        line = _Line(self._number)
         handlers = Handlers(
             self._on_message,
-            lambda reply: self._replied(number, reply),
-            lambda reason: self._inbox.put((number, Broken(reason, self._candles()))),
+            lambda reply: self._replied(line, reply),
+            lambda reason, code: self._ended(line, reason, code),
+            lambda payload: self._ponged(line, payload),
         )
         try:
             with Deadline(CONNECT_TIMEOUT) as deadline:
                 self._opening = deadline
                 if self._stopping:
-                    return
-                self._connection = self._connect(handlers, deadline)
+                    return line
+                line.connection = self._connect(handlers, deadline)
         except ExchangeError as error:
-            self._inbox.put((number, _broken(error)))
-            return
+            self._inbox.put((line.number, _broken(error)))
+            return line
         except Exception as error:  # noqa: BLE001 - reconnects never end
-            self._inbox.put((number, Broken(f"cannot connect: {error!r}")))
-            return
+            self._inbox.put((line.number, Broken(f"cannot connect: {error!r}")))
+            return line
         finally:
             self._opening = None
-        self._subscribe(self._connection, number)
-
-    def _subscribe(self, connection: Connection, number: int) -> None:
-        chunks = [
-            self._streams[first : first + MAX_NAMES]
-            for first in range(0, len(self._streams), MAX_NAMES)
-        ]
-        requests = frozenset(range(1, len(chunks) + 1))
+        requests = range(1, -(-len(self._streams) // MAX_NAMES) + 1)
         # Told before they are sent: the acks come on another thread.
-        self._inbox.put((number, Opened(requests)))
+        self._inbox.put((line.number, Opened(frozenset(requests))))
+        self._send(line, self._streams)
+        return line
+
+    def _send(self, line: _Line, streams: Sequence[str]) -> None:
+        if line.connection is None:
+            return
         try:
-            for request, chunk in enumerate(chunks, 1):
-                connection.subscribe(list(chunk), id=request)
+            for first in range(0, len(streams), MAX_NAMES):
+                chunk = list(streams[first : first + MAX_NAMES])
+                line.requests += 1
+                line.connection.subscribe(chunk, id=line.requests)
         except Exception as error:  # noqa: BLE001 - the socket's own kinds, and then some
             reason = f"the subscription could not be sent: {error}"
-            self._inbox.put((number, Broken(reason)))
+            self._inbox.put((line.number, Broken(reason)))
 
-    def _replied(self, number: int, reply: Reply | Rejection) -> None:
+    def _ping(self) -> None:
+        line = self._line
+        if line is None or line.connection is None:
+            return
+        line.pings += 1
+        try:
+            line.connection.ping(_payload(line))
+        except Exception as error:  # noqa: BLE001 - as above
+            reason = f"our ping could not be sent: {error}"
+            self._inbox.put((line.number, Broken(reason)))
+
+    # On the connection's thread
+
+    def _replied(self, line: _Line, reply: Reply | Rejection) -> None:
         if isinstance(reply, Rejection):
             reason = f"the exchange refuses: {reply.message} (code {reply.code})"
-            self._inbox.put((number, Broken(reason)))
+            self._inbox.put((line.number, Broken(reason)))
         elif reply.id is not None:
-            self._inbox.put((number, Acked(reply.id)))
+            self._inbox.put((line.number, Acked(reply.id)))
 
-    def _candles(self) -> int:
-        connection = self._connection
-        return 0 if connection is None else connection.candles
+    def _ponged(self, line: _Line, payload: bytes) -> None:
+        if payload == _payload(line):
+            self._inbox.put((line.number, Ponged()))
+
+    def _ended(self, line: _Line, reason: str, code: int | None) -> None:
+        candles = 0 if line.connection is None else line.connection.candles
+        self._inbox.put((line.number, Broken(reason, candles, code=code)))
+
+
+class _Line:
+    """A connection, perhaps still to come, and what was sent over it."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.connection: Connection | None = None
+        self.requests = 0
+        self.pings = 0
+
+
+def _payload(line: _Line) -> bytes:
+    return f"klinetail {line.number} {line.pings}".encode()
+
+
+def _drop(line: _Line | None) -> None:
+    if line is not None and line.connection is not None:
+        line.connection.stop(1.0)
+
+
+def _of_spare(event: Input) -> Input | None:
+    """What an event of the second connection means to the link."""
+    match event:
+        case Opened(requests):
+            return NextOpened(requests)
+        case Acked(request):
+            return NextAcked(request)
+        case Broken():
+            return NextBroken()
+        case _:
+            return None
 
 
 def _broken(error: ExchangeError) -> Broken:

@@ -153,7 +153,7 @@ def test_ten_lost_connections_lose_and_double_nothing(exchange: Server) -> None:
             seen.wait_live(number + 1)
             known = len(seen.candles)
             seen.wait(lambda known=known: len(seen.candles) > known + 20)
-            exchange.disconnect_all((None, 1001, 1008)[number % 3])
+            exchange.disconnect_all((None, 1001, 1012)[number % 3])
         seen.wait_live(11)
         known = len(seen.closed(BTC))
         seen.wait(

@@ -60,7 +60,7 @@ class Listener:
         handlers = Handlers(
             on_message or (lambda _, message: self.messages.put(message)),
             lambda reply: None,
-            self.exits.put,
+            lambda reason, code: self.exits.put(reason),
         )
         with Deadline(seconds) as deadline:
             self.connection = connector(url)(handlers, deadline)
@@ -159,7 +159,7 @@ class TestConnecting:
     @pytest.mark.parametrize("script", [[Stall()], [Ack(drip=1.0)]])
     def test_abort_ends_it_at_once(self, script):
         with Venue(script) as venue, Deadline(60) as deadline:
-            handlers = Handlers(lambda *_: None, lambda _: None, lambda _: None)
+            handlers = Handlers(lambda *_: None, lambda _: None, lambda *_: None)
             timer = threading.Timer(0.2, deadline.abort)
             timer.start()
             began = time.monotonic()

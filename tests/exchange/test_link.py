@@ -1,38 +1,15 @@
 import json
-import math
 import queue
-import random as _random
 import threading
 import time
-from collections import deque
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from klinetail.errors import RateLimited, Refused, Unavailable, Unreachable
 from klinetail.events import LinkEvent, LinkState
 from klinetail.exchange.client import connector
-from klinetail.exchange.link import (
-    ACK_TIMEOUT,
-    BACKOFF,
-    CONNECT_TIMEOUT,
-    STEADY,
-    Acked,
-    Broken,
-    Due,
-    GiveUp,
-    Hangup,
-    Link,
-    Open,
-    Opened,
-    Start,
-    Status,
-    Stop,
-    Tell,
-    backoff,
-    transition,
-)
+from klinetail.exchange.link import Link
+from klinetail.exchange.supervision import BACKOFF
 from klinetail.protocol.frames import Candle, Rejection, Reply, decode
 from tests.venue import (
     PATIENCE,
@@ -56,225 +33,6 @@ CANDLE = (
     '"T":1700000099999,"s":"BTCUSDT","i":"1m","f":1,"L":2,"o":"1","c":"1","h":"1",'
     '"l":"1","v":"1","n":2,"x":true,"q":"1","V":"1","Q":"1","B":"0"}}'
 )
-
-requests = st.frozensets(st.integers(1, 6), min_size=1)
-inputs = st.one_of(
-    st.just(Start()),
-    st.builds(Opened, requests),
-    st.builds(Acked, st.integers(0, 7)),
-    st.builds(
-        Broken,
-        st.just("why"),
-        st.integers(0, 3),
-        st.sampled_from([0.0, 17.0, 259_200.0]),
-        st.none() | st.just(REFUSED),
-    ),
-    st.just(Due()),
-    st.just(Stop()),
-)
-pauses = st.floats(0, 3600)
-fractions = st.floats(0, 1, exclude_max=True)
-
-
-class TestBackoff:
-    def test_grows_to_a_cap(self):
-        assert [backoff(n, lambda: 1.0) for n in range(9)] == [
-            0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0, 30.0,
-        ]  # fmt: skip
-
-    @given(st.integers(0, 10**9), fractions)
-    def test_lies_anywhere_below(self, failures, fraction):
-        assert 0 <= backoff(failures, lambda: fraction) <= BACKOFF[1]
-
-
-class TestTransition:
-    @given(st.lists(st.tuples(inputs, pauses, fractions), max_size=60))
-    def test_whatever_happens(self, events):
-        status, now = Status(), 1000.0
-        given_up = False
-        for event, pause, fraction in events:
-            now += pause
-            before = status
-            status, actions = transition(status, event, now, lambda f=fraction: f)
-            kinds = [type(action) for action in actions]
-            if before.state is STOPPED:
-                assert (status, actions) == (before, ())
-            if type(event) is Stop and before.state is not STOPPED:
-                assert status.state is STOPPED
-            if status.state in (CONNECTING, SUBSCRIBING, WAITING):
-                # It never only hopes for news, and what is due is not due for ever.
-                assert math.isfinite(status.due)
-                if type(event) is Due:
-                    assert status.due >= now
-                    assert status.due > now or status.state is WAITING
-            else:
-                assert status.due == math.inf
-            assert (Open in kinds) == (
-                status.state is CONNECTING and before.state is not CONNECTING
-            )
-            if before.state in (CONNECTING, SUBSCRIBING, LIVE):
-                left = status.state not in (CONNECTING, SUBSCRIBING, LIVE)
-                assert (Hangup in kinds) == left
-            assert status.succeeded == (before.succeeded or status.state is LIVE)
-            told = [action.state for action in actions if type(action) is Tell]
-            if before.state is not status.state and GiveUp not in kinds:
-                assert told == [status.state]
-            if GiveUp in kinds:
-                assert type(event) is Broken
-                assert event.error is not None
-                assert not before.succeeded
-                assert not given_up
-                given_up = True
-            if type(event) is Broken and WAITING in told:
-                assert status.due - now >= event.wait - 1e-6
-            if type(event) is Broken and before.state in (IDLE, WAITING):
-                assert (status, actions) == (before, ())
-            if status.failures < before.failures and status.state is not STOPPED:
-                assert before.state is LIVE
-                assert event.candles > 0
-                assert now - before.live_since >= STEADY
-
-    def test_the_way_up(self):
-        status, actions = transition(Status(), Start(), 0.0, lambda: 0.5)
-        assert [type(action) for action in actions] == [Tell, Open]
-        assert status.due >= CONNECT_TIMEOUT
-        status, actions = transition(status, Opened(frozenset({1, 2})), 1, lambda: 0.5)
-        assert (status.state, status.due) == (SUBSCRIBING, 1 + ACK_TIMEOUT)
-        assert actions == (Tell(SUBSCRIBING),)
-        for request in (7, 2, 2):  # an unknown one, one, the same again
-            status, actions = transition(status, Acked(request), 2, lambda: 0.5)
-            assert (status.state, actions) == (SUBSCRIBING, ())
-        status, actions = transition(status, Acked(1), 3, lambda: 0.5)
-        assert status == Status(LIVE, succeeded=True, live_since=3)
-        assert actions == (Tell(LIVE),)
-
-    def test_a_subscription_not_acked(self):
-        status = Status(SUBSCRIBING, unacked=frozenset({1}), due=10.0)
-        status, actions = transition(status, Due(), 10.0, lambda: 0.5)
-        assert status == Status(WAITING, 1, due=10.25)
-        assert type(actions[0]) is Hangup
-        assert actions[1].reason == "a subscription was not acked in 10 s"
-
-    @pytest.mark.parametrize(
-        ("candles", "after", "failures"),
-        [
-            (1, STEADY, 1),
-            (1, STEADY - 0.1, 8),
-            (0, STEADY, 8),
-            (1000, 0.0, 8),
-        ],
-    )
-    def test_pauses_start_afresh_only_after_candles_flowed(
-        self, candles, after, failures
-    ):
-        status = Status(LIVE, 7, True, live_since=100.0)
-        status, actions = transition(
-            status, Broken("x", candles), 100.0 + after, lambda: 1.0
-        )
-        assert status.failures == failures
-        assert actions[-1].delay == (0.5 if failures == 1 else 30.0)
-
-    @pytest.mark.parametrize("state", [CONNECTING, SUBSCRIBING, LIVE])
-    def test_a_refusal_is_fatal_before_the_first_success_only(self, state):
-        broken = Broken("no", error=REFUSED)
-        status, actions = transition(Status(state), broken, 5.0, lambda: 0.0)
-        assert status.state is STOPPED
-        assert actions == (Hangup(), GiveUp(REFUSED))
-        status, actions = transition(
-            Status(state, succeeded=True), broken, 5.0, lambda: 0.0
-        )
-        assert (status.state, status.due) == (WAITING, 5.0 + BACKOFF[1])
-        assert actions == (Hangup(), Tell(WAITING, "no", 1, BACKOFF[1]))
-
-    def test_never_sooner_than_the_exchange_asks(self):
-        status, _ = transition(
-            Status(CONNECTING), Broken("x", wait=120.0), 0.0, lambda: 0.9
-        )
-        assert status.due == 120.0
-
-
-class Hour:
-    """An hour of fake time against a server; counts the attempts."""
-
-    def __init__(self, seed, play):
-        self.attempts = []
-        random = _random.Random(seed).random
-        now = 0.0
-        status, actions = transition(Status(), Start(), now, random)
-        while now < 3600:
-            if any(type(action) is Open for action in actions):
-                self.attempts.append(now)
-                events = play(now)
-            else:
-                events = [(status.due - now, Due())]
-            for pause, event in events:
-                now += pause
-                status, actions = transition(status, event, now, random)
-
-    def busiest(self, seconds=300.0):
-        """The most attempts in any window of this length."""
-        window, most = deque(), 0
-        for at in self.attempts:
-            window.append(at)
-            while window[0] <= at - seconds:
-                window.popleft()
-            most = max(most, len(window))
-        return most
-
-
-def accept_then_close(now):
-    return [(0.001, Opened(frozenset({1}))), (0.001, Broken("1011"))]
-
-
-def ack_then_close(now):
-    ids = frozenset({1})
-    return [(0.001, Opened(ids)), (0.001, Acked(1)), (0.001, Broken("1011"))]
-
-
-def candle_then_close(now):
-    ids = frozenset({1})
-    return [(0.001, Opened(ids)), (0.001, Acked(1)), (0.5, Broken("1011", 2))]
-
-
-def steady_then_close(now):
-    ids = frozenset({1})
-    return [(0.001, Opened(ids)), (0.001, Acked(1)), (STEADY, Broken("1011", 9))]
-
-
-def refuse(now):
-    return [(0.001, Broken("refused"))]
-
-
-def never_ack(now):
-    return [(0.001, Opened(frozenset({1}))), (ACK_TIMEOUT, Due())]
-
-
-class TestAnHour:
-    @pytest.mark.parametrize(
-        "server",
-        [
-            accept_then_close,
-            ack_then_close,
-            candle_then_close,
-            steady_then_close,
-            refuse,
-            never_ack,
-        ],
-    )
-    def test_has_no_storm(self, server):
-        for seed in range(100):
-            hour = Hour(seed, server)
-            assert hour.busiest() <= 60
-            assert hour.busiest(10.0) <= 12
-            assert len(hour.attempts) >= 60  # nor does it go to sleep
-
-    def test_a_server_that_comes_back_is_found_within_the_cap(self):
-        for seed in range(100):
-            hour = Hour(seed, refuse)
-            gaps = [
-                b - a for a, b in zip(hour.attempts, hour.attempts[1:], strict=False)
-            ]
-            assert max(gaps) <= BACKOFF[1] + 0.01
 
 
 class Fake:
@@ -302,6 +60,8 @@ class FakeConnection:
     def __init__(self, handlers):
         self.handlers = handlers
         self.candles = 0
+        self.messages = 0
+        self.pings = queue.Queue()
         self.requests = queue.Queue()
         self.stopped = threading.Event()
         self.broken = None
@@ -310,6 +70,9 @@ class FakeConnection:
         if self.broken is not None:
             raise self.broken
         self.requests.put((id, stream))
+
+    def ping(self, payload):
+        self.pings.put(payload)
 
     def stop(self, timeout):
         self.stopped.set()
@@ -326,6 +89,7 @@ class Running:
     def __init__(self, connect, streams=("btcusdt@kline_1m",), **options):
         self.events = queue.Queue()
         self.refused = queue.Queue()
+        self.quiet = queue.Queue()
         self.messages = queue.Queue()
         self.seen = []
         self.link = Link(
@@ -335,8 +99,10 @@ class Running:
             on_message=options.pop("on_message", self._on_message),
             on_event=self.events.put,
             on_refused=self.refused.put,
+            on_quiet=lambda: self.quiet.put(None),
             monotonic=time.monotonic,
             random=options.pop("random", lambda: 0.0),
+            **options,
         )
 
     def _on_message(self, manager, message):
@@ -421,7 +187,7 @@ class TestLink:
             connection = connect.opened.get(timeout=PATIENCE)
             connection.ack()
             running.until(LIVE)
-            connection.handlers.on_exit("closed")
+            connection.handlers.on_exit("closed", None)
             assert running.until(WAITING).reason == "closed"
             event = running.until(WAITING)
             assert (event.reason, event.delay) == ("403", BACKOFF[1])
@@ -449,20 +215,73 @@ class TestLink:
             connection.ack()
             running.until(LIVE)
 
+    def test_only_the_answer_to_our_own_ping_proves_life(self):
+        connect = Fake(None)
+        with Running(connect) as running:
+            connection = connect.opened.get(timeout=PATIENCE)
+            connection.ack()
+            running.until(LIVE)
+            running.link.doubt()
+            payload = connection.pings.get(timeout=PATIENCE)
+            connection.handlers.on_pong(b"")
+            connection.handlers.on_pong(payload + b"x")
+            assert running.quiet.empty()
+            connection.handlers.on_pong(payload)
+            running.quiet.get(timeout=PATIENCE)
+
+    def test_a_connection_that_is_not_trusted_is_made_anew(self):
+        connect = Fake(None)
+        with Running(connect) as running:
+            first = connect.opened.get(timeout=PATIENCE)
+            first.ack()
+            running.until(LIVE)
+            running.link.subscribe_again(["btcusdt@kline_1m"])
+            assert first.ack() == (2, ["btcusdt@kline_1m"])
+            running.link.distrust("it is mute")
+            assert running.until(WAITING).reason == "it is mute"
+            connect.opened.get(timeout=PATIENCE).ack()
+            running.until(LIVE)
+            assert first.stopped.is_set()
+
+    def test_it_is_renewed_without_a_moment_in_between(self):
+        connect = Fake(None)
+        with Running(connect, lifetime=0.3) as running:
+            first = connect.opened.get(timeout=PATIENCE)
+            first.ack()
+            running.until(LIVE)
+            second = connect.opened.get(timeout=PATIENCE)
+            assert not first.stopped.is_set()
+            second.ack()
+            second.candles = 1
+            assert running.until(LIVE).reason == "the connection was renewed"
+            assert WAITING not in running.seen
+            eventually(first.stopped.is_set)
+            assert not second.stopped.is_set()
+
+    def test_a_second_connection_that_fails_leaves_the_first_alone(self):
+        connect = Fake(None, Unreachable("no more"))
+        with Running(connect, lifetime=0.3) as running:
+            first = connect.opened.get(timeout=PATIENCE)
+            first.ack()
+            running.until(LIVE)
+            eventually(lambda: connect.attempts == 2)
+            assert not first.stopped.is_set()
+            assert running.events.empty()
+
     def test_late_words_of_an_old_connection_are_not_heard(self):
         connect = Fake(None)
         with Running(connect) as running:
             old = connect.opened.get(timeout=PATIENCE)
-            old.handlers.on_exit("first")
+            old.handlers.on_exit("first", None)
             running.until(WAITING)
             new = connect.opened.get(timeout=PATIENCE)
-            old.handlers.on_exit("again")
+            old.handlers.on_exit("again", None)
             old.handlers.on_reply(Reply(1, None))
             old.handlers.on_reply(Rejection(2, "late"))
             running.until(SUBSCRIBING)
             new.ack()
             running.until(LIVE)
-            old.handlers.on_exit("and again")
+            old.handlers.on_exit("and again", None)
         running.until(STOPPED)
         assert running.seen[-4:] == [CONNECTING, SUBSCRIBING, LIVE, STOPPED]
 
@@ -489,7 +308,7 @@ class TestLink:
                 connection.ack()
                 running.until(LIVE)
                 connection.candles = 5
-                connection.handlers.on_exit("closed")
+                connection.handlers.on_exit("closed", None)
                 event = running.until(WAITING)
                 assert event.delay == expected
                 if expected == 2.0:

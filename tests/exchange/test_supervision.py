@@ -1,0 +1,395 @@
+"""What a link does next: a pure function, whatever happens in whatever order."""
+
+import math
+import random as _random
+from collections import deque
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from klinetail.errors import Refused
+from klinetail.events import LinkState
+from klinetail.exchange.supervision import (
+    ACK_TIMEOUT,
+    BACKOFF,
+    CONNECT_TIMEOUT,
+    FIRST_QUIET,
+    LIFETIME,
+    OVERLAP,
+    PING_TIMEOUT,
+    POLICY,
+    POLICY_LIMIT,
+    QUIET,
+    STEADY,
+    Acked,
+    Broken,
+    Distrust,
+    Doubt,
+    DropNext,
+    Due,
+    GiveUp,
+    Hangup,
+    NextAcked,
+    NextBroken,
+    NextOpened,
+    Open,
+    Opened,
+    OpenNext,
+    Ping,
+    Ponged,
+    Renewal,
+    Start,
+    Status,
+    Stop,
+    Swap,
+    Tell,
+    TellQuiet,
+    backoff,
+    transition,
+)
+
+IDLE, CONNECTING, SUBSCRIBING, LIVE, WAITING, STOPPED = LinkState
+REFUSED = Refused("no")
+
+requests = st.frozensets(st.integers(1, 6), min_size=1)
+inputs = st.one_of(
+    st.just(Start()),
+    st.builds(Opened, requests),
+    st.builds(Acked, st.integers(0, 7)),
+    st.builds(
+        Broken,
+        st.just("why"),
+        st.integers(0, 3),
+        st.sampled_from([0.0, 17.0, 259_200.0]),
+        st.none() | st.just(REFUSED),
+        st.sampled_from([None, 1001, POLICY]),
+    ),
+    st.builds(Due, st.integers(0, 3), st.integers(0, 1)),
+    st.just(Ponged()),
+    st.builds(NextOpened, requests),
+    st.builds(NextAcked, st.integers(0, 7)),
+    st.just(NextBroken()),
+    st.just(Doubt()),
+    st.just(Distrust("mute")),
+    st.just(Stop()),
+)
+pauses = st.floats(0, 3600)
+fractions = st.floats(0, 1, exclude_max=True)
+
+
+class TestBackoff:
+    def test_grows_to_a_cap(self):
+        assert [backoff(n, lambda: 1.0) for n in range(9)] == [
+            0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0, 30.0,
+        ]  # fmt: skip
+
+    @given(st.integers(0, 10**9), fractions)
+    def test_lies_anywhere_below(self, failures, fraction):
+        assert 0 <= backoff(failures, lambda: fraction) <= BACKOFF[1]
+
+
+class TestTransition:
+    @given(st.lists(st.tuples(inputs, pauses, fractions), max_size=60))
+    def test_whatever_happens(self, events):
+        status, now = Status(), 1000.0
+        given_up = False
+        for event, pause, fraction in events:
+            now += pause
+            before = status
+            status, actions = transition(status, event, now, lambda f=fraction: f)
+            kinds = [type(action) for action in actions]
+            if before.state is STOPPED:
+                assert (status, actions) == (before, ())
+            if type(event) is Stop and before.state is not STOPPED:
+                assert status.state is STOPPED
+            if status.state in (CONNECTING, SUBSCRIBING, WAITING, LIVE):
+                # It never only hopes for news, and what is due is not due for ever.
+                assert math.isfinite(status.due)
+                if type(event) is Due:
+                    assert status.due >= now
+                    assert status.due > now or status.state is WAITING
+                assert status.due - now <= 259_200 or status.state is not LIVE
+            else:
+                assert status.due == math.inf
+            assert (Open in kinds) == (
+                status.state is CONNECTING and before.state is not CONNECTING
+            )
+            if before.state in (CONNECTING, SUBSCRIBING, LIVE):
+                left = status.state not in (CONNECTING, SUBSCRIBING, LIVE)
+                assert (Hangup in kinds) == left
+            assert status.succeeded == (before.succeeded or status.state is LIVE)
+            both = status.renewal is not Renewal.NONE
+            assert both <= (status.state is LIVE)
+            assert kinds.count(Swap) + kinds.count(DropNext) <= 1
+            if {Swap, DropNext, OpenNext} & set(kinds):
+                assert before.state is LIVE
+            told = [action.state for action in actions if type(action) is Tell]
+            if before.state is not status.state and GiveUp not in kinds:
+                assert told == [status.state]
+            if GiveUp in kinds:
+                assert type(event) is Broken
+                assert event.error is not None
+                assert not before.succeeded
+                assert not given_up
+                given_up = True
+            if type(event) is Broken and WAITING in told:
+                assert status.due - now >= event.wait - 1e-6
+            if type(event) is Broken and before.state in (IDLE, WAITING):
+                assert (status, actions) == (before, ())
+            if status.failures < before.failures and status.state is not STOPPED:
+                assert before.state is LIVE
+                assert event.candles > 0
+                assert now - before.live_since >= STEADY
+
+    def test_the_way_up(self):
+        status, actions = transition(Status(), Start(), 0.0, lambda: 0.5)
+        assert [type(action) for action in actions] == [Tell, Open]
+        assert status.due >= CONNECT_TIMEOUT
+        status, actions = transition(status, Opened(frozenset({1, 2})), 1, lambda: 0.5)
+        assert (status.state, status.due) == (SUBSCRIBING, 1 + ACK_TIMEOUT)
+        assert actions == (Tell(SUBSCRIBING),)
+        for request in (7, 2, 2):  # an unknown one, one, the same again
+            status, actions = transition(status, Acked(request), 2, lambda: 0.5)
+            assert (status.state, actions) == (SUBSCRIBING, ())
+        status, actions = transition(status, Acked(1), 3, lambda: 0.5)
+        assert (status.state, status.succeeded, status.live_since) == (LIVE, True, 3)
+        assert status.due == 3 + FIRST_QUIET
+        assert actions == (Tell(LIVE),)
+
+    def test_a_subscription_not_acked(self):
+        status = Status(SUBSCRIBING, unacked=frozenset({1}), due=10.0)
+        status, actions = transition(status, Due(), 10.0, lambda: 0.5)
+        assert status == Status(WAITING, 1, due=10.25)
+        assert type(actions[0]) is Hangup
+        assert actions[1].reason == "a subscription was not acked in 10 s"
+
+    @pytest.mark.parametrize(
+        ("candles", "after", "failures"),
+        [
+            (1, STEADY, 1),
+            (1, STEADY - 0.1, 8),
+            (0, STEADY, 8),
+            (1000, 0.0, 8),
+        ],
+    )
+    def test_pauses_start_afresh_only_after_candles_flowed(
+        self, candles, after, failures
+    ):
+        status = Status(LIVE, 7, True, live_since=100.0)
+        status, actions = transition(
+            status, Broken("x", candles), 100.0 + after, lambda: 1.0
+        )
+        assert status.failures == failures
+        assert actions[-1].delay == (0.5 if failures == 1 else 30.0)
+
+    @pytest.mark.parametrize("state", [CONNECTING, SUBSCRIBING, LIVE])
+    def test_a_refusal_is_fatal_before_the_first_success_only(self, state):
+        broken = Broken("no", error=REFUSED)
+        status, actions = transition(Status(state), broken, 5.0, lambda: 0.0)
+        assert status.state is STOPPED
+        assert actions == (Hangup(), GiveUp(REFUSED))
+        status, actions = transition(
+            Status(state, succeeded=True), broken, 5.0, lambda: 0.0
+        )
+        assert (status.state, status.due) == (WAITING, 5.0 + BACKOFF[1])
+        assert actions == (Hangup(), Tell(WAITING, "no", 1, BACKOFF[1]))
+
+    def test_the_third_close_for_policy_makes_it_slow(self):
+        most, within, slow = POLICY_LIMIT
+        status, now = Status(LIVE, 0, True), 1000.0
+        delays = []
+        for _ in range(most):
+            now += within / most - 1
+            broken = Broken("1008", 9, code=POLICY)
+            status, actions = transition(status, broken, now, lambda: 0.5)
+            delays.append(actions[-1].delay)
+            status = status._replace(state=LIVE)
+        assert max(delays[:-1]) < slow
+        assert delays[-1] == slow
+        assert "over a limit" in actions[-1].reason
+
+    def test_a_quiet_line_is_asked_and_lives_if_it_answers(self):
+        status = live()
+        status, actions = transition(status, Due(), FIRST_QUIET, half)
+        assert actions == (Ping(),)
+        assert status.due == FIRST_QUIET + PING_TIMEOUT
+        status, actions = transition(status, Ponged(), 12.0, half)
+        assert actions == (TellQuiet(),)
+        assert status.due == 12.0 + QUIET
+
+    def test_a_quiet_line_that_does_not_answer_is_dead(self):
+        status, _ = transition(live(), Due(), FIRST_QUIET, half)
+        status, actions = transition(status, Due(), status.due, half)
+        assert status.state is WAITING
+        assert "did not answer our ping" in actions[-1].reason
+
+    def test_a_message_is_an_answer_too(self):
+        status, _ = transition(live(), Due(), FIRST_QUIET, half)
+        status, actions = transition(status, Due(messages=1), status.due, half)
+        assert (status.state, status.pinged, actions) == (LIVE, False, ())
+
+    def test_a_line_that_talks_is_left_alone(self):
+        status, now = live(), 0.0
+        for number in range(1, 100):
+            now = status.due
+            status, actions = transition(status, Due(number), now, half)
+            assert actions == ()
+            assert status.due <= now + QUIET
+
+    def test_pongs_nobody_asked_for_prove_nothing(self):
+        status = live()
+        assert transition(status, Ponged(), 5.0, half) == (status, ())
+
+    def test_doubt_asks_at_once_and_distrust_connects_anew(self):
+        status, actions = transition(live(), Doubt(), 1.0, half)
+        assert (actions, status.due) == ((Ping(),), 1.0 + PING_TIMEOUT)
+        assert transition(status, Doubt(), 2.0, half) == (status, ())
+        status, actions = transition(live(), Distrust("mute"), 1.0, half)
+        assert status.state is WAITING
+        assert actions[0] == Hangup()
+        assert actions[1].reason == "mute"
+
+    def test_it_makes_before_it_breaks(self):
+        status = live()._replace(quiet_at=math.inf)
+        assert 0.97 * LIFETIME < status.renew_at < LIFETIME
+        now = status.renew_at
+        status, actions = transition(status, Due(9), now, half)
+        assert actions == (OpenNext(),)
+        status, actions = transition(status, NextOpened(frozenset({1})), now + 1, half)
+        status, actions = transition(status, NextAcked(1), now + 2, half)
+        assert (status.renewal, status.due, actions) == (Renewal.ACKED, now + 3, ())
+        status, actions = transition(status, Due(9, 0), now + 3, half)
+        assert (status.due, actions) == (now + 4, ())
+        status, actions = transition(status, Due(9, 1), now + 4, half)
+        assert actions == (Swap(), Tell(LIVE, "the connection was renewed"))
+        assert status.renew_at > now + 0.97 * LIFETIME
+
+    def test_quiet_symbols_do_not_keep_two_connections_for_ever(self):
+        status = live()._replace(
+            renewal=Renewal.ACKED, renewal_due=50.0, quiet_at=1000.0
+        )
+        assert transition(status, Due(), 49.0, half)[1] == ()
+        assert transition(status, Due(), 50.0, half)[1][0] == Swap()
+
+    @pytest.mark.parametrize("event", [NextBroken(), Due()])
+    def test_a_renewal_that_fails_is_tried_again_and_costs_nothing(self, event):
+        status = live()._replace(
+            renewal=Renewal.OPENING, renewal_due=50.0, quiet_at=1000.0
+        )
+        status, actions = transition(status, event, 50.0, half)
+        assert (status.state, status.renewal) == (LIVE, Renewal.NONE)
+        assert actions == (DropNext(),)
+        assert status.renew_at == 50.0 + OVERLAP
+
+    def test_if_the_first_breaks_the_second_takes_over(self):
+        status = live()._replace(renewal=Renewal.ACKED, renewal_due=90.0)
+        status, actions = transition(status, Broken("24 h"), 50.0, half)
+        assert (status.state, status.renewal) == (LIVE, Renewal.NONE)
+        assert actions[0] == Swap()
+
+    def test_if_it_breaks_too_soon_both_are_dropped(self):
+        status = live()._replace(renewal=Renewal.OPENING, renewal_due=90.0)
+        status, actions = transition(status, Broken("24 h"), 50.0, half)
+        assert (status.state, status.renewal) == (WAITING, Renewal.NONE)
+        assert actions[0] == Hangup()
+
+    def test_never_sooner_than_the_exchange_asks(self):
+        status, _ = transition(
+            Status(CONNECTING), Broken("x", wait=120.0), 0.0, lambda: 0.9
+        )
+        assert status.due == 120.0
+
+
+def half():
+    return 0.5
+
+
+def live():
+    """A link that has just gone live, at 0 s."""
+    status = Status(SUBSCRIBING, unacked=frozenset({1}))
+    return transition(status, Acked(1), 0.0, half)[0]
+
+
+class Hour:
+    """An hour of fake time against a server; counts the attempts."""
+
+    def __init__(self, seed, play):
+        self.attempts = []
+        random = _random.Random(seed).random
+        now = 0.0
+        status, actions = transition(Status(), Start(), now, random)
+        while now < 3600:
+            if any(type(action) is Open for action in actions):
+                self.attempts.append(now)
+                events = play(now)
+            else:
+                events = [(status.due - now, Due())]
+            for pause, event in events:
+                now += pause
+                status, actions = transition(status, event, now, random)
+
+    def busiest(self, seconds=300.0):
+        """The most attempts in any window of this length."""
+        window, most = deque(), 0
+        for at in self.attempts:
+            window.append(at)
+            while window[0] <= at - seconds:
+                window.popleft()
+            most = max(most, len(window))
+        return most
+
+
+def accept_then_close(now):
+    return [(0.001, Opened(frozenset({1}))), (0.001, Broken("1011"))]
+
+
+def ack_then_close(now):
+    ids = frozenset({1})
+    return [(0.001, Opened(ids)), (0.001, Acked(1)), (0.001, Broken("1011"))]
+
+
+def candle_then_close(now):
+    ids = frozenset({1})
+    return [(0.001, Opened(ids)), (0.001, Acked(1)), (0.5, Broken("1011", 2))]
+
+
+def steady_then_close(now):
+    ids = frozenset({1})
+    return [(0.001, Opened(ids)), (0.001, Acked(1)), (STEADY, Broken("1011", 9))]
+
+
+def refuse(now):
+    return [(0.001, Broken("refused"))]
+
+
+def never_ack(now):
+    return [(0.001, Opened(frozenset({1}))), (ACK_TIMEOUT, Due())]
+
+
+class TestAnHour:
+    @pytest.mark.parametrize(
+        "server",
+        [
+            accept_then_close,
+            ack_then_close,
+            candle_then_close,
+            steady_then_close,
+            refuse,
+            never_ack,
+        ],
+    )
+    def test_has_no_storm(self, server):
+        for seed in range(100):
+            hour = Hour(seed, server)
+            assert hour.busiest() <= 60
+            assert hour.busiest(10.0) <= 12
+            assert len(hour.attempts) >= 60  # nor does it go to sleep
+
+    def test_a_server_that_comes_back_is_found_within_the_cap(self):
+        for seed in range(100):
+            hour = Hour(seed, refuse)
+            gaps = [
+                b - a for a, b in zip(hour.attempts, hour.attempts[1:], strict=False)
+            ]
+            assert max(gaps) <= BACKOFF[1] + 0.01
