@@ -49,14 +49,14 @@ def test_the_record_s_keys_are_all_there() -> None:
 
 
 def test_the_numbers_are_those_of_the_code() -> None:
-    from klinetail.exchange import client, link, rest
+    from klinetail.exchange import client, rest, supervision
     from klinetail.series import CONFIRM, GRACE, HELD, SETTLED
 
-    assert link.BACKOFF == (0.5, 30.0)
-    assert link.STEADY == 10.0
+    assert supervision.BACKOFF == (0.5, 30.0)
+    assert supervision.STEADY == 10.0
     assert (GRACE, CONFIRM, SETTLED, HELD) == (3_000, 20_000, 30_000, 500)
     assert (client.MAX_MESSAGE, rest.MAX_BODY) == (1 << 20, 8 << 20)
-    assert link.CONNECT_TIMEOUT == rest.PATIENCE == 10.0
+    assert supervision.CONNECT_TIMEOUT == rest.PATIENCE == 10.0
 
 
 def test_every_public_name_can_be_had() -> None:
