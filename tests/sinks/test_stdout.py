@@ -183,6 +183,8 @@ class TestStdoutSink:
     def test_a_socket_that_nobody_reads_is_no_trap_either(self, kind):
         ours, theirs = socket_pair(kind)
         with ours, theirs:
+            # Ready for some bytes, a small buffer is not ready for 64 KiB.
+            ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 16_384)
             sink = StdoutSink(ours.fileno(), jsonl)
             sink.offer(candles(30_000))
             in_time(lambda: write_until_full(sink))
