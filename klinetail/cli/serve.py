@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from klinetail.errors import UsageError
+
 if TYPE_CHECKING:
+    from klinetail.candle import Candle
     from klinetail.sim.market import Market
 
 DEFAULT_PORT: Final = 8776
@@ -43,9 +48,26 @@ def serve(
         int,
         typer.Option(
             envvar="KLINETAIL_SEED",
-            help="Of the synthetic market: the same seed, the same candles.",
+            help="The same seed, the same synthetic candles and the same faults.",
         ),
     ] = 0,
+    chaos: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SPEC",
+            envvar="KLINETAIL_CHAOS",
+            help="What goes wrong: all, or late=0.2,cut@30s, or all,-mute.",
+        ),
+    ] = None,
+    ledger: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            envvar="KLINETAIL_LEDGER",
+            help="Write what clients have to end up with: closed candles of streams"
+            " that were subscribed to, as JSON lines.",
+        ),
+    ] = None,
 ) -> None:
     """A local exchange over recordings or a synthetic market (127.0.0.1 only).
 
@@ -53,22 +75,56 @@ def serve(
       klinetail serve                            a made-up market, here and now
       klinetail serve --speed 60                 a minute a second
       klinetail serve BTCUSDT-1m-2023-11-14.csv  that day once more
+      klinetail serve --chaos all                whatever can go wrong does
+      klinetail serve --chaos cut@30s,late=0.2   only that
 
     It speaks Binance's own protocol, so that any client can talk to it. Candles of
     recordings are as recorded; the updates between two closes are interpolated.
     """
     from klinetail.cli import complain
     from klinetail.protocol.routes import sim_route
+    from klinetail.sim.faults.chaos import Chaos
     from klinetail.sim.server import Server
 
     for stop in (signal.SIGINT, signal.SIGTERM):
         signal.signal(stop, _leave)
-    with Server(_market(files or [], seed), port=port, speed=speed) as server:
+    faults = None if chaos is None else Chaos.parse(chaos, seed=seed)
+    with ExitStack() as stack:
+        server = Server(
+            _market(files or [], seed),
+            port=port,
+            speed=speed,
+            chaos=faults,
+            ledger=None if ledger is None else _writer(stack, ledger),
+        )
+        if faults is not None:
+            stack.callback(lambda: complain(f"chaos: {faults.receipt}"))
+        stack.enter_context(server)
         route = sim_route(server.port)
         complain(f"serving {server.market.label}; none of it is the real exchange")
         complain(f"--ws-url {route.ws_url} --rest-url {route.rest_url}")
         server.wait()
         complain("the recordings have ended")
+
+
+def _writer(stack: ExitStack, name: str) -> Callable[[Sequence[Candle]], None]:
+    """What writes closed candles to a new file, each batch at once."""
+    from klinetail.errors import OutputError
+    from klinetail.formats import jsonl
+
+    try:
+        file = stack.enter_context(open(name, "wb"))  # noqa: SIM115 - the stack's
+    except OSError as error:
+        raise UsageError(f"--ledger {name}: {error.strerror}") from None
+
+    def write(candles: Sequence[Candle]) -> None:
+        try:
+            file.write(jsonl.encode(candles))
+            file.flush()
+        except OSError as error:
+            raise OutputError(f"--ledger {name}: {error.strerror}") from None
+
+    return write
 
 
 def _leave(*_: object) -> None:

@@ -34,10 +34,16 @@ class Clock:
         """Start it; again, and it goes back to the start."""
         self._since = self._monotonic()
 
+    def elapsed(self) -> float:
+        """Real seconds since it was started."""
+        return 0.0 if self._since is None else self._monotonic() - self._since
+
     def now(self) -> int:
         """Exchange time, ms."""
-        if self._since is None:
-            return self._start
-        run = (self._monotonic() - self._since) * 1000 * self._speed
-        now = self._start + int(run)
+        now = self._start + int(self.elapsed() * 1000 * self._speed)
         return now if self._end is None else min(now, self._end)
+
+    def unhurried(self) -> int:
+        """What exchange time would be at the pace of real time, ms: the exchange's
+        limits hold in real minutes."""
+        return self._start + int(self.elapsed() * 1000)

@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from http import HTTPStatus
+from collections import Counter
 from typing import Final
 
 from websockets.asyncio.server import ServerConnection, broadcast
-from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
+from websockets.protocol import State
 
-from klinetail.candle import MINUTE, Candle, Stream
+from klinetail.candle import Candle, Stream
 from klinetail.protocol.frames import encode_kline
+from klinetail.sim.clock import Clock
+from klinetail.sim.faults import answers, junk
+from klinetail.sim.faults.chaos import Chaos
+from klinetail.sim.faults.feed import Feed, Push
+from klinetail.sim.faults.handshakes import Failure, Way, failure_of
+from klinetail.sim.faults.line import Line
+from klinetail.sim.faults.replies import fumble_of
+from klinetail.sim.http import Http, drip, response
+from klinetail.sim.limits import LIFETIME, MessageRate
 from klinetail.sim.market import Market
-from klinetail.sim.rest import answer
 from klinetail.sim.session import Outcome, Session, open_session
+from klinetail.sim.wire import Connection
 
 BACKLOG: Final = 8 << 20
 """Bytes that may wait for one client; past that it is disconnected."""
@@ -24,7 +32,30 @@ BACKLOG: Final = 8 << 20
 PONG_TIMEOUT: Final = 600.0
 """Seconds a client may leave a ping unanswered, as documented."""
 
+_GOING_AWAY: Final = 1001
 _VIOLATION: Final = 1008
+_MOMENT: Final = 1.0
+_SWITCHING: Final = (
+    b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
+    b"Connection: Upgrade\r\nSec-WebSocket-Accept: bm90IHlvdXJzIGF0IGFsbCEhISE=\r\n\r\n"
+)
+
+
+class _Client:
+    """What the exchange knows about an open connection."""
+
+    def __init__(self, session: Session, since: float, until: float) -> None:
+        self.session = session
+        self.since = since
+        self.until = until
+        self.rate = MessageRate()
+        self.requests = 0
+        self.deaf = False
+        self.mute: set[Stream] = set()
+
+    @property
+    def hears(self) -> frozenset[Stream]:
+        return frozenset() if self.deaf else self.session.streams - self.mute
 
 
 class Hub:
@@ -32,103 +63,122 @@ class Hub:
 
     Args:
         market: the truth.
-        now: exchange time, ms.
+        clock: exchange time.
         ping_interval: real seconds between the exchange's pings.
+        chaos: what goes wrong.
     """
 
     def __init__(
-        self, market: Market, now: Callable[[], int], ping_interval: float
+        self, market: Market, clock: Clock, ping_interval: float, chaos: Chaos
     ) -> None:
+        self.followed: set[Stream] = set()
+        """Streams that anybody ever subscribed to."""
         self._market = market
-        self._now = now
+        self._clock = clock
         self._ping_interval = ping_interval
-        self._sessions: dict[ServerConnection, Session] = {}
-        self._audience: dict[Stream, list[ServerConnection]] | None = None
+        self._chaos = chaos
+        self._http = Http(market, clock, chaos)
+        self._feed = Feed(market, chaos)
+        self._line = Line(chaos)
+        self._clients: dict[Connection, _Client] = {}
+        self._audience: dict[Stream, list[Connection]] | None = None
         self._closing: set[asyncio.Task[None]] = set()
-        self._weight_minute = 0
-        self._weight = 0
+        self._handshakes = 0
+        self._subscriptions: Counter[Stream] = Counter()
+        self._served = False
+        self._struck_until = 0.0
 
     @property
     def connections(self) -> int:
-        return len(self._sessions)
+        return len(self._clients)
 
-    def process_request(
-        self, _connection: ServerConnection, request: Request
+    # Connections
+
+    async def process_request(
+        self, connection: ServerConnection, request: Request
     ) -> Response | None:
         """Answer plain HTTP; None lets a WebSocket handshake go on."""
-        if open_session(request.path) is not None:
+        assert isinstance(connection, Connection)  # noqa: S101 - the server makes them
+        if open_session(request.path) is None:
+            return await self._http.respond(
+                connection, request.path, served=self._served
+            )
+        if request.headers.get("Upgrade") is None:
             return None
-        now = self._now()
-        status, body, weight = answer(self._market, request.path, now)
-        if now // MINUTE != self._weight_minute:
-            self._weight_minute, self._weight = now // MINUTE, 0
-        self._weight += weight
-        headers = Headers(
-            [
-                ("Content-Type", "application/json;charset=UTF-8"),
-                ("Content-Length", str(len(body))),
-                ("X-MBX-USED-WEIGHT-1M", str(self._weight)),
-                ("Connection", "close"),
-            ]
+        self._handshakes += 1
+        connection.number = self._handshakes
+        failure = failure_of(
+            self._chaos, connection.number, request.headers["Host"], served=self._served
         )
-        return Response(status, HTTPStatus(status).phrase, headers, body)
+        if failure is None or failure.way is Way.CUT_AFTER:
+            return None
+        self._chaos.note(failure.fault)
+        return await _fail(connection, failure)
 
     async def handle(self, connection: ServerConnection) -> None:
         """Serve one WebSocket connection until it closes."""
+        assert isinstance(connection, Connection)  # noqa: S101 - the server makes them
         request = connection.request
         session = None if request is None else open_session(request.path)
         if session is None:  # `process_request` answered it
             return
-        self._sessions[connection] = session
+        # One that is to be cut before its handshake does not get here.
+        if self._chaos.strikes("hangup", connection.number):
+            self._chaos.note("hangup")
+            connection.wire.hang_up()
+            return
+        now = self._clock.elapsed()
+        lifetime = self._chaos.lifetime(connection.number)
+        client = _Client(session, now, now + (lifetime or LIFETIME))
+        if self._chaos.strikes("deaf", connection.number):
+            self._chaos.note("deaf")
+            client.deaf = True
+        self._clients[connection] = client
+        connection.on_ping = self.admit
         pinging = asyncio.create_task(self._ping(connection))
         try:
             self._carry_out(connection, session.opening())
             async for message in connection:
-                self._carry_out(connection, session.receive(message))
+                if self.admit(connection):
+                    self._receive(connection, client, message)
         except ConnectionClosed:
             pass
         finally:
             pinging.cancel()
             self._forget(connection)
 
-    def push(self, after: int, until: int) -> None:
-        """Send everything with an event time in (after, until]."""
-        if self._audience is None:
-            self._audience = self._listeners()
-        if not self._audience:
+    def admit(self, connection: Connection) -> bool:
+        """Count a message of the client, or a ping; too many end the connection."""
+        client = self._clients.get(connection)
+        if client is None or client.rate.admits(self._clock.elapsed()):
+            return client is not None
+        self._close(connection, _VIOLATION, "Too many requests")
+        return False
+
+    def _receive(
+        self, connection: Connection, client: _Client, message: str | bytes
+    ) -> None:
+        client.requests += 1
+        fumble = fumble_of(self._chaos, connection.number, client.requests, message)
+        if fumble is None:
+            self._carry_out(connection, client.session.receive(message))
             return
-        for candle in self._market.pushes(self._audience, after, until):
-            listeners = self._audience[candle.stream]
-            for combined in (False, True):
-                group = [c for c in listeners if self._wraps(c) is combined]
-                if group:
-                    broadcast(group, _frame(candle, combined=combined))
-        for connection in [*self._sessions]:
-            if connection.transport.get_write_buffer_size() > BACKLOG:
-                self._close(connection, _VIOLATION, "Too slow")
+        self._chaos.note(fumble.fault)
+        outcome = fumble.instead or Outcome()
+        if not fumble.ignored:
+            outcome = client.session.receive(message)
+        reply = outcome.reply
+        if fumble.instead is None:
+            outcome = outcome._replace(reply=None)
+        self._carry_out(connection, outcome)
+        if fumble.delay is not None and reply is not None:
+            loop = asyncio.get_running_loop()
+            loop.call_later(fumble.delay, broadcast, [connection], reply)
 
-    def disconnect_all(self, code: int | None) -> None:
-        """Close every connection with `code`; None breaks the TCP connection."""
-        for connection in [*self._sessions]:
-            if code is None:
-                connection.transport.abort()
-                self._forget(connection)
-            else:
-                self._close(connection, code, "")
-
-    def _wraps(self, connection: ServerConnection) -> bool | None:
-        session = self._sessions.get(connection)
-        return None if session is None else session.combined
-
-    def _listeners(self) -> dict[Stream, list[ServerConnection]]:
-        listeners: dict[Stream, list[ServerConnection]] = {}
-        for connection, session in self._sessions.items():
-            for stream in session.streams:
-                listeners.setdefault(stream, []).append(connection)
-        return listeners
-
-    def _carry_out(self, connection: ServerConnection, outcome: Outcome) -> None:
+    def _carry_out(self, connection: Connection, outcome: Outcome) -> None:
         self._audience = None
+        for stream in sorted(outcome.subscribed):
+            self._subscribe(connection, stream)
         if outcome.reply is not None:
             broadcast([connection], outcome.reply)
         if outcome.close:
@@ -136,21 +186,82 @@ class Hub:
         elif connection.transport.get_write_buffer_size() > BACKLOG:
             self._close(connection, _VIOLATION, "Too slow")
 
-    def _close(self, connection: ServerConnection, code: int, reason: str) -> None:
+    def _subscribe(self, connection: Connection, stream: Stream) -> None:
+        self.followed.add(stream)
+        self._subscriptions[stream] += 1
+        mute = self._clients[connection].mute
+        mute.discard(stream)
+        if self._chaos.strikes("mute", stream, self._subscriptions[stream]):
+            self._chaos.note("mute")
+            mute.add(stream)
+
+    # Pushes
+
+    def push(self, after: int, until: int) -> None:
+        """Send everything with an event time in (after, until]."""
+        if self._audience is None:
+            self._audience = self._listeners()
+        self._push_to(self._audience, after, until)
+        now = self._clock.elapsed()
+        for connection, client in [*self._clients.items()]:
+            if connection.transport.get_write_buffer_size() > BACKLOG:
+                self._close(connection, _VIOLATION, "Too slow")
+            elif now >= client.until:
+                self._chaos.note("lifetime")
+                self._close(connection, _GOING_AWAY, "")
+        for strike in self._chaos.due(self._struck_until, now):
+            self._line.strike(strike, [*self._clients])
+        self._struck_until = now
+
+    def _push_to(
+        self, audience: dict[Stream, list[Connection]], after: int, until: int
+    ) -> None:
+        frames = self._market.pushes(audience, after, until) if audience else []
+        for push in self._feed.disturbed(frames, audience, after, until):
+            listeners = audience.get(push.stream, ())
+            if listeners and push.fault is not None:
+                self._chaos.note(push.fault)
+            for combined in (False, True):
+                group = [c for c in listeners if self._wraps(c) is combined]
+                if group:
+                    self._served = True
+                    _send(group, push, combined=combined)
+
+    def disconnect_all(self, code: int | None) -> None:
+        """Close every connection with `code`; None breaks the TCP connection."""
+        for connection in [*self._clients]:
+            if code is None:
+                connection.transport.abort()
+                self._forget(connection)
+            else:
+                self._close(connection, code, "")
+
+    def _wraps(self, connection: Connection) -> bool | None:
+        client = self._clients.get(connection)
+        return None if client is None else client.session.combined
+
+    def _listeners(self) -> dict[Stream, list[Connection]]:
+        listeners: dict[Stream, list[Connection]] = {}
+        for connection, client in self._clients.items():
+            for stream in client.hears:
+                listeners.setdefault(stream, []).append(connection)
+        return listeners
+
+    def _close(self, connection: Connection, code: int, reason: str) -> None:
         self._forget(connection)
         task = asyncio.create_task(connection.close(code, reason))
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
 
-    def _forget(self, connection: ServerConnection) -> None:
+    def _forget(self, connection: Connection) -> None:
         self._audience = None
-        self._sessions.pop(connection, None)
+        self._clients.pop(connection, None)
 
-    async def _ping(self, connection: ServerConnection) -> None:
+    async def _ping(self, connection: Connection) -> None:
         try:
             while True:
                 await asyncio.sleep(self._ping_interval)
-                pong = await connection.ping(str(self._now()))
+                pong = await connection.ping(str(self._clock.now()))
                 async with asyncio.timeout(PONG_TIMEOUT):
                     await pong
         except TimeoutError:
@@ -159,8 +270,45 @@ class Hub:
             pass
 
 
+async def _fail(connection: Connection, failure: Failure) -> Response:
+    """Let a handshake fail; what it returns is only sent if the way is an answer."""
+    answer = response(failure.status, {"Content-Length": "0", **failure.headers}, b"")
+    match failure.way:
+        case Way.ANSWERED:
+            return answer
+        case Way.CUT:
+            connection.wire.hang_up()
+        case Way.DRIPPING:
+            connection.wire.lose()
+            await drip(connection, _SWITCHING, answers.DRIP)
+            connection.wire.reset()
+        case Way.MISKEYED:
+            connection.wire.lose()
+            connection.wire.inject(_SWITCHING)
+            await connection.stays(_MOMENT)
+            connection.wire.reset()
+        case _:
+            connection.wire.lose()
+            await connection.stays(answers.HELD)
+            connection.wire.reset()
+    return answer
+
+
+def _send(group: list[Connection], push: Push, *, combined: bool) -> None:
+    content = push.content
+    if isinstance(content, Candle):
+        content = _frame(content, combined=combined)
+    if push.pieces > 1 and isinstance(content, str):
+        data = junk.fragments(content.encode(), push.pieces)
+        for connection in group:
+            if connection.state is State.OPEN:
+                connection.transport.write(data)
+    elif content is not None:
+        broadcast(group, content)
+
+
 def _frame(candle: Candle, *, combined: bool) -> str:
     # Ids count more than the trades, as the exchange's do.
-    first = candle.open_time
+    first = candle.open_time if candle.count else -1
     last = first + candle.count + candle.count // 32
     return encode_kline(candle, first_trade=first, last_trade=last, combined=combined)

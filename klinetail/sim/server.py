@@ -7,17 +7,21 @@ import logging
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Final, Self
 
 from websockets.asyncio.server import Server as Listener
-from websockets.asyncio.server import ServerConnection, serve
+from websockets.asyncio.server import serve
 
+from klinetail.candle import Candle
 from klinetail.errors import UsageError
 from klinetail.sim.clock import Clock
+from klinetail.sim.faults.chaos import Chaos
 from klinetail.sim.hub import Hub
+from klinetail.sim.ledger import Ledger
 from klinetail.sim.market import Market
+from klinetail.sim.wire import Connection, Wire
 
 HOST: Final = "127.0.0.1"
 """The only address it ever listens on."""
@@ -27,6 +31,9 @@ MAX_SPEED: Final = 100_000
 
 ROUND: Final = 0.02
 """Real seconds between two rounds of pushes."""
+
+OPEN_TIMEOUT: Final = 30.0
+"""Real seconds that a request may take; an answer may be withheld for so long."""
 
 _CLOSE_TIMEOUT: Final = 0.5
 _STOP_TIMEOUT: Final = 1.0
@@ -39,7 +46,7 @@ class Server:
     """A market served on a thread of its own; a context manager.
 
     `market` is the truth to compare with, `ended` is set when the market's end has
-    come and its last frame is sent.
+    come and its last frame is sent, `chaos.counts` says what went wrong so far.
 
     Args:
         market: what is served.
@@ -47,6 +54,9 @@ class Server:
         speed: how many times faster than real time the exchange's clock runs.
         start: exchange time to begin at, ms; the market's own idea by default.
         ping_interval: real seconds between the exchange's pings.
+        chaos: what goes wrong; by default nothing.
+        ledger: called with closed candles soon after their true close, each once, of
+            every stream that was ever subscribed to; on the server's thread.
         monotonic: real time, seconds.
 
     Raises:
@@ -61,6 +71,8 @@ class Server:
         speed: float = 1.0,
         start: int | None = None,
         ping_interval: float = 180.0,
+        chaos: Chaos | None = None,
+        ledger: Callable[[Sequence[Candle]], None] | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         if not 0 < speed <= MAX_SPEED:
@@ -71,7 +83,10 @@ class Server:
         self.ended = threading.Event()
         begin = market.start if start is None else start
         self._clock = Clock(begin, market.end, speed, monotonic)
-        self._hub = Hub(market, self._clock.now, ping_interval)
+        self.chaos = Chaos({}) if chaos is None else chaos
+        self._hub = Hub(market, self._clock, ping_interval, self.chaos)
+        self._ledger = Ledger(market, begin)
+        self._on_ledger = ledger
         self._wanted_port = port
         self._socket: socket.socket | None = None
         self._thread: threading.Thread | None = None
@@ -178,14 +193,15 @@ class Server:
 
     async def _serve(self, listening: socket.socket, ready: threading.Event) -> None:
         self._loop = asyncio.get_running_loop()
-        transports: set[asyncio.BaseTransport] = set()
+        wires: set[Wire] = set()
         listener = await serve(
             self._hub.handle,
             sock=listening,
             process_request=self._hub.process_request,
-            create_connection=_tracked(transports),
+            create_connection=_tracked(wires),
             compression=None,
             ping_interval=None,
+            open_timeout=OPEN_TIMEOUT,
             close_timeout=_CLOSE_TIMEOUT,
             server_header=None,
             logger=_log,
@@ -195,7 +211,7 @@ class Server:
         try:
             await self._push_rounds()
         finally:
-            await _close(listener, transports)
+            await _close(listener, wires)
 
     async def _push_rounds(self) -> None:
         pushed = self._clock.now()
@@ -204,6 +220,7 @@ class Server:
             now = self._clock.now()
             self._hub.push(pushed, now)
             pushed = now
+            self._enter(now)
             if end is not None and now >= end and not self.ended.is_set():
                 self.ended.set()
             try:
@@ -211,6 +228,12 @@ class Server:
                     await self._stopping.wait()
             except TimeoutError:
                 continue
+
+    def _enter(self, now: int) -> None:
+        if self._on_ledger is None:
+            return
+        if entries := self._ledger.entries(self._hub.followed, now):
+            self._on_ledger(entries)
 
 
 def _listening(port: int) -> socket.socket:
@@ -224,27 +247,26 @@ def _listening(port: int) -> socket.socket:
         ) from None
 
 
-def _tracked(transports: set[asyncio.BaseTransport]) -> type[ServerConnection]:
-    """Connections whose transports are in the set for as long as they are open."""
+def _tracked(wires: set[Wire]) -> type[Connection]:
+    """Connections whose wires are in the set for as long as they are open."""
 
-    class Tracked(ServerConnection):
+    class Tracked(Connection):
         def connection_made(self, transport: asyncio.BaseTransport) -> None:
-            transports.add(transport)
             super().connection_made(transport)
+            wires.add(self.wire)
 
         def connection_lost(self, exc: Exception | None) -> None:
-            transports.discard(self.transport)
+            wires.discard(self.wire)
             super().connection_lost(exc)
 
     return Tracked
 
 
-async def _close(listener: Listener, transports: set[asyncio.BaseTransport]) -> None:
+async def _close(listener: Listener, wires: set[Wire]) -> None:
     """Close politely, then without asking: a client may never answer."""
     listener.close()
     closed = asyncio.create_task(listener.wait_closed())
     await asyncio.wait([closed], timeout=_CLOSE_TIMEOUT)
-    for transport in [*transports]:
-        if isinstance(transport, asyncio.WriteTransport):
-            transport.abort()
+    for wire in [*wires]:
+        wire.abort()
     await asyncio.wait([closed], timeout=_CLOSE_TIMEOUT)

@@ -28,10 +28,12 @@ _TOO_MANY: Final = 4
 
 
 class Outcome(NamedTuple):
-    """What follows from a message: a reply, and whether a close 1008 follows it."""
+    """What follows from a message: a reply, perhaps a close 1008 after it."""
 
     reply: str | None = None
     close: bool = False
+    subscribed: frozenset[Stream] = frozenset()
+    """The streams that it asked for, subscribed to before or not."""
 
 
 class Session:
@@ -51,7 +53,9 @@ class Session:
 
     def opening(self) -> Outcome:
         """What follows from the address alone."""
-        return self._checked(Reply(None, None)) if self._full else Outcome()
+        if self._full:
+            return self._checked(Reply(None, None))
+        return Outcome(subscribed=self.streams)
 
     def receive(self, message: str | bytes) -> Outcome:
         """What follows from a message of the client."""
@@ -79,7 +83,10 @@ class Session:
             for name in names:
                 self._names.pop(name, None)
         self.streams = self._known()
-        return self._checked(Reply(request.id, None))
+        outcome = self._checked(Reply(request.id, None))
+        if request.method is Method.UNSUBSCRIBE:
+            return outcome
+        return outcome._replace(subscribed=self.streams & _parsed(names))
 
     @property
     def _full(self) -> bool:
@@ -107,8 +114,12 @@ class Session:
     def _known(self) -> frozenset[Stream]:
         if not self._routed:
             return frozenset()
-        found = map(parse_stream_name, self._names)
-        return frozenset(stream for stream in found if stream is not None)
+        return _parsed(self._names)
+
+
+def _parsed(names: Iterable[str]) -> frozenset[Stream]:
+    found = map(parse_stream_name, names)
+    return frozenset(stream for stream in found if stream is not None)
 
 
 def open_session(target: str) -> Session | None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from klinetail.candle import Interval, Stream
-from klinetail.sim.session import open_session
+from klinetail.sim.session import Outcome, open_session
 
 BTC = Stream("BTCUSDT", Interval.M1)
 
@@ -104,7 +104,7 @@ def test_the_1025th_stream_closes():
     assert closes
     crowded = open_session(f"/market/stream?streams={'/'.join(names)}")
     assert crowded.opening().close
-    assert open_session("/market/ws").opening() == (None, False)
+    assert open_session("/market/ws").opening() == Outcome()
 
 
 @given(st.text() | st.binary())

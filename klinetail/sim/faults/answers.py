@@ -1,0 +1,189 @@
+"""What becomes of an answer of the REST side. Pure."""
+
+from __future__ import annotations
+
+import email.utils
+import enum
+from collections.abc import Callable, Mapping, Sequence
+from random import Random
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from klinetail.protocol import rest
+from klinetail.sim.faults.chaos import Chaos
+from klinetail.sim.faults.table import FAULTS, Group
+
+HELD: Final = 15.0
+"""Real seconds for which an answer is withheld, or drips."""
+
+DRIP: Final = 0.25
+"""Real seconds between two bytes of a dripping answer."""
+
+
+class Manner(enum.Enum):
+    """How an answer goes out."""
+
+    WHOLE = enum.auto()
+    NEVER = enum.auto()
+    DRIPPING = enum.auto()
+    RESET = enum.auto()
+
+
+class Delivery(NamedTuple):
+    """An answer on its way: what it says, and how it goes out."""
+
+    status: int
+    body: bytes
+    headers: Mapping[str, str] = {}
+    """Besides the usual ones."""
+    manner: Manner = Manner.WHOLE
+
+
+_LAGS: Final = ("lag", "absent")
+_ROWS: Final = ("unsorted", "doubled", "short", "hole")
+_STRIKING: Final = [
+    fault.name
+    for fault in FAULTS.values()
+    if fault.group is Group.REST and fault.name not in _LAGS
+]
+
+
+def fault_of(
+    chaos: Chaos, key: str, number: int, *, served: bool
+) -> tuple[str, Random] | None:
+    """What strikes a request, if anything, and what else there is to decide.
+
+    Args:
+        chaos: what strikes.
+        key: what is asked for.
+        number: how many requests for the same came before.
+        served: whether a client has had candles already.
+    """
+    for name in _STRIKING:
+        random = chaos.strikes(name, key, number)
+        if random is None:
+            continue
+        spared = number % 3 == 2 or (FAULTS[name].fatal and not served)
+        if not (spared and chaos.gentle(name)):
+            return name, random
+    return None
+
+
+def disturbed(
+    name: str, random: Random, status: int, body: bytes, now: int, *, gentle: bool
+) -> Delivery | None:
+    """The answer as `name` spoils it, or None if it cannot.
+
+    Args:
+        random: decides which way.
+        status: of the true answer.
+        body: of the true answer.
+        now: exchange time, ms.
+        gentle: whether nothing that costs a minute may happen.
+    """
+    if name in _ROWS:
+        return _rows(name, random, status, body)
+    if name in ("busy", "banned"):
+        return _limited(name, random, now, gentle=gentle)
+    return _SPOILT[name](random, status, body)
+
+
+def _limited(name: str, random: Random, now: int, *, gentle: bool) -> Delivery:
+    seconds = random.randint(1, 3)
+    until = now + 1000 * seconds
+    ways: list[dict[str, str]] = [{"Retry-After": str(seconds)}]
+    if name == "banned":
+        ways.append({})
+        words = f"Way too many requests; IP(127.0.0.1) banned until {until}. {_ADVICE}"
+        return Delivery(418, _error(rest.TOO_MANY_REQUESTS, words), random.choice(ways))
+    ways.append({"Retry-After": email.utils.formatdate(until / 1000, usegmt=True)})
+    if not gentle:
+        ways.append({})
+    return Delivery(429, too_many(), random.choice(ways))
+
+
+def too_many() -> bytes:
+    """The body of a 429."""
+    words = (
+        "Too many requests; current limit of IP(127.0.0.1) is 2400 requests per"
+        f" minute. {_ADVICE}"
+    )
+    return _error(rest.TOO_MANY_REQUESTS, words)
+
+
+def banned(until: int) -> bytes:
+    """The body of a 418.
+
+    Args:
+        until: exchange time, ms.
+    """
+    words = f"Way too many requests; IP(127.0.0.1) banned until {until}. {_ADVICE}"
+    return _error(rest.TOO_MANY_REQUESTS, words)
+
+
+_ADVICE: Final = "Please use the websocket for live updates to avoid bans."
+_HTML: Final = b"<!DOCTYPE html><html><body><h1>Not now</h1></body></html>"
+_AS_HTML: Final = {"Content-Type": "text/html"}
+
+
+def _error(code: int, message: str) -> bytes:
+    return msgspec.json.encode({"code": code, "msg": message})
+
+
+_RESTRICTED: Final = Delivery(
+    451,
+    _error(
+        0,
+        "Service unavailable from a restricted location according to 'b. Eligibility'"
+        " in https://www.binance.com/en/terms.",
+    ),
+)
+_UNAVAILABLE: Final = (
+    Delivery(408, _error(-1007, "Timeout waiting for response from backend server.")),
+    Delivery(500, _HTML, _AS_HTML),
+    Delivery(502, _HTML, _AS_HTML),
+    Delivery(503, _error(-1008, "Server is currently overloaded.")),
+    Delivery(503, _error(-1016, "This service is no longer available.")),
+    Delivery(503, b"Service Unavailable.", {"Content-Type": "text/plain"}),
+    Delivery(504, b"", {}),
+)
+
+_Spoil = Callable[[Random, int, bytes], Delivery]
+_SPOILT: Final[Mapping[str, _Spoil]] = {
+    "forbidden": lambda random, *_: random.choice(
+        (Delivery(403, _HTML, _AS_HTML), _RESTRICTED)
+    ),
+    "unavailable": lambda random, *_: random.choice(_UNAVAILABLE),
+    "challenge": lambda *_: Delivery(202, b"", {"x-amzn-waf-action": "challenge"}),
+    "timeout": lambda _, status, body: Delivery(status, body, {}, Manner.NEVER),
+    "drip": lambda _, status, body: Delivery(status, body, {}, Manner.DRIPPING),
+    "reset": lambda _, status, body: Delivery(status, body, {}, Manner.RESET),
+    "html": lambda *_: Delivery(200, _HTML, _AS_HTML),
+    "truncated": lambda random, _, body: Delivery(
+        200, random.choice((body[: len(body) // 2], b"{}"))
+    ),
+}
+
+
+def _rows(name: str, random: Random, status: int, body: bytes) -> Delivery | None:
+    if status != 200:
+        return None
+    rows = msgspec.json.decode(body)
+    if not isinstance(rows, list) or len(rows) < (3 if name == "hole" else 2):
+        return None
+    return Delivery(200, msgspec.json.encode(_shuffled(name, random, rows)))
+
+
+def _shuffled(name: str, random: Random, rows: Sequence[Any]) -> list[Any]:
+    match name:
+        case "unsorted":
+            return [*reversed(rows)]
+        case "doubled":
+            at = random.randrange(len(rows))
+            return [*rows[: at + 1], *rows[at:]]
+        case "short":
+            return [*rows[: random.randint(1, len(rows) - 1)]]
+        case _:  # never the first one: nobody could tell it from a late listing
+            at = random.randint(1, len(rows) - 2)
+            return [*rows[:at], *rows[at + 1 :]]

@@ -1,0 +1,170 @@
+"""Messages that are no klines, and frames that are no WebSocket frames. Pure."""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Callable
+from random import Random
+from typing import Any, Final
+
+from klinetail.candle import Candle
+from klinetail.protocol.frames import encode_kline
+
+CONT, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
+
+
+def frame(
+    opcode: int,
+    payload: bytes = b"",
+    *,
+    fin: bool = True,
+    rsv1: bool = False,
+    masked: bool = False,
+    length: int | None = None,
+) -> bytes:
+    """A WebSocket frame, lawful or not, as a server writes it.
+
+    Args:
+        masked: as only a client may.
+        length: what the header promises, if not what follows.
+    """
+    size = len(payload) if length is None else length
+    head = bytes([fin << 7 | rsv1 << 6 | opcode])
+    mask = masked << 7
+    if size < 126:
+        head += bytes([mask | size])
+    elif size < 1 << 16:
+        head += struct.pack("!BH", mask | 126, size)
+    else:
+        head += struct.pack("!BQ", mask | 127, size)
+    return head + (bytes(4) if masked else b"") + payload
+
+
+def fragments(payload: bytes, pieces: int) -> bytes:
+    """A text message in pieces, with a ping after the first: all of it lawful."""
+    size = max(1, -(-len(payload) // pieces))
+    parts = [payload[at : at + size] for at in range(0, len(payload), size)]
+    frames = [
+        frame(CONT if at else TEXT, part, fin=at == len(parts) - 1)
+        for at, part in enumerate(parts)
+    ]
+    frames.insert(1, frame(PING, b"between"))
+    return b"".join(frames)
+
+
+BAD_FRAMES: Final = {
+    "promises 2^40 bytes": frame(TEXT, b"{", length=1 << 40),
+    "promises 2^63 bytes": frame(TEXT, b"{", length=1 << 63),
+    "reserved bit": frame(TEXT, b"{}", rsv1=True),
+    "unknown opcode": frame(3, b"{}"),
+    "unknown control opcode": frame(11, b""),
+    "masked": frame(TEXT, b"{}", masked=True),
+    "ping of 126 bytes": frame(PING, b"x" * 126),
+    "fragmented ping": frame(PING, b"x", fin=False),
+    "continues nothing": frame(CONT, b"{}"),
+    "never finished": frame(TEXT, b"{", fin=False) + frame(TEXT, b"{}"),
+    "truncated UTF-8": frame(TEXT, b'{"s":"\xe5\xb8'),
+    "invalid UTF-8": frame(TEXT, b"\xff\xfe\xc0\x80"),
+    "half a close code": frame(CLOSE, b"\x03"),
+}
+"""What no server may send: a client has to end the connection."""
+
+CLOSES: Final = (
+    (1000, ""),
+    (1001, "going away"),
+    (1006, ""),
+    (1008, "Too many requests"),
+    (1008, "Invalid request"),
+    (1011, "internal error"),
+    (1012, "service restart"),
+    (1013, "try again later"),
+    (1000, "\x1b[2J\x1b]0;owned\x07\u202ebye"),
+    (None, ""),
+)
+"""Codes and reasons a connection is closed with; None is a CLOSE without any."""
+
+
+def close_frame(code: int | None, reason: str) -> bytes:
+    """A CLOSE frame."""
+    if code is None:
+        return frame(CLOSE)
+    return frame(CLOSE, struct.pack("!H", code) + reason.encode())
+
+
+def garbage(candle: Candle, random: Random) -> str | bytes:
+    """A message that no client may take for a candle of the stream, or the frame of
+    `candle` with what a client has to overlook."""
+    return random.choice(GARBAGE)(candle)
+
+
+def _text(candle: Candle) -> str:
+    first = candle.open_time
+    return encode_kline(
+        candle, first_trade=first, last_trade=first + candle.count, combined=False
+    )
+
+
+def _changed(**changes: Any) -> Callable[[Candle], str]:
+    """The kline with other values in `k`; None leaves the key out."""
+
+    def make(candle: Candle) -> str:
+        event = json.loads(_text(candle))
+        kline = {**event["k"], **changes}
+        event["k"] = {key: value for key, value in kline.items() if value is not None}
+        return json.dumps(event)
+
+    return make
+
+
+def _said(message: str | bytes) -> Callable[[Candle], str | bytes]:
+    return lambda _: message
+
+
+def _replaced(old: str, new: str) -> Callable[[Candle], str]:
+    return lambda candle: _text(candle).replace(old, new, 1)
+
+
+GARBAGE: Final[tuple[Callable[[Candle], str | bytes], ...]] = (
+    _said(""),
+    _said("not JSON"),
+    _said("null"),
+    _said("[]"),
+    _said('"x"'),
+    _said("0"),
+    _said("{}"),
+    _said("[" * 100_000),
+    _said('{"e":' + "9" * 5_000 + "}"),
+    _said('{"e":"\\ud800"}'),
+    _said('{"e":"serverShutdown","E":1700000000000}'),
+    _said('{"e":"aggTrade","E":1700000000000,"s":"BTCUSDT","p":"1"}'),
+    _said('{"e":"kline"}'),
+    _said('{"result":null,"id":987654321}'),
+    _said('{"error":{"code":0,"msg":"\\u001b[2Jescaped"},"id":987654321}'),
+    _said(b"\x00\x01\x02 binary"),
+    _said(b"\x80\xff"),
+    lambda candle: _text(candle)[: len(_text(candle)) // 2],
+    lambda candle: "\ufeff" + _text(candle),
+    lambda candle: _text(candle).encode(),
+    _changed(c=None),
+    _changed(x="true"),
+    _changed(t=True),
+    _changed(o=1.5),
+    _changed(c="NaN"),
+    _changed(c="-1"),
+    _changed(v="Infinity"),
+    _changed(v="1e5"),
+    _changed(q="1_000"),
+    _changed(Q="\uff11"),
+    _changed(V="9" * 400),
+    _changed(n=-1),
+    _changed(n=10**30),
+    _changed(h="0"),
+    _changed(i="7m"),
+    _changed(s="../../X"),
+    _changed(T=1),
+    _replaced('"t":', '"t":1'),
+    _replaced('"c":"', '"c":NaN,"_":"'),
+    _changed(st=1, z={"new": [1, 2]}),
+)
+"""Ways to make a message that is no kline, or a true one with oddities."""

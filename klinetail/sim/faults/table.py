@@ -1,0 +1,131 @@
+"""The table of faults: what `serve --chaos` knows, and how often by default."""
+
+from __future__ import annotations
+
+import enum
+from typing import Final
+
+import msgspec
+
+
+class Group(enum.StrEnum):
+    """Where faults strike; a group's name stands for all of its faults."""
+
+    DATA = "data"
+    LINE = "line"
+    CONNECT = "connect"
+    REST = "rest"
+
+
+class Fault(msgspec.Struct, frozen=True):
+    """One way to fail.
+
+    It has a `rate`, the part of what it can strike that it strikes, or a `period`,
+    the mean real seconds between two strikes, each on one open connection.
+    """
+
+    name: str
+    group: Group
+    meaning: str
+    rate: float | None = None
+    period: float | None = None
+    each: str = ""
+    """What a rate counts."""
+    asked_for: bool = False
+    """Whether it is no part of `all` and of its group, only of its own name."""
+    fatal: bool = False
+    """Whether a client may give up because of it before its first success."""
+
+
+def _data(name: str, rate: float, each: str, meaning: str) -> Fault:
+    return Fault(name, Group.DATA, meaning, rate, None, each)
+
+
+def _line(name: str, period: float, meaning: str) -> Fault:
+    return Fault(name, Group.LINE, meaning, None, period)
+
+
+def _connect(
+    name: str, rate: float, each: str, meaning: str, *, fatal: bool = False
+) -> Fault:
+    return Fault(name, Group.CONNECT, meaning, rate, None, each, fatal=fatal)
+
+
+def _rest(
+    name: str, rate: float, each: str, meaning: str, *, fatal: bool = False
+) -> Fault:
+    return Fault(name, Group.REST, meaning, rate, None, each, fatal=fatal)
+
+
+_FAULTS: Final = (
+    _data("late", 0.1, "close", "pushed 2 to 24 s late"),
+    _data("missing", 0.05, "close", "never pushed"),
+    _data("duplicate", 0.1, "close", "pushed again, up to 5 s later"),
+    _data("empty", 0.5, "candle without a trade", "pushed all the same, with `f:-1`"),
+    _data("stale", 0.02, "update", "pushed again, 1 to 5 s later"),
+    _data("reorder", 0.02, "update", "overtaken by later ones"),
+    _data("early", 0.01, "update", "also pushed as closed, before its end"),
+    _data("future", 0.01, "update", "and one of 2 to 5 candles ahead"),
+    _data("foreign", 0.01, "update", "and one of a symbol not subscribed to"),
+    _data("garbage", 0.02, "update", "and something that is no kline"),
+    _data("fragments", 0.02, "update", "in pieces, with a ping between them"),
+    Fault(
+        "revised",
+        Group.DATA,
+        "first pushed with other values, the final ones 1 to 5 s later",
+        0.05,
+        each="close",
+        asked_for=True,
+    ),
+    _line("cut", 40, "RST, FIN, or either in the middle of a frame"),
+    _line("close", 60, "CLOSE 1000 to 1013, 1006, empty, escapes in the reason"),
+    _line("badframe", 60, "oversize, RSV1, masked, bad opcode, bad UTF-8 ..."),
+    _line("stall", 45, "nothing for 2 to 8 s, then all of it at once"),
+    _line("trickle", 90, "byte by byte for 3 s"),
+    _line("ping", 15, "a ping of 0 or 125 bytes, or a pong unasked"),
+    _line("flood", 90, "2,000 pings at once"),
+    _line("silence", 150, "open, but neither sends nor answers any more"),
+    _line("pings", 150, "nothing but the exchange's own pings any more"),
+    _line("lifetime", 120, 'the "24 h" are over: CLOSE 1001'),
+    _connect(
+        "refused",
+        0.1,
+        "handshake",
+        "HTTP 403, 404, 418, 429, 451, 500 or 503",
+        fatal=True,
+    ),
+    _connect("redirect", 0.03, "handshake", "HTTP 302", fatal=True),
+    _connect("hangup", 0.1, "handshake", "the connection ends before it or after it"),
+    _connect(
+        "handshake",
+        0.05,
+        "handshake",
+        "no answer for 15 s, byte by byte, or a wrong accept key",
+    ),
+    _connect("deaf", 0.05, "connection", "everything acked, no candle sent"),
+    _connect(
+        "mute", 0.1, "stream subscribed", "acked and silent until subscribed anew"
+    ),
+    _connect("noack", 0.05, "request", "not answered, not always carried out"),
+    _connect("lateack", 0.1, "request", "answered 1 to 4 s later"),
+    _connect("error", 0.05, "request", "error 2; or 3 or 4, then CLOSE 1008"),
+    _rest("lag", 0.3, "candle", "unfinished up to 19 s after its close"),
+    _rest("absent", 0.1, "candle", "not there up to 19 s after its close"),
+    _rest("busy", 0.03, "request", "429, Retry-After 1 to 3 s"),
+    _rest("banned", 0.02, "request", '418, Retry-After or "banned until" 1 to 3 s'),
+    _rest("forbidden", 0.02, "request", "403 with HTML, or 451", fatal=True),
+    _rest("unavailable", 0.03, "request", "408, 500, 502, 503 or 504"),
+    _rest("challenge", 0.02, "request", "202 and nothing"),
+    _rest("timeout", 0.01, "request", "no answer for 15 s"),
+    _rest("drip", 0.01, "request", "four bytes a second for 15 s"),
+    _rest("reset", 0.02, "request", "reset in the middle of the answer"),
+    _rest("html", 0.02, "request", "200 with HTML"),
+    _rest("truncated", 0.02, "request", "200 with half of the JSON, or `{}`"),
+    _rest("unsorted", 0.02, "klines request", "rows in descending order"),
+    _rest("doubled", 0.02, "klines request", "a row twice"),
+    _rest("short", 0.02, "klines request", "fewer rows than there are"),
+    _rest("hole", 0.02, "klines request", "a row in the middle lacks"),
+)
+
+FAULTS: Final = {fault.name: fault for fault in _FAULTS}
+"""Every fault by its name."""

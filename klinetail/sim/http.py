@@ -1,0 +1,147 @@
+"""The REST side of the embedded exchange on a connection."""
+
+from __future__ import annotations
+
+import asyncio
+import email.utils
+from collections import Counter
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Final
+from urllib.parse import parse_qs
+
+from websockets.datastructures import Headers
+from websockets.http11 import Response
+
+from klinetail.protocol import rest
+from klinetail.sim.clock import Clock
+from klinetail.sim.faults import answers
+from klinetail.sim.faults.answers import Delivery, Manner
+from klinetail.sim.faults.chaos import Chaos
+from klinetail.sim.faults.lags import Lagging
+from klinetail.sim.limits import Weight
+from klinetail.sim.market import Market
+from klinetail.sim.rest import answer
+from klinetail.sim.wire import Connection
+
+_MOMENT: Final = 0.05
+"""Real seconds that what was sent needs to arrive before a reset."""
+
+
+class Http:
+    """Answers GET requests about a market.
+
+    Args:
+        market: the truth.
+        clock: exchange time.
+        chaos: what becomes of some answers.
+    """
+
+    def __init__(self, market: Market, clock: Clock, chaos: Chaos) -> None:
+        self._market = Lagging(market, chaos)
+        self._listed = {instrument.symbol for instrument in market.instruments}
+        self._clock = clock
+        self._chaos = chaos
+        self._weight = Weight()
+        self._asked: Counter[str] = Counter()
+
+    async def respond(
+        self, connection: Connection, target: str, *, served: bool
+    ) -> Response:
+        """The answer to `GET target`, or something in its place.
+
+        Args:
+            served: whether a client has had candles already.
+        """
+        now = self._clock.now()
+        status, body, weight = answer(self._market, target, now)
+        refusal = self._weight.spend(weight, self._clock.unhurried())
+        if refusal is not None:
+            seconds = str(-(-refusal.wait // 1000))
+            banned = answers.banned(now + refusal.wait)
+            body = banned if refusal.status == 418 else answers.too_many()
+            delivery = Delivery(refusal.status, body, {"Retry-After": seconds})
+        else:
+            delivery = Delivery(status, body)
+            delivery = self._disturbed(target, delivery, now, served=served)
+        response = self._response(delivery, now)
+        if delivery.manner is not Manner.WHOLE:
+            await _withhold(connection, delivery.manner, response)
+        return response
+
+    def _disturbed(
+        self, target: str, delivery: Delivery, now: int, *, served: bool
+    ) -> Delivery:
+        key = _key(target, self._listed)
+        number, self._asked[key] = self._asked[key], self._asked[key] + 1
+        found = answers.fault_of(self._chaos, key, number, served=served)
+        if found is None:
+            return delivery
+        name, random = found
+        gentle = self._chaos.gentle(name)
+        status, body = delivery.status, delivery.body
+        spoilt = answers.disturbed(name, random, status, body, now, gentle=gentle)
+        if spoilt is None:
+            return delivery
+        self._chaos.note(name)
+        return spoilt
+
+    def _response(self, delivery: Delivery, now: int) -> Response:
+        usual = {
+            "Content-Type": "application/json;charset=UTF-8",
+            "Content-Length": str(len(delivery.body)),
+            "Date": email.utils.formatdate(now / 1000, usegmt=True),
+            "X-MBX-USED-WEIGHT-1M": str(self._weight.used),
+            "Connection": "close",
+        }
+        return response(delivery.status, {**usual, **delivery.headers}, delivery.body)
+
+
+def response(status: int, headers: Mapping[str, str], body: bytes) -> Response:
+    """An HTTP response."""
+    try:
+        phrase = HTTPStatus(status).phrase
+    except ValueError:
+        phrase = "Unknown"
+    return Response(status, phrase, Headers(headers), body)
+
+
+async def drip(connection: Connection, data: bytes, pause: float) -> None:
+    """Send `data` byte by byte, for `HELD` seconds at most."""
+    for at in range(min(len(data), int(answers.HELD / pause))):
+        connection.wire.inject(data[at : at + 1])
+        if not await connection.stays(pause):
+            return
+
+
+async def _withhold(connection: Connection, manner: Manner, response: Response) -> None:
+    """Spend the answer in another manner; the connection is cut after it."""
+    connection.wire.lose()
+    match manner:
+        case Manner.NEVER:
+            await connection.stays(answers.HELD)
+        case Manner.DRIPPING:
+            head = response.serialize()
+            body = response.body or b""
+            split = len(head) - len(body)
+            connection.wire.inject(head[:split])
+            await drip(connection, bytes(body), answers.DRIP)
+        case _:
+            data = response.serialize()
+            connection.wire.inject(data[: -(-len(data) * 2 // 3)])
+            await asyncio.sleep(_MOMENT)
+    connection.wire.reset()
+
+
+def _key(target: str, listed: set[str]) -> str:
+    """What a request asks for; of what there is not, all the same."""
+    path, _, query = target.partition("?")
+    if path != rest.KLINES_PATH:
+        return path if path in _PATHS else ""
+    parameters = parse_qs(query)
+    symbol = parameters.get("symbol", [""])[0].upper()
+    interval = parameters.get("interval", [""])[0]
+    return f"{symbol}@{interval[:3]}" if symbol in listed else ""
+
+
+_PATHS: Final = (rest.PING_PATH, rest.TIME_PATH, rest.EXCHANGE_INFO_PATH)

@@ -1,0 +1,47 @@
+"""What a client has to end up with: every candle that closed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from klinetail.candle import Candle, Stream
+from klinetail.protocol.limits import MAX_ROWS
+from klinetail.sim.market import Market
+
+
+class Ledger:
+    """The closed candles of streams, each once, in the order of their closes.
+
+    Args:
+        market: the truth.
+        start: exchange time (ms) from which on closes count.
+    """
+
+    def __init__(self, market: Market, start: int) -> None:
+        self._market = market
+        self._start = start
+        self._next: dict[Stream, int] = {}
+
+    def entries(self, streams: Iterable[Stream], now: int) -> list[Candle]:
+        """The candles of `streams` that have closed by `now` and were not entered
+        yet; of a new stream, all that have closed since the start."""
+        found: list[Candle] = []
+        for stream in streams:
+            while rows := self._rows(stream, now):
+                self._next[stream] = rows[-1].close_time + 1
+                found += rows
+        found.sort(key=lambda candle: (candle.close_time, candle.stream))
+        return found
+
+    def _rows(self, stream: Stream, now: int) -> list[Candle]:
+        open_time = self._next.get(stream)
+        if open_time is None:
+            if stream.interval not in self._market.intervals(stream.symbol):
+                return []
+            forming = self._market.klines(stream, limit=1, now=self._start)
+            open_time = forming[-1].open_time if forming else self._start
+            self._next[stream] = open_time
+        if stream.interval.close_time(open_time) >= now:
+            return []
+        rows = self._market.klines(stream, open_time, None, MAX_ROWS, now=now)
+        return [row for row in rows if row.closed and row.close_time >= self._start]
