@@ -53,7 +53,7 @@ from klinetail.mailbox import Mailbox
 from klinetail.protocol.frames import decode, stream_name
 from klinetail.protocol.limits import klines_weight
 from klinetail.protocol.routes import LIVE, Route
-from klinetail.series import SETTLED, Series, Wish
+from klinetail.series import SETTLED, Output, Series, Wish
 
 _log = logging.getLogger(__name__)
 
@@ -193,7 +193,7 @@ class DataCollector:
             on_event=lambda event: self._on_link(event, shard),
             on_refused=self._fail,
             on_quiet=lambda: self._backfill.put(
-                Urgency.TIME, SAMPLE, lambda: self._look_into(shard, link)
+                Urgency.TIME, SAMPLE + 1, lambda: self._look_into(shard, link)
             ),
             monotonic=self._monotonic,
             random=self._random,
@@ -338,10 +338,22 @@ class DataCollector:
                 self._backfill.put(Urgency.TIME, 1, self._resync)
             return
         now = self._clock.moment(monotonic)
-        self._delivery.deliver(series.accept(candle, now))
+        output = series.accept(candle, now)
+        if output and isinstance(output[0], DropEvent):
+            output = self._without_echo(candle.stream, output)
+        self._delivery.deliver(output)
         self._after(series, now)
         if now.exchange >= self._exchange_due:
             self._changed.notify_all()
+
+    def _without_echo(
+        self, stream: Stream, output: Sequence[Output]
+    ) -> Sequence[Output]:
+        """While a connection is renewed everything comes twice, by our own doing."""
+        (drop,) = output
+        bad = isinstance(drop, DropEvent) and drop.why is Drop.BAD
+        link = self._link_of.get(stream)
+        return output if bad or link is None or not link.overlapping else ()
 
     def _resync(self) -> None:
         """Ask the exchange whether it really is as late as a frame says."""
@@ -481,6 +493,7 @@ class DataCollector:
 
     def _look_into(self, shard: Shard, link: Link) -> None:
         """A link lives and brings nothing: is nothing traded, or is it mute?"""
+        self._read_time()
         heard = [self._series[stream].heard for stream in shard.streams]
         mute = False
         for stream in shard.streams[:SAMPLE]:

@@ -61,5 +61,4 @@ class QuietLink:
     def strike(self) -> Remedy:
         """Trades happened in silence."""
         self._strikes += 1
-        self._shown.clear()
         return Remedy.SUBSCRIBE if self._strikes % 2 else Remedy.RECONNECT

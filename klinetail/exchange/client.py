@@ -62,10 +62,6 @@ class Connection(Protocol):
     def candles(self) -> int:
         """Candles that came over it."""
 
-    @property
-    def messages(self) -> int:
-        """Messages that came over it, of any kind; control frames are none."""
-
     def ping(self, payload: bytes) -> None:
         """Send a ping; whoever lives sends its payload back."""
 
@@ -163,7 +159,6 @@ class SocketManager(BinanceSocketManager):  # type: ignore[misc]
     ) -> None:
         self.candles = 0
         self.on_reply = handlers.on_reply
-        self.messages = 0
         self._on_exit = handlers.on_exit
         self._on_pong = handlers.on_pong
         self._deadline = deadline
@@ -201,7 +196,6 @@ class SocketManager(BinanceSocketManager):  # type: ignore[misc]
         while True:
             opcode, frame = self.ws.recv_data_frame(True)
             if opcode in (ABNF.OPCODE_TEXT, ABNF.OPCODE_BINARY):
-                self.messages += 1
                 self._callback(self.on_message, frame.data)
             elif opcode == ABNF.OPCODE_PONG:
                 self._on_pong(frame.data)
@@ -243,11 +237,6 @@ class StreamClient(UMFuturesWebsocketClient):  # type: ignore[misc]
     def candles(self) -> int:
         """Candles that came over this connection."""
         return self.socket_manager.candles  # type: ignore[no-any-return]
-
-    @property
-    def messages(self) -> int:
-        """Messages that came over this connection."""
-        return self.socket_manager.messages  # type: ignore[no-any-return]
 
     def ping(self, payload: bytes) -> None:
         """Send a ping of ours."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable, Sequence
-from typing import assert_never
+from typing import Final, assert_never
 
 from klinetail.errors import ExchangeError, RateLimited, Refused
 from klinetail.events import LinkEvent, LinkState
@@ -42,6 +42,9 @@ from klinetail.exchange.supervision import (
 from klinetail.exchange.transport import Deadline
 from klinetail.protocol.frames import Rejection, Reply
 from klinetail.protocol.limits import MAX_NAMES, MAX_STREAMS
+
+_ECHO: Final = 5.0
+"""Seconds after a renewal in which the second connection repeats the first."""
 
 
 class Link:
@@ -91,6 +94,7 @@ class Link:
         self._inbox: queue.SimpleQueue[tuple[int, Input]] = queue.SimpleQueue()
         self._line: _Line | None = None
         self._spare: _Line | None = None
+        self._overlapped_at = float("-inf")
         self._number = 0
         self._opening: Deadline | None = None
         self._stopping = False
@@ -126,6 +130,12 @@ class Link:
         """Connect anew: the connection lives and does not bring what it should."""
         self._inbox.put((0, Distrust(reason)))
 
+    @property
+    def overlapping(self) -> bool:
+        """Whether frames come twice, since the connection is being renewed."""
+        recent = self._monotonic() - self._overlapped_at < _ECHO
+        return recent or self._spare is not None
+
     def subscribe_again(self, streams: Sequence[str]) -> None:
         """Ask once more for some of the streams, which say nothing."""
         if (line := self._line) is not None:
@@ -159,7 +169,7 @@ class Link:
         line = None if self._line is None else self._line.connection
         spare = None if self._spare is None else self._spare.connection
         return Due(
-            0 if line is None else line.messages,
+            0 if line is None else line.candles,
             0 if spare is None else spare.candles,
         )
 
@@ -176,6 +186,7 @@ class Link:
             case OpenNext():
                 self._spare = self._open()
             case Swap():
+                self._overlapped_at = self._monotonic()
                 dropped, self._line, self._spare = self._line, self._spare, None
                 _drop(dropped)
             case DropNext():

@@ -33,10 +33,10 @@ STEADY: Final = 10.0
 """Seconds that candles must have flowed for the pauses to start afresh."""
 
 QUIET: Final = 30.0
-"""Seconds without a message after which the other side is asked."""
+"""Seconds without a candle after which the other side is asked."""
 
 FIRST_QUIET: Final = 10.0
-"""The same for a connection that never sent one."""
+"""The same for a connection that never brought one."""
 
 PING_TIMEOUT: Final = 5.0
 """Seconds for the answer."""
@@ -82,8 +82,8 @@ class Status(NamedTuple):
     live_since: float = 0.0
     due: float = float("inf")
     """When `Due` is to come."""
-    messages: int = 0
-    """Of this connection, when last looked at."""
+    candles: int = 0
+    """Over this connection, when last looked at."""
     quiet_at: float = float("inf")
     """When the silence has lasted too long, of the line or of our ping's answer."""
     pinged: bool = False
@@ -147,8 +147,8 @@ class NextBroken(NamedTuple):
 class Due(NamedTuple):
     """The time `Status.due` has come."""
 
-    messages: int = 0
-    """Of the connection so far."""
+    candles: int = 0
+    """Over the connection so far."""
     next_candles: int = 0
     """Over the second connection so far."""
 
@@ -333,7 +333,8 @@ def _while_live(
         case Doubt() if not status.pinged:
             return _asking(status, now)
         case Ponged() if status.pinged:
-            calm = status._replace(pinged=False, quiet_at=now + QUIET)
+            patience = QUIET if status.candles else FIRST_QUIET
+            calm = status._replace(pinged=False, quiet_at=now + patience)
             return _scheduled(calm, now), (TellQuiet(),)
         case NextOpened(requests) if status.renewal is Renewal.OPENING:
             return status._replace(unacked=requests), ()
@@ -373,9 +374,9 @@ def _live_due(
     random: Callable[[], float],
     lifetime: float,
 ) -> tuple[Status, Actions]:
-    if due.messages != status.messages:
+    if due.candles != status.candles:
         status = status._replace(
-            messages=due.messages, pinged=False, quiet_at=now + QUIET
+            candles=due.candles, pinged=False, quiet_at=now + QUIET
         )
     if status.renewal is Renewal.ACKED and (
         due.next_candles or now >= status.renewal_due

@@ -60,7 +60,6 @@ class FakeConnection:
     def __init__(self, handlers):
         self.handlers = handlers
         self.candles = 0
-        self.messages = 0
         self.pings = queue.Queue()
         self.requests = queue.Queue()
         self.stopped = threading.Event()

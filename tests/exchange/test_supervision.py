@@ -216,7 +216,11 @@ class TestTransition:
         assert status.due == FIRST_QUIET + PING_TIMEOUT
         status, actions = transition(status, Ponged(), 12.0, half)
         assert actions == (TellQuiet(),)
-        assert status.due == 12.0 + QUIET
+        assert status.due == 12.0 + FIRST_QUIET
+        status, _ = transition(status, Due(1), status.due, half)
+        status, _ = transition(status, Due(1), status.due, half)
+        status, _ = transition(status, Ponged(), 60.0, half)
+        assert status.due == 60.0 + QUIET
 
     def test_a_quiet_line_that_does_not_answer_is_dead(self):
         status, _ = transition(live(), Due(), FIRST_QUIET, half)
@@ -224,9 +228,9 @@ class TestTransition:
         assert status.state is WAITING
         assert "did not answer our ping" in actions[-1].reason
 
-    def test_a_message_is_an_answer_too(self):
+    def test_a_candle_is_an_answer_too(self):
         status, _ = transition(live(), Due(), FIRST_QUIET, half)
-        status, actions = transition(status, Due(messages=1), status.due, half)
+        status, actions = transition(status, Due(candles=1), status.due, half)
         assert (status.state, status.pinged, actions) == (LIVE, False, ())
 
     def test_a_line_that_talks_is_left_alone(self):

@@ -1,0 +1,183 @@
+"""Which proxy a connection goes through, and what is said to it. Pure.
+
+A proxy is asked to CONNECT, for every kind of address: one path, and with TLS to the
+exchange the proxy sees nothing but its name. A user name or a password is in no text
+that comes from here but the request itself.
+"""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import ipaddress
+import re
+from collections.abc import Mapping
+from typing import Final, Self
+from urllib.parse import unquote_to_bytes, urlsplit
+
+from klinetail.errors import ExchangeError, Refused, Unreachable, UsageError
+
+_SECURE: Final = {"ws": False, "wss": True, "http": False, "https": True}
+_VARIABLES: Final = {
+    False: ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"),
+    True: ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"),
+}
+_HOST: Final = re.compile(r"[\w.-]+").fullmatch
+_HOST_AND_PORT: Final = re.compile(r"(\[.+\]|[^:]+):([0-9]{1,5})").fullmatch
+_SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://").match
+_STATUS: Final = re.compile(rb"HTTP/1\.[01] ([0-9]{3})(?![0-9])").match
+
+
+@dataclasses.dataclass(frozen=True)
+class Proxy:
+    """A proxy that understands CONNECT. Its text has no user name and no password."""
+
+    secure: bool
+    """Whether it is spoken to over TLS."""
+    host: str
+    port: int
+    _credentials: bytes | None = dataclasses.field(default=None, repr=False)
+
+    @classmethod
+    def parse(cls, url: str, name: str = "--proxy") -> Self:
+        """The proxy of an address; `http://` goes without saying.
+
+        Args:
+            url: `http://user:password@host:port`, percent-encoded where need be.
+            name: of the option or variable that holds it, for the error.
+
+        Raises:
+            UsageError: it is none, or of a kind that is not spoken here. The address
+                is not repeated there: it may hold a password.
+        """
+        scheme = _SCHEME(url)
+        if scheme is None:
+            url = f"http://{url}"
+        elif scheme[1].lower().startswith("socks"):
+            raise UsageError(
+                f"{name} is a SOCKS proxy, which is not spoken here; give the http://"
+                " address of a proxy that knows CONNECT: many serve both"
+            )
+        malformed = UsageError(
+            f"{name} is no proxy's address; it looks like http://host:port or"
+            " http://user:password@host:port, special characters percent-encoded"
+        )
+        try:
+            parts = urlsplit(url)
+            host, port = parts.hostname or "", parts.port
+        except ValueError:
+            raise malformed from None
+        secure = parts.scheme == "https"
+        rest = parts.path.strip("/") or parts.query or parts.fragment
+        known = parts.scheme in ("http", "https") and port != 0 and not rest
+        if not known or not (_HOST(host) or _address(host)):
+            raise malformed
+        credentials = None
+        if "@" in parts.netloc:
+            user, password = parts.username or "", parts.password or ""
+            credentials = unquote_to_bytes(user) + b":" + unquote_to_bytes(password)
+        return cls(secure, host, port or (443 if secure else 80), credentials)
+
+    def __str__(self) -> str:
+        scheme = "https" if self.secure else "http"
+        return f"{scheme}://{_joined(self.host, self.port)}"
+
+    def request(self, host: str, port: int) -> bytes:
+        """What asks it for a connection."""
+        target = _joined(host.encode("idna").decode(), port)
+        lines = [f"CONNECT {target} HTTP/1.1", f"Host: {target}"]
+        if self._credentials is not None:
+            encoded = base64.b64encode(self._credentials).decode()
+            lines.append(f"Proxy-Authorization: Basic {encoded}")
+        return "\r\n".join([*lines, "", ""]).encode()
+
+
+def proxy_for(
+    url: str, given: str | None, environ: Mapping[str, str]
+) -> Proxy | None:
+    """The proxy to use for an address, or None for a direct connection.
+
+    A given one is used for every address. Otherwise HTTPS_PROXY (for `https` and
+    `wss`) or HTTP_PROXY, and ALL_PROXY, tell; not for this machine itself, nor for
+    what NO_PROXY names. In lower case they come first; empty ones count as unset.
+
+    Args:
+        url: a `ws`, `wss`, `http` or `https` address.
+        given: the address of the proxy that the caller asks for.
+        environ: the environment.
+
+    Raises:
+        UsageError: the proxy's address is none.
+    """
+    if given is not None:
+        return Proxy.parse(given)
+    parts = urlsplit(url)
+    secure = _SECURE[parts.scheme]
+    name = next((name for name in _VARIABLES[secure] if environ.get(name)), None)
+    if name is None:
+        return None
+    host = (parts.hostname or "").rstrip(".")
+    no_proxy = environ.get("no_proxy") or environ.get("NO_PROXY") or ""
+    if _is_here(host) or _exempt(host, parts.port or (443 if secure else 80), no_proxy):
+        return None
+    return Proxy.parse(environ[name], name)
+
+
+def _is_here(host: str) -> bool:
+    address = _address(host)
+    if address is not None:
+        return address.is_loopback
+    return host == "localhost" or host.endswith(".localhost")
+
+
+def _exempt(host: str, port: int, no_proxy: str) -> bool:
+    entries = re.split(r"[\s,]+", no_proxy.lower())
+    return any(_covers(entry, host, port) for entry in entries if entry)
+
+
+def _covers(entry: str, host: str, port: int) -> bool:
+    """Whether an entry of NO_PROXY covers a host: `*`, a name with all names below
+    it, an address or a range of addresses, and any of them with a port."""
+    split = _HOST_AND_PORT(entry)
+    if split is not None:
+        entry = split[1]
+        if int(split[2]) != port:
+            return False
+    if entry == "*":
+        return True
+    address = _address(host)
+    if address is not None:
+        try:
+            return address in ipaddress.ip_network(entry.strip("[]"), strict=False)
+        except ValueError:
+            return False
+    name = entry.removeprefix("*").strip(".")
+    return name != "" and (host == name or host.endswith(f".{name}"))
+
+
+def refusal(answer: bytes) -> ExchangeError | None:
+    """What a proxy's answer to CONNECT means, or None if it has connected."""
+    status = _STATUS(answer)
+    if status is None:
+        return Unreachable("no HTTP there")
+    code = int(status[1])
+    if 200 <= code < 300:
+        return None
+    if code == 407:
+        return Refused("the proxy does not accept this user name or password (HTTP 407)")
+    if code == 403:
+        return Refused("the proxy does not allow it (HTTP 403)")
+    if 300 <= code < 400:
+        return Refused(f"the proxy redirects, which is not followed (HTTP {code})")
+    return Unreachable(f"the proxy could not connect (HTTP {code})")
+
+
+def _joined(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(host)
+    except ValueError:
+        return None

@@ -1,0 +1,103 @@
+"""The way through a proxy, over a socket that is under a deadline already."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import select
+import socket
+import ssl
+import threading
+from typing import Final
+
+from klinetail.errors import Unreachable
+from klinetail.exchange.proxy import refusal
+
+MAX_ANSWER: Final = 1 << 16
+"""Bytes of a proxy's answer; one that refuses may show a page."""
+
+_END: Final = re.compile(rb"\r?\n\r?\n").search
+_PART: Final = 1 << 16
+
+
+def tunnel(sock: socket.socket, request: bytes) -> None:
+    """Ask for a connection and read the answer.
+
+    Raises:
+        ExchangeError: the proxy does not connect.
+        OSError: its connection broke.
+    """
+    sock.sendall(request)
+    answer = b""
+    while not (end := _END(answer)):
+        if len(answer) > MAX_ANSWER:
+            raise Unreachable("the proxy's answer does not end")
+        data = sock.recv(4096)
+        if not data:
+            raise Unreachable("the proxy hung up")
+        answer += data
+    refused = refusal(answer)
+    if refused is not None:
+        raise refused
+    if end.end() < len(answer):  # the exchange never speaks first
+        raise Unreachable("the proxy says more than it was asked")
+
+
+def plain_end(tls: ssl.SSLSocket) -> socket.socket:
+    """A plain socket, over which bytes go through a TLS connection.
+
+    TLS within TLS: Python wraps plain sockets only. A thread carries the bytes until
+    either side ends.
+    """
+    near, far = socket.socketpair()
+    carrier = threading.Thread(
+        target=_carry, args=(tls, far), name="klinetail-proxy", daemon=True
+    )
+    carrier.start()
+    return near
+
+
+def _carry(tls: ssl.SSLSocket, far: socket.socket) -> None:
+    # One thread for both ways: two must not use one TLS connection at once.
+    with tls, far, contextlib.suppress(OSError):
+        tls.setblocking(False)
+        far.setblocking(False)
+        up = down = b""
+        while True:
+            poll = select.poll()
+            poll.register(tls, _interest(into=down, out_of=up))
+            poll.register(far, _interest(into=up, out_of=down))
+            poll.poll()
+            if not down:
+                data = _received(tls)
+                if data == b"":
+                    return
+                down = data or b""
+            if not up:
+                data = _received(far)
+                if data == b"":
+                    return
+                up = data or b""
+            down = down[_sent(far, down) :]
+            up = up[_sent(tls, up) :]
+
+
+def _interest(*, into: bytes, out_of: bytes) -> int:
+    return (0 if into else select.POLLIN) | (select.POLLOUT if out_of else 0)
+
+
+def _received(sock: socket.socket) -> bytes | None:
+    """What is there: None if nothing yet, no bytes at the end."""
+    try:
+        return sock.recv(_PART)
+    except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+        return None
+
+
+def _sent(sock: socket.socket, data: bytes) -> int:
+    if not data:
+        return 0
+    try:
+        return sock.send(data)
+    except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+        return 0

@@ -1,0 +1,163 @@
+"""What keeps a collector's lines alive, over real sockets where it matters."""
+
+from __future__ import annotations
+
+import pytest
+
+from klinetail import DataCollector
+from klinetail.candle import MINUTE, Candle, Interval, Source, Stream
+from klinetail.events import DropEvent, EndedEvent, GapEvent, LinkEvent, LinkState
+from klinetail.protocol.routes import Route, sim_route
+from klinetail.sim.recorded import Recorded
+from klinetail.sim.server import Server
+from klinetail.sim.synthetic import Synthetic
+from tests.collector.test_collector import (
+    BTC,
+    PATIENCE,
+    START,
+    THIN,
+    FakeRest,
+    Seen,
+    collect,
+    exchange,
+    never,
+    nothing_left,
+    whole,
+)
+
+__all__ = ["exchange", "nothing_left"]
+
+ETH = Stream("ETHUSDT", Interval.M1)
+
+
+def reasons(seen: Seen) -> list[str]:
+    return [e.reason for e in seen.events if isinstance(e, LinkEvent)]
+
+
+def test_renewals_lose_nothing_and_are_no_reconnects(exchange: Server) -> None:
+    seen = Seen()
+    collector = collect(exchange, [BTC, THIN], seen, lines=3, lifetime=1.0)
+    collector.start()
+    try:
+        seen.wait(lambda: reasons(seen).count("the connection was renewed") >= 3)
+        known = len(seen.closed(BTC))
+        seen.wait(
+            lambda: sum(c.closed and c.stream == BTC for c in seen.candles) > known + 5
+        )
+        assert exchange.connections <= 2
+    finally:
+        collector.stop()
+    states = [e.state for e in seen.events if isinstance(e, LinkEvent)]
+    assert LinkState.WAITING not in states
+    assert not [e for e in seen.events if isinstance(e, DropEvent)]
+    for stream in (BTC, THIN):
+        whole(exchange, seen, stream)
+
+
+def test_an_address_that_acks_and_stays_silent_is_named_and_rest_goes_on() -> None:
+    seen = Seen()
+    with Server(Synthetic(seed=7, start=START), speed=60) as server:
+        silent = Route(f"ws://127.0.0.1:{server.port}", sim_route(server.port).rest_url)
+        collector = DataCollector(
+            [BTC], seen.candle, on_event=seen.event, route=silent, lines=1
+        )
+        collector.start()
+        try:
+            words = "acks and sends no candle"
+            seen.wait(lambda: any(words in reason for reason in reasons(seen)))
+        finally:
+            collector.stop()
+        closed = whole(server, seen, BTC)
+        assert len(closed) > 1
+        assert {c.source for c in closed} == {Source.REST}
+
+
+def recorded(stream: Stream, minutes: int) -> list[Candle]:
+    volumes = ("7", START - START % MINUTE + MINUTE - 1, "7", 3, "1", "1")
+    first = START - START % MINUTE
+    return [
+        Candle(
+            stream,
+            first + n * MINUTE,
+            "5.0",
+            "5.5",
+            "4.5",
+            "5.1",
+            volumes[0],
+            first + (n + 1) * MINUTE - 1,
+            *volumes[2:],
+            True,
+            Source.REST,
+        )
+        for n in range(minutes)
+    ]
+
+
+def test_a_symbol_that_is_not_traded_any_more_ends_without_a_gap() -> None:
+    seen = Seen()
+    market = Recorded([*recorded(BTC, 4000), *recorded(ETH, 2100)])
+    with Server(market, speed=600) as server:
+        collector = collect(server, [BTC, ETH], seen, lines=2)
+        collector.start()
+        try:
+            seen.wait(lambda: any(isinstance(e, EndedEvent) for e in seen.events))
+            known = len(seen.closed(BTC))
+            seen.wait(
+                lambda: (
+                    sum(c.closed and c.stream == BTC for c in seen.candles) > known + 5
+                )
+            )
+        finally:
+            collector.stop()
+        (ended,) = [e for e in seen.events if isinstance(e, EndedEvent)]
+        assert ended == EndedEvent(ETH, "SETTLING")
+        assert not [e for e in seen.events if isinstance(e, GapEvent)]
+        last = whole(server, seen, ETH)[-1]
+        assert last.open_time == recorded(ETH, 2100)[-1].open_time
+
+
+def test_when_all_streams_have_ended_so_has_the_collector() -> None:
+    seen = Seen()
+    market = Recorded([*recorded(BTC, 4000), *recorded(ETH, 2100)])
+    with Server(market, speed=600) as server:
+        collector = collect(server, [ETH], seen, lines=2)
+        collector.start()
+        try:
+            assert collector.ended.exception(2 * PATIENCE) is None
+        finally:
+            collector.stop()
+
+
+@pytest.mark.parametrize("asleep", [0.0, 3600.0])
+def test_after_a_sleep_the_time_is_read_again(asleep: float) -> None:
+    seen = Seen()
+    rest = FakeRest()
+    slept = [0.0]
+    read: list[int] = []
+
+    def server_time() -> int:
+        read.append(rest.time)
+        return rest.time
+
+    rest.server_time = server_time  # type: ignore[method-assign]
+    collector = DataCollector(
+        [BTC],
+        seen.candle,
+        on_event=seen.event,
+        rest=rest,
+        connect=never,
+        slept=lambda: slept[0],
+    )
+    collector.start()
+    try:
+        seen.wait(lambda: bool(seen.events))
+        slept[0] += asleep
+        rest.time += int(asleep * 1000)
+        if asleep:
+            seen.wait(lambda: len(read) > 1)
+            assert collector.exchange_time() >= START + asleep * 1000
+        else:
+            seen.wait(lambda: len(seen.events) > 6)
+            assert len(read) == 1
+    finally:
+        collector.stop()
