@@ -338,7 +338,7 @@ class DataCollector:
                 self._backfill.put(Urgency.TIME, 1, self._resync)
             return
         now = self._clock.moment(monotonic)
-        output = series.accept(candle, now)
+        output: Sequence[Output] = series.accept(candle, now)
         if output and isinstance(output[0], DropEvent):
             output = self._without_echo(candle.stream, output)
         self._delivery.deliver(output)
