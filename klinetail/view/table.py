@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import tzinfo
+from textwrap import wrap
 from typing import Final
 
 from rich.text import Text
 
 from klinetail.candle import Candle, Stream
-from klinetail.events import CandleEvent, Event, LinkEvent, PreviewEvent
+from klinetail.events import CandleEvent, Event, LinkEvent, LinkState, PreviewEvent
 from klinetail.stats import Stats
 from klinetail.view import figures
 from klinetail.view.board import Board
@@ -68,6 +69,7 @@ class Table:
         self._since: dict[str, tuple[LinkEvent, float]] = {}
         self._delay: tuple[int, tuple[float, float] | None] = (0, None)
         self._pieces: list[Piece] = []
+        self._troubles: list[str] = []
         self.status(Stats(), None, 0.0)
 
     def put(self, candles: Iterable[Candle]) -> None:
@@ -94,6 +96,11 @@ class Table:
             now: monotonic seconds, for the countdown of a link that waits.
         """
         self._exchange_time = exchange_time
+        self._troubles = [
+            self._glyphs.label(event.reason)
+            for event in stats.links.values()
+            if event.state is LinkState.WAITING
+        ]
         for name, event in stats.links.items():
             if name not in self._since or self._since[name][0] is not event:
                 self._since[name] = event, now
@@ -120,6 +127,8 @@ class Table:
         spaced = height >= _SPACIOUS
         room = height - len(around) - len(title) - header - 2 * spaced
         rows = self._body.rows(width, room, self._exchange_time)
+        if not rows:
+            rows = self._excuses(width)[: max(0, room)]
         blank = [Text(end="")]
         return [
             *title,
@@ -129,6 +138,15 @@ class Table:
             *(blank * (room - len(rows))),
             *(blank if spaced else []),
             *around,
+        ]
+
+    def _excuses(self, width: int) -> list[Text]:
+        """Why there is nothing to show, in full: the status line has little room."""
+        wrapped = [wrap(trouble, max(1, width - 2)) for trouble in self._troubles]
+        return [
+            clipped(line((f" {text}", QUIET)), width, self._glyphs)
+            for lines in wrapped
+            for text in lines
         ]
 
     def summary(self, width: int, height: int) -> list[Text]:

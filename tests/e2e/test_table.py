@@ -154,7 +154,7 @@ def test_an_interrupt_while_connecting_ends_it(
 ) -> None:
     route = ["--ws-url", "ws://127.0.0.1:9", "--rest-url", "http://127.0.0.1:9"]
     screen = terminal("btcusdt", *route)
-    screen.until(lambda text: "waiting" in text)
+    screen.until(lambda text: "waiting" in text and "Connection refused" in text)
     screen.child.sendintr()
     assert screen.end() == 0
     assert screen.restored()
