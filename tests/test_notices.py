@@ -149,6 +149,7 @@ class TestReceipt:
             DropEvent(Drop.STALE),
             RevisionEvent(candle(), candle()),
             link(LinkState.LIVE),
+            link(LinkState.WAITING, "closed", 1, 1.0),
             link(LinkState.LIVE),
         )
         assert receipt(stats, [("a.csv", 1)], "the sim") == (

@@ -136,6 +136,8 @@ class FileThread(threading.Thread):
         on_end: Callable[[OutputError | None], object],
     ) -> None:
         super().__init__(name=f"klinetail-file-{sink.path}", daemon=True)
+        self.ended = False
+        """Whether the file is closed. `on_end` finds it set, but the thread alive."""
         self._sink = sink
         self._mailbox = mailbox
         self._on_end = on_end
@@ -149,6 +151,8 @@ class FileThread(threading.Thread):
                     if isinstance(event, CandleEvent):
                         self._sink.write(event.candle)
         except OutputError as error:
-            self._mailbox.close()
             failure = error
-        self._on_end(failure)
+        finally:
+            self._mailbox.close()
+            self.ended = True
+            self._on_end(failure)

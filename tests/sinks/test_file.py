@@ -292,6 +292,21 @@ class TestFileThread:
         assert path.read_bytes() == jsonl.encode([event.candle for event in events])
         write(path, [])  # the lock is free
 
+    def test_has_ended_when_it_says_so(self, tmp_path):
+        """Whoever is woken at the end looks once, and not again later."""
+        path, box, seen = tmp_path / "a.csv", Mailbox(), queue.Queue()
+
+        def on_end(error):
+            with FileSink(str(path)):  # closed and unlocked
+                seen.put((thread.ended, error))
+
+        thread = FileThread(FileSink(str(path)), box, on_end)
+        assert not thread.ended
+        thread.start()
+        box.close()
+        assert seen.get(timeout=PATIENCE) == (True, None)
+        thread.join(PATIENCE)
+
     def test_a_file_that_fails_ends_its_mailbox(self, tmp_path):
         """However it fails, even if somebody closed it under us."""
         path, box = tmp_path / "a.csv", Mailbox()
