@@ -234,7 +234,7 @@ class Session:
 
     def _over(self) -> bool:
         """Whether there is nothing more to do."""
-        if self._outlet is None and not any(t.is_alive() for t in self._files):
+        if self._outlet is None and all(thread.ended for thread in self._files):
             return True
         return self._counted or self._collector.ended.done()
 
@@ -258,7 +258,7 @@ class Session:
         if now >= self._stop_by:
             return True
         outlet = self._outlet is None or self._outlet.done
-        return outlet and not any(thread.is_alive() for thread in self._files)
+        return outlet and all(thread.ended for thread in self._files)
 
     def _say_unwritten(self) -> None:
         """Say what could not be put out in time."""
@@ -271,7 +271,7 @@ class Session:
     def _outputs(self) -> list[tuple[str, bool]]:
         outputs = [] if self._outlet is None else [("stdout", self._outlet.done)]
         for sink, thread in zip(self._sinks, self._files, strict=True):
-            outputs.append((sink.path, not thread.is_alive()))
+            outputs.append((sink.path, thread.ended))
         return outputs
 
     # News from other threads
