@@ -238,6 +238,10 @@ class Series:
             return [self._bad(f"{candle.open_time} opens in the future")]
         if candle.closed and candle.event_time <= candle.close_time:
             return [self._bad(f"{candle.open_time} closed before its end")]
+        if candle.event_time < candle.open_time:
+            return [self._bad(f"{candle.open_time} pushed before it opens")]
+        if self._held:
+            self._doubt_held(candle.event_time, out)
         if not self.expected:
             self._start(candle.open_time)
         self.heard = max(self.heard, candle.open_time)
@@ -249,6 +253,13 @@ class Series:
         else:
             self._accept_forming(candle, out)
         return out
+
+    def _doubt_held(self, event_time: int, out: list[Output]) -> None:
+        """A stream's event times do not go back on a line: a close from later than
+        what comes after it was made up, and is fetched instead."""
+        for held in [c for c in self._held.values() if c.event_time > event_time]:
+            del self._held[held.open_time]
+            out.append(self._bad(f"{held.open_time} closed ahead of its time"))
 
     def _bad(self, what: str) -> DropEvent:
         return DropEvent(Drop.BAD, self.stream, f"{self.stream}: {what}")

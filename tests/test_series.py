@@ -538,6 +538,28 @@ def test_frames_of_the_future_and_closes_before_the_end_are_bad() -> None:
     assert series.expected == T0
 
 
+def test_a_close_from_later_than_what_comes_after_it_is_not_believed() -> None:
+    """A made-up one that was stuck on the way is not in the future any more."""
+    series = begun()
+    now = moment(T0 + 5 * MINUTE)
+    made_up = candle(T0 + 2 * MINUTE, 99)
+    assert series.accept(made_up, now) == []
+    forming = candle(T0, 1, closed=False, event_time=T0 + 31_000)
+    (dropped, delivered) = series.accept(forming, now)
+    assert (dropped.why, delivered) == (Drop.BAD, forming)
+    close = candle(T0, 3)
+    assert series.accept(close, now) == [close]
+    assert series.expected == T0 + MINUTE
+
+
+def test_a_forming_candle_from_before_it_opens_is_bad() -> None:
+    series = begun()
+    ahead = candle(T0 + MINUTE, 1, closed=False, event_time=T0 + 40_000)
+    (dropped,) = series.accept(ahead, moment(T0 + 40_000))
+    assert dropped.why is Drop.BAD
+    assert series.forming is None
+
+
 def test_the_held_candles_are_bounded_and_the_rest_is_fetched_again() -> None:
     series = begun()
     last = HELD + 10

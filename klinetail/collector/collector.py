@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import logging
 import math
+import os
 import random as _random
 import threading
 import time
@@ -47,6 +48,7 @@ from klinetail.events import (
 )
 from klinetail.exchange.client import Connect, Manager, connector
 from klinetail.exchange.link import Link
+from klinetail.exchange.proxy import proxy_for
 from klinetail.exchange.rest import BinanceRest, Rest
 from klinetail.exchange.supervision import LIFETIME, backoff
 from klinetail.mailbox import Mailbox
@@ -68,6 +70,7 @@ _HERD: Final = 4
 _LOOK_UP: Final = 60.0
 _PARKED: Final = 4_096
 _PULSE: Final = 5.0
+_SKEW: Final = 1_000
 _RESYNC: Final = 1.0
 
 
@@ -94,6 +97,8 @@ class DataCollector:
         patience: with `follow=False`, seconds without an answer before giving up.
         keep: closed candles to keep a stream in `buffer`; 200,000 in all at most.
         route: which exchange.
+        proxy: the address of the proxy to it, instead of what HTTPS_PROXY, HTTP_PROXY,
+            ALL_PROXY and NO_PROXY say.
         rest: the REST side, instead of the route's.
         connect: the maker of connections, instead of the route's.
         monotonic: local seconds.
@@ -102,7 +107,7 @@ class DataCollector:
         lifetime: seconds after which a connection is renewed at the latest.
 
     Raises:
-        UsageError: a stream that cannot be, or none.
+        UsageError: a stream that cannot be, or none; a proxy that cannot be.
         TypeError: a coroutine function as a callback.
 
     Example::
@@ -127,6 +132,7 @@ class DataCollector:
         patience: float = math.inf,
         keep: int = 500,
         route: Route = LIVE,
+        proxy: str | None = None,
         rest: Rest | None = None,
         connect: Connect | None = None,
         monotonic: Callable[[], float] = time.monotonic,
@@ -147,8 +153,14 @@ class DataCollector:
         self._delivery = Delivery(on_candle_callback, on_event, monotonic)
         self._follow = follow
         self._patience = patience
-        self._rest = BinanceRest(route.rest_url) if rest is None else rest
-        self._connect = connector(route.ws_url) if connect is None else connect
+        if rest is None:
+            through = proxy_for(route.rest_url, proxy, os.environ)
+            rest = BinanceRest(route.rest_url, proxy=through)
+        if connect is None:
+            through = proxy_for(route.ws_url, proxy, os.environ)
+            connect = connector(route.ws_url, through)
+        self._rest = rest
+        self._connect = connect
         self._monotonic = monotonic
         self._slept = slept
         self._random = random
@@ -166,7 +178,7 @@ class DataCollector:
         self._clock = ExchangeClock()
         self._begun = False
         self._exchange_due = math.inf
-        self._parked: deque[Candle] = deque(maxlen=_PARKED)
+        self._parked: deque[tuple[Candle, float]] = deque(maxlen=_PARKED)
         self._resync_at = -math.inf
         self._banned_until = -math.inf
         self._answered_at = monotonic()
@@ -332,7 +344,7 @@ class DataCollector:
             raise BadMessage(f"a candle of {candle.stream}, which was not asked for")
         monotonic = self._now()
         if not self._clock.see(candle.event_time, monotonic):
-            self._parked.append(candle)
+            self._parked.append((candle, monotonic))
             if monotonic >= self._resync_at:
                 self._resync_at = math.inf
                 self._backfill.put(Urgency.TIME, 1, self._resync)
@@ -350,10 +362,14 @@ class DataCollector:
         self, stream: Stream, output: Sequence[Output]
     ) -> Sequence[Output]:
         """While a connection is renewed everything comes twice, by our own doing."""
-        (drop,) = output
-        bad = isinstance(drop, DropEvent) and drop.why is Drop.BAD
         link = self._link_of.get(stream)
-        return output if bad or link is None or not link.overlapping else ()
+        if link is None or not link.overlapping:
+            return output
+        return [
+            item
+            for item in output
+            if not isinstance(item, DropEvent) or item.why is Drop.BAD
+        ]
 
     def _resync(self) -> None:
         """Ask the exchange whether it really is as late as a frame says."""
@@ -363,8 +379,11 @@ class DataCollector:
             if not agreed:
                 return
             parked, self._parked = self._parked, deque(maxlen=_PARKED)
-            for candle in parked:
-                if self._clock.see(candle.event_time, self._now()):
+            now = self._now()
+            for candle, at in parked:
+                # A later answer cannot tell what time it was then.
+                fresh = now - at < _RESYNC
+                if fresh and candle.event_time <= self._clock.now(now) + _SKEW:
                     self._accept(candle)
                 else:
                     self._drop(f"{candle.stream}: an event time in the future")
