@@ -25,9 +25,13 @@ from klinetail.candle import Stream
 from klinetail.cli import complain
 from klinetail.cli.outlets import LineOutlet, TableOutlet
 from klinetail.cli.signals import Signals
+from klinetail.cli.words import proxy_lines
 from klinetail.collector import DataCollector
 from klinetail.errors import ExitCode, OutputError
 from klinetail.events import Event
+from klinetail.exchange.client import connector
+from klinetail.exchange.proxy import Proxy
+from klinetail.exchange.rest import BinanceRest
 from klinetail.formats import FORMATS
 from klinetail.mailbox import Latest, Mailbox, Pace
 from klinetail.notices import Notices, receipt
@@ -53,6 +57,8 @@ class Plan(NamedTuple):
 
     streams: list[Stream]
     route: Route
+    ws_proxy: Proxy | None
+    rest_proxy: Proxy | None
     source: str
     lines: int
     follow: bool
@@ -129,6 +135,8 @@ class Session:
             follow=plan.follow,
             patience=_ONE_SHOT,
             route=plan.route,
+            rest=BinanceRest(plan.route.rest_url, proxy=plan.rest_proxy),
+            connect=connector(plan.route.ws_url, plan.ws_proxy),
         )
         self._collector.ended.add_done_callback(signals.wake)
         if plan.output == "table":
@@ -172,6 +180,9 @@ class Session:
         """Run to the end; returns the exit code."""
         for thread in self._files:
             thread.start()
+        if not self._plan.quiet:
+            for line in proxy_lines(self._plan.ws_proxy, self._plan.rest_proxy):
+                self.say(line)
         self._collector.start()
         due = 0.0
         while not self._finished(now := time.monotonic()):

@@ -155,6 +155,16 @@ def watch(
             help="Another exchange's REST, with --ws-url.",
         ),
     ] = None,
+    proxy: Annotated[
+        str | None,
+        typer.Option(
+            "--proxy",
+            metavar="URL",
+            envvar="KLINETAIL_PROXY",
+            help="http://[USER:PASSWORD@]HOST:PORT, or https://; for WebSocket and "
+            "REST. Otherwise HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY tell.",
+        ),
+    ] = None,
     hold: Annotated[
         float,
         typer.Option(
@@ -205,9 +215,11 @@ def watch(
     klinetail watch btcusdt 1m --env sim
     """
     import math
+    import os
 
     from klinetail.cli.words import parse_streams, parse_zone
     from klinetail.errors import UsageError
+    from klinetail.exchange.proxy import proxy_for
     from klinetail.protocol import routes
 
     parsed = parse_streams(streams)
@@ -231,9 +243,12 @@ def watch(
         else:
             route = routes.LIVE if env is Env.LIVE else routes.TESTNET
             source = "binance live" if env is Env.LIVE else "binance testnet"
+        given = None if env is Env.SIM else proxy  # the sim is in this process
         plan = Plan(
             streams=parsed,
             route=route,
+            ws_proxy=proxy_for(route.ws_url, given, os.environ),
+            rest_proxy=proxy_for(route.rest_url, given, os.environ),
             source=source,
             lines=lines,
             follow=follow,

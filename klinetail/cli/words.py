@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from klinetail.candle import Interval, Stream
 from klinetail.errors import UsageError
+from klinetail.exchange.proxy import Proxy
 
 _INTERVAL: Final = re.compile(r"\d+[A-Za-z]").fullmatch
 
@@ -55,6 +56,14 @@ def _interval(name: str) -> Interval:
         alike = [name.lower(), *(other for other in alike if other != name.lower())]
     hint = f", did you mean {' or '.join(alike)}" if alike else ""
     raise UsageError(f"there is no interval {name!r}{hint}: {' '.join(Interval)}")
+
+
+def proxy_lines(ws: Proxy | None, rest: Proxy | None) -> list[str]:
+    """What to say about the proxies in use."""
+    if ws == rest:
+        return [] if ws is None else [f"through the proxy {ws}"]
+    sides = (("WebSocket", ws), ("REST", rest))
+    return [f"{side} through the proxy {proxy}" for side, proxy in sides if proxy]
 
 
 def parse_zone(name: str) -> tzinfo:

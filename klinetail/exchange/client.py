@@ -31,6 +31,7 @@ from klinetail.exchange.connector import (
     BinanceSocketManager,
     UMFuturesWebsocketClient,
 )
+from klinetail.exchange.proxy import Proxy, through
 from klinetail.exchange.transport import Deadline, dial, failure
 from klinetail.protocol.frames import Rejection, Reply
 from klinetail.protocol.rest import error_of, http_date
@@ -155,13 +156,19 @@ class SocketManager(BinanceSocketManager):  # type: ignore[misc]
     """The connector's thread around one connection."""
 
     def __init__(
-        self, stream_url: str, handlers: Handlers, deadline: Deadline, logger: object
+        self,
+        stream_url: str,
+        handlers: Handlers,
+        deadline: Deadline,
+        proxy: Proxy | None,
+        logger: object,
     ) -> None:
         self.candles = 0
         self.on_reply = handlers.on_reply
         self._on_exit = handlers.on_exit
         self._on_pong = handlers.on_pong
         self._deadline = deadline
+        self._proxy = proxy
         super().__init__(stream_url, on_message=handlers.on_message, logger=logger)
         self.daemon = True
         self.name = "klinetail-socket"
@@ -169,7 +176,7 @@ class SocketManager(BinanceSocketManager):  # type: ignore[misc]
     def create_ws_connection(self) -> None:
         """Connect before the deadline; errors as `connect`."""
         self.ws = _Socket()
-        sock = dial(self.stream_url, self._deadline)
+        sock = dial(self.stream_url, self._deadline, self._proxy)
         try:
             handshaking = _Handshaking(sock)
             self.ws.connect(self.stream_url, socket=handshaking, redirect_limit=0)
@@ -224,14 +231,19 @@ def _close_reason(payload: bytes) -> tuple[str, int | None]:
 class StreamClient(UMFuturesWebsocketClient):  # type: ignore[misc]
     """The connector's client over our `SocketManager`; opens in the constructor."""
 
-    def __init__(self, ws_url: str, handlers: Handlers, deadline: Deadline) -> None:
+    def __init__(
+        self, ws_url: str, handlers: Handlers, deadline: Deadline, proxy: Proxy | None
+    ) -> None:
         self._handlers = handlers
         self._deadline = deadline
+        self._proxy = proxy
         super().__init__(stream_url=ws_url)
 
     def _initialize_socket(self, stream_url: str, *args: object) -> SocketManager:
         logger = args[-2]
-        return SocketManager(stream_url, self._handlers, self._deadline, logger)
+        return SocketManager(
+            stream_url, self._handlers, self._deadline, self._proxy, logger
+        )
 
     @property
     def candles(self) -> int:
@@ -259,20 +271,20 @@ class StreamClient(UMFuturesWebsocketClient):  # type: ignore[misc]
         hang_up.cancel()
 
 
-def connector(ws_url: str) -> Connect:
-    """The maker of connections to one address."""
+def connector(ws_url: str, proxy: Proxy | None = None) -> Connect:
+    """The maker of connections to one address, through a proxy if one is given."""
+    where = f"cannot connect to {ws_url}{through(proxy)}"
 
     def connect(handlers: Handlers, deadline: Deadline) -> Connection:
-        where = f"cannot connect to {ws_url}"
         try:
-            return StreamClient(ws_url, handlers, deadline)
+            return StreamClient(ws_url, handlers, deadline, proxy)
         except WebSocketBadStatusException as error:
             raise _status_error(where, error) from error
         except WebSocketException as error:
             if str(error).startswith("Redirect") and not deadline.over:
                 raise Refused(f"{where}: a redirect is not followed") from error
             raise failure(error, deadline, where) from error
-        except Exception as error:  # OSError, ValueError, and what libraries think up
+        except Exception as error:  # ours, OSError, and what libraries think up
             raise failure(error, deadline, where) from error
 
     return connect

@@ -65,6 +65,8 @@ class Proxy:
         try:
             parts = urlsplit(url)
             host, port = parts.hostname or "", parts.port
+            user = unquote_to_bytes(parts.username or "")
+            password = unquote_to_bytes(parts.password or "")
         except ValueError:
             raise malformed from None
         secure = parts.scheme == "https"
@@ -72,10 +74,7 @@ class Proxy:
         known = parts.scheme in ("http", "https") and port != 0 and not rest
         if not known or not (_HOST(host) or _address(host)):
             raise malformed
-        credentials = None
-        if "@" in parts.netloc:
-            user, password = parts.username or "", parts.password or ""
-            credentials = unquote_to_bytes(user) + b":" + unquote_to_bytes(password)
+        credentials = b"%b:%b" % (user, password) if "@" in parts.netloc else None
         return cls(secure, host, port or (443 if secure else 80), credentials)
 
     def __str__(self) -> str:
@@ -92,9 +91,7 @@ class Proxy:
         return "\r\n".join([*lines, "", ""]).encode()
 
 
-def proxy_for(
-    url: str, given: str | None, environ: Mapping[str, str]
-) -> Proxy | None:
+def proxy_for(url: str, given: str | None, environ: Mapping[str, str]) -> Proxy | None:
     """The proxy to use for an address, or None for a direct connection.
 
     A given one is used for every address. Otherwise HTTPS_PROXY (for `https` and
@@ -155,6 +152,11 @@ def _covers(entry: str, host: str, port: int) -> bool:
     return name != "" and (host == name or host.endswith(f".{name}"))
 
 
+def through(proxy: Proxy | None) -> str:
+    """What to add where it is said what is connected to."""
+    return "" if proxy is None else f" through the proxy {proxy}"
+
+
 def refusal(answer: bytes) -> ExchangeError | None:
     """What a proxy's answer to CONNECT means, or None if it has connected."""
     status = _STATUS(answer)
@@ -164,7 +166,9 @@ def refusal(answer: bytes) -> ExchangeError | None:
     if 200 <= code < 300:
         return None
     if code == 407:
-        return Refused("the proxy does not accept this user name or password (HTTP 407)")
+        return Refused(
+            "the proxy does not accept this user name or password (HTTP 407)"
+        )
     if code == 403:
         return Refused("the proxy does not allow it (HTTP 403)")
     if 300 <= code < 400:

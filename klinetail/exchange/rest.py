@@ -20,8 +20,9 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from klinetail.candle import Candle, Stream
-from klinetail.errors import BadMessage, Unreachable
+from klinetail.errors import BadMessage, ExchangeError, Unreachable
 from klinetail.exchange.connector import UMFutures
+from klinetail.exchange.proxy import Proxy, through
 from klinetail.exchange.transport import Deadline, failure, reach, tls_context
 from klinetail.protocol.rest import (
     USED_WEIGHT,
@@ -83,7 +84,7 @@ class _Guarded:
     sock: Any
 
     def _new_conn(self) -> socket.socket:
-        return reach(self.host, self.port, _active.deadline)
+        return reach(self.host, self.port, _active.deadline, _active.proxy)
 
     def request(self, *args: Any, **kwargs: Any) -> Any:
         if self.sock is not None:
@@ -131,17 +132,19 @@ class _Api(UMFutures):  # type: ignore[misc]
     def __init__(
         self,
         base_url: str,
+        proxy: Proxy | None,
         patience: float,
         closed: threading.Event,
         on_used_weight: Callable[[int], None],
     ) -> None:
         super().__init__(base_url=base_url)
         self.on_used_weight = on_used_weight
+        self._proxy = proxy
         self._patience = patience
         self._closed = closed
         self.deadline: Deadline | None = None
         self.session = _Session()
-        self.session.trust_env = False  # neither ~/.netrc nor a proxy unasked
+        self.session.trust_env = False  # neither ~/.netrc nor proxies of its own
         self.session.headers = {
             "Accept-Encoding": "identity",
             "User-Agent": "klinetail",
@@ -163,9 +166,10 @@ class _Api(UMFutures):  # type: ignore[misc]
             ExchangeError: no answer in time, or one that is an error.
             BadMessage: an answer that is not JSON, or too large.
         """
-        where = f"cannot ask {self.base_url}{url_path}"
+        where = f"cannot ask {self.base_url}{url_path}{through(self._proxy)}"
         with Deadline(self._patience) as deadline:
             self.deadline = _active.deadline = deadline
+            _active.proxy = self._proxy
             if self._closed.is_set():  # now that a later `close` finds the deadline
                 raise Unreachable("the client is closed")
             try:
@@ -173,14 +177,14 @@ class _Api(UMFutures):  # type: ignore[misc]
                     http_method,
                     self.base_url + url_path,
                     params=self._prepare_params(payload or {}, special),
-                    timeout=self._patience,
+                    timeout=2 * self._patience,  # so that the deadline comes first
                     allow_redirects=False,
                     stream=True,
                 ) as response:
                     body = _body(response)
             except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
                 raise failure(_root(error), deadline, where) from error
-            except (OSError, ValueError) as error:
+            except (ExchangeError, OSError, ValueError) as error:
                 raise failure(error, deadline, where) from error
         if deadline.over:
             raise failure(TimeoutError(), deadline, where)
@@ -221,13 +225,13 @@ def _raise_for_status(response: requests.Response, body: bytes) -> None:
 def _root(error: BaseException) -> BaseException:
     """The error below the wrappers of requests and urllib3, whose words are long."""
     seen = error
-    while True:
-        inner = getattr(seen, "reason", None) or (seen.args[0] if seen.args else None)
-        if not isinstance(inner, BaseException):
-            inner = seen.__cause__
-        if not isinstance(inner, BaseException):
-            return seen
+    while isinstance(seen, requests.RequestException | urllib3.exceptions.HTTPError):
+        wrapped = (getattr(seen, "reason", None), *seen.args, seen.__cause__)
+        inner = next((one for one in wrapped if isinstance(one, BaseException)), None)
+        if inner is None:
+            break
         seen = inner
+    return seen
 
 
 class BinanceRest:
@@ -236,10 +240,14 @@ class BinanceRest:
     Args:
         rest_url: `https://fapi.binance.com` or another exchange that speaks its REST.
         patience: seconds that one request may take in all.
+        proxy: what to connect through.
     """
 
-    def __init__(self, rest_url: str, *, patience: float = PATIENCE) -> None:
+    def __init__(
+        self, rest_url: str, *, patience: float = PATIENCE, proxy: Proxy | None = None
+    ) -> None:
         self._rest_url = rest_url
+        self._proxy = proxy
         self._patience = patience
         self.used_weight: int | None = None
         self._local = threading.local()
@@ -250,7 +258,11 @@ class BinanceRest:
         api: _Api | None = getattr(self._local, "api", None)
         if api is None:
             api = self._local.api = _Api(
-                self._rest_url, self._patience, self._closed, self._note_weight
+                self._rest_url,
+                self._proxy,
+                self._patience,
+                self._closed,
+                self._note_weight,
             )
             self._apis.append(api)
         return api

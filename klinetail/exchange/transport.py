@@ -18,6 +18,8 @@ from urllib.parse import urlsplit
 import certifi
 
 from klinetail.errors import ExchangeError, Refused, Unreachable
+from klinetail.exchange.proxy import Proxy
+from klinetail.exchange.tunnel import plain_end, tunnel
 
 _Address = tuple[int, int, int, str, tuple[object, ...]]
 
@@ -115,18 +117,21 @@ def _shut(sock: socket.socket) -> None:
         sock.shutdown(socket.SHUT_RDWR)
 
 
-def dial(url: str, deadline: Deadline) -> socket.socket:
+def dial(url: str, deadline: Deadline, proxy: Proxy | None = None) -> socket.socket:
     """Connect to a `ws://` or `wss://` address, TLS verified, before the deadline.
 
     Raises:
         OSError: it did not work; `ssl.SSLCertVerificationError` if it must not.
+        ExchangeError: the proxy did not connect.
     """
     parts = urlsplit(url)
     secure = parts.scheme == "wss"
     host = parts.hostname or ""
-    sock = reach(host, parts.port or (443 if secure else 80), deadline)
-    if not secure:
-        return sock
+    sock = reach(host, parts.port or (443 if secure else 80), deadline, proxy)
+    return _secured(sock, host) if secure else sock
+
+
+def _secured(sock: socket.socket, host: str) -> ssl.SSLSocket:
     try:
         return tls_context().wrap_socket(sock, server_hostname=host)
     except BaseException:
@@ -134,12 +139,33 @@ def dial(url: str, deadline: Deadline) -> socket.socket:
         raise
 
 
-def reach(host: str, port: int, deadline: Deadline) -> socket.socket:
-    """A TCP connection, guarded by the deadline from its first packet on.
+def reach(
+    host: str, port: int, deadline: Deadline, proxy: Proxy | None = None
+) -> socket.socket:
+    """A connection without TLS, guarded by the deadline from its first packet on.
 
     Raises:
         OSError: there is none before the deadline.
+        ExchangeError: the proxy did not connect.
     """
+    if proxy is None:
+        return _reach(host, port, deadline)
+    request = proxy.request(host, port)
+    sock = _reach(proxy.host, proxy.port, deadline)
+    if proxy.secure:
+        try:
+            sock = plain_end(_secured(sock, proxy.host))
+        except ssl.SSLCertVerificationError as error:
+            raise Refused(f"the proxy's certificate is not valid: {error}") from error
+    try:
+        tunnel(sock, request)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def _reach(host: str, port: int, deadline: Deadline) -> socket.socket:
     addresses = _resolve(host, port, deadline)
     failure: OSError = OSError("no address")
     for family, kind, protocol, _, address in addresses:
@@ -211,6 +237,8 @@ def failure(error: BaseException, deadline: Deadline, where: str) -> ExchangeErr
         return Unreachable(f"{where}: no answer in {deadline.seconds:g} s")
     if deadline.aborted:
         return Unreachable(f"{where}: broken off")
+    if isinstance(error, ExchangeError):
+        return type(error)(f"{where}: {error}")
     seen: BaseException | None = error
     while seen is not None:
         if isinstance(seen, ssl.SSLCertVerificationError):

@@ -65,8 +65,10 @@ def _carry(tls: ssl.SSLSocket, far: socket.socket) -> None:
         up = down = b""
         while True:
             poll = select.poll()
-            poll.register(tls, _interest(into=down, out_of=up))
-            poll.register(far, _interest(into=up, out_of=down))
+            for sock, out, back in ((tls, up, down), (far, down, up)):
+                wanted = (0 if back else select.POLLIN) | (select.POLLOUT if out else 0)
+                if wanted:  # else a hang-up would be reported again and again
+                    poll.register(sock, wanted)
             poll.poll()
             if not down:
                 data = _received(tls)
@@ -80,10 +82,6 @@ def _carry(tls: ssl.SSLSocket, far: socket.socket) -> None:
                 up = data or b""
             down = down[_sent(far, down) :]
             up = up[_sent(tls, up) :]
-
-
-def _interest(*, into: bytes, out_of: bytes) -> int:
-    return (0 if into else select.POLLIN) | (select.POLLOUT if out_of else 0)
 
 
 def _received(sock: socket.socket) -> bytes | None:
