@@ -19,13 +19,15 @@ class ConnectProxy:
         login: the `user:password` that it wants, if any.
         tls: a server's context, to be spoken to over TLS.
         port: to listen on, if not a free one.
+        here: names that it knows and nobody else does: they are this machine's.
     """
 
-    def __init__(self, *, login=None, tls=None, port=0):
+    def __init__(self, *, login=None, tls=None, port=0, here=()):
         self.asked = queue.Queue()
         """Heads of requests, as text."""
         self._login = login
         self._tls = tls
+        self._here = here
         self._listener = socket.create_server(("127.0.0.1", port))
         self.port = self._listener.getsockname()[1]
         self._open = []
@@ -110,10 +112,9 @@ class ConnectProxy:
                 sock.sendall(b"HTTP/1.1 407 Who are you\r\nContent-Length: 0\r\n\r\n")
                 return
             host, _, port = target.rpartition(":")
+            host = "127.0.0.1" if host in self._here else host.strip("[]")
             try:
-                there = socket.create_connection(
-                    (host.strip("[]"), int(port)), PATIENCE
-                )
+                there = socket.create_connection((host, int(port)), PATIENCE)
             except OSError:
                 sock.sendall(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n")
                 return
