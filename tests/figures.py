@@ -1,0 +1,61 @@
+"""Measures one figure of `docs/reliability.md` and prints it as a line of JSON.
+
+    python tests/figures.py F6 [--quick] [--seed N]
+
+By hand, for the most part minutes long, and no test: pytest does not collect it.
+Everything happens on loopback. `--quick` only shows that the measuring works.
+
+    F6   network faults x {live, subscribing, backfill}: all candles, and how soon
+    F7   a silent line, a line without data, and no alarm on a thin stream
+    F12  SIGINT, SIGTERM, SIGHUP in each state of a run
+    F13  a reader that is too slow, within the limit and past it
+    F14  escape sequences from everywhere: none may come out
+    F16  a venue that refuses or hangs up: attempts in five minutes
+    F17  clocks that step, processes that stand still, machines that sleep
+"""
+
+import argparse
+import importlib
+import json
+import platform
+import sys
+import time
+from importlib.metadata import version
+from pathlib import Path
+
+FIGURES = {
+    "F6": "faults",
+    "F7": "silence",
+    "F12": "shutdown",
+    "F13": "slow",
+    "F14": "escapes",
+    "F16": "storm",
+    "F17": "clocks",
+}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("name", choices=FIGURES)
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--seed", type=int, default=7)
+    asked = parser.parse_args()
+    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+    module = importlib.import_module(f"tests.measured.{FIGURES[asked.name]}")
+    began = time.monotonic()
+    figures = module.measure(quick=asked.quick, seed=asked.seed)
+    about = {
+        "figure": asked.name,
+        "quick": asked.quick,
+        "seed": asked.seed,
+        "seconds": round(time.monotonic() - began, 1),
+        "python": platform.python_version(),
+        "klinetail": version("klinetail"),
+        "websocket-client": version("websocket-client"),
+        "websockets": version("websockets"),
+    }
+    print(json.dumps({**about, **figures}, ensure_ascii=True))
+
+
+if __name__ == "__main__":
+    main()
