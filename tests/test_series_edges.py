@@ -1,0 +1,743 @@
+"""Series at its edges: each wait, bound and comparison by the last millisecond."""
+
+from __future__ import annotations
+
+import math
+
+import msgspec
+
+from klinetail.candle import DAY, MINUTE, Candle, Interval, Source, Stream
+from klinetail.clock import Moment
+from klinetail.events import (
+    Drop,
+    DropEvent,
+    GapEvent,
+    PreviewEvent,
+    RevisionEvent,
+)
+from klinetail.series import (
+    ABSENT,
+    CONFIRM,
+    GRACE,
+    HELD,
+    NOTICE,
+    RETRY,
+    SETTLED,
+    Series,
+    Wish,
+)
+from tests.test_series import STREAM, T0, begun, candle, moment, row
+
+
+def test_how_long_it_waits_is_what_was_measured() -> None:
+    assert (GRACE, SETTLED, CONFIRM, ABSENT) == (3_000, 30_000, 20_000, 5_000)
+    assert (NOTICE, RETRY, HELD) == (1.0, (1.0, 30.0), 500)
+
+
+def test_unless_told_otherwise_it_looks_ahead_only() -> None:
+    series = Series(STREAM)
+    assert (series.started, series.closed.maxlen) == (False, 500)
+    series.begin(moment(T0 + 30_000))
+    assert (series.started, series.expected) == (True, T0)
+    series.accept(candle(T0 + 2 * MINUTE, 5), Moment(T0 + 3 * MINUTE + 500, 0.0))
+    series.fail("HTTP 503", Moment(T0 + 3 * MINUTE + 500, 0.0))
+    assert series.tick(Moment(T0 + 3 * MINUTE + 600, 29.9)) == []
+    assert series.tick(Moment(T0 + 3 * MINUTE + 600, 30.0)) != []
+
+
+def test_before_it_begins_it_awaits_nothing() -> None:
+    series = Series(STREAM)
+    now = moment(T0)
+    assert series.tick(now) == []
+    assert series.due(now) == series.exchange_due(now) == math.inf
+    assert series.overdue(now) is series.absent(now) is series.lacking is False
+    assert (series.unheard, series.heard, series.forming) == (0, 0, None)
+
+
+def test_due_counts_real_seconds_from_now() -> None:
+    series = begun()
+    assert series.due(Moment(T0 + 30_000, 1000.0)) == 1030.0
+    assert series.exchange_due(Moment(T0 + MINUTE, 0.0)) == math.inf
+    assert series.exchange_due(Moment(T0 + 2 * MINUTE, 0.0)) == math.inf
+    late = Moment(T0 + 10 * MINUTE, 1000.0)
+    series.tick(late)
+    assert series.due(late) == 1001.0
+
+
+def test_due_is_when_the_hold_ends_if_something_waits() -> None:
+    now = Moment(T0 + 31_000, 1000.0)
+    series = begun(lines=5, hold=20.0)
+    series.take_wish(now)
+    series.fail("HTTP 503", now, 60.0)
+    assert series.due(now) == 1060.0
+    series.accept(candle(T0 + MINUTE, 1, closed=False), now)
+    assert series.due(now) == 1020.0
+    assert series.tick(Moment(T0 + 31_000, 1019.9)) == []
+    (gap, preview) = series.tick(Moment(T0 + 31_000, 1020.0))
+    assert gap == GapEvent(STREAM, T0 - 5 * MINUTE, T0 + MINUTE, "HTTP 503")
+    assert preview == series.forming
+
+
+def test_what_is_on_its_way_is_not_due() -> None:
+    series = begun()
+    now = Moment(T0 + 4 * MINUTE, 1000.0)
+    series.accept(candle(T0 + 2 * MINUTE, 5), now)
+    assert series.due(now) <= 1000.0
+    series.take_wish(now)
+    assert series.tick(now) == []
+    assert series.due(now) > 1000.0
+
+
+def given_up(**options: object) -> tuple[Series, Moment]:
+    """A series three candles of which were given up, in the middle of the fifth."""
+    series = begun(hold=0.0, **options)
+    now = Moment(T0 + 4 * MINUTE, 1000.0)
+    series.accept(candle(T0 + 3 * MINUTE, 5), now)
+    series.take_wish(now)
+    series.fail("HTTP 503", now)
+    assert len(series.tick(now)) == 2
+    return series, now
+
+
+def test_a_gap_is_asked_for_every_thirty_seconds_or_as_the_exchange_asks() -> None:
+    series, now = given_up()
+    wish = Wish(T0, T0 + 3 * MINUTE, late=True)
+    assert series.due(now) < 1000.0
+    assert series.take_wish(now) == wish
+    assert series.due(now) == 1060.0, "it is on its way; the next close is due"
+    series.fail("HTTP 503", now)
+    assert series.due(now) == 1030.0
+    assert series.take_wish(Moment(now.exchange, 1029.9)) is None
+    assert series.take_wish(Moment(now.exchange, 1030.0)) == wish
+    series.fail("HTTP 429", now, 45.0)
+    assert series.take_wish(Moment(now.exchange, 1044.9)) is None
+    assert series.take_wish(Moment(now.exchange, 1045.0)) == wish
+    assert series.fill([], now, Moment(now.exchange, 1046.0)) == []
+    assert series.due(Moment(now.exchange, 1046.0)) == 1076.0
+
+
+def test_failing_gaps_do_not_slow_down_what_is_missing_now() -> None:
+    series, now = given_up()
+    for _ in range(3):
+        series.take_wish(Moment(now.exchange, math.inf))
+        series.fail("HTTP 503", now)
+    series.accept(candle(T0 + 5 * MINUTE, 5), moment(T0 + 6 * MINUTE + 500))
+    assert series.take_wish(Moment(now.exchange, 1000.9)) is None
+    now = Moment(now.exchange, 1001.0)
+    assert series.take_wish(now) == Wish(T0 + 4 * MINUTE, T0 + 5 * MINUTE)
+    series.fail("HTTP 503", now)
+    assert series.take_wish(Moment(now.exchange, 1001.9)) is None
+    assert series.take_wish(Moment(now.exchange, 1002.0)) is not None
+
+
+def test_a_gap_is_filled_piece_by_piece_and_not_beyond() -> None:
+    series, now = given_up()
+    at = Moment(now.exchange + SETTLED, 1001.0)
+    rows = [row(T0 + n * MINUTE, at.exchange) for n in range(5)]
+    series.take_wish(at)
+    (piece,) = series.fill(rows[:2], at, at)
+    assert piece == GapEvent(STREAM, T0, T0 + MINUTE, "HTTP 503", (rows[0],))
+    rest = Wish(T0 + MINUTE, T0 + 3 * MINUTE, late=True)
+    assert series.take_wish(at) == rest
+    assert series.fill([rows[2]], at, at) == [], "it does not begin where it must"
+    at = Moment(at.exchange, 1031.0)
+    assert series.take_wish(at) == rest
+    filled = GapEvent(STREAM, rest.start, rest.end, "HTTP 503", (rows[1], rows[2]))
+    assert series.fill(rows[1:], at, at) == [filled]
+    assert series.take_wish(at) is None
+    assert [one.open_time for one in series.closed] == [one.open_time for one in rows][
+        :4
+    ]
+
+
+def test_gaps_are_filled_oldest_first() -> None:
+    series, now = given_up()
+    later = Moment(now.exchange + 3 * MINUTE, 1001.0)
+    series.accept(candle(T0 + 6 * MINUTE, 5), later)
+    series.take_wish(later)
+    series.fail("HTTP 429", later)
+    assert len(series.tick(later)) == 2
+    rows = [row(T0 + n * MINUTE, later.exchange) for n in range(2)]
+    assert series.take_wish(later) == Wish(T0, T0 + 3 * MINUTE, late=True)
+    assert len(series.fill(rows, later, later)) == 1
+    wish = Wish(T0 + MINUTE, T0 + 3 * MINUTE, late=True)
+    assert series.take_wish(later) == wish
+    rows = [row(T0 + n * MINUTE, later.exchange) for n in (1, 2, 3)]
+    assert len(series.fill(rows, later, later)) == 1
+    wish = Wish(T0 + 4 * MINUTE, T0 + 6 * MINUTE, late=True)
+    assert series.take_wish(later) == wish
+
+
+def test_young_rows_fill_no_gap_before_they_are_confirmed() -> None:
+    series, now = given_up()
+    last = candle(T0 + 2 * MINUTE, 1, source=Source.REST)
+    close = last.close_time
+    series.take_wish(now)
+    rows = [row(T0, now.exchange), row(T0 + MINUTE, now.exchange), last]
+    asked = Moment(close + 9_000, 1000.0)
+    (piece,) = series.fill(rows, asked, asked)
+    assert piece.candles == tuple(rows[:2])
+    asked = Moment(close + 29_000, 1031.0)
+    series.take_wish(asked)
+    following = candle(T0 + 3 * MINUTE, 1, source=Source.REST)
+    (piece,) = series.fill([last, following], asked, asked)
+    assert piece.candles == (last,)
+    assert not series._seen
+
+
+def test_the_pause_between_failures_doubles_up_to_thirty_seconds() -> None:
+    series = begun(lines=1)
+    now = moment(T0 + 31_000)
+    pauses = []
+    for _ in range(20):
+        series.fail("HTTP 503", now)
+        pauses.append(series.due(now) - now.monotonic)
+    assert pauses == [1, 2, 4, 8, 16] + [30] * 15
+
+
+def test_a_success_ends_the_row_of_failures() -> None:
+    series = begun(lines=2, hold=30.0)
+    now = Moment(T0 + 31_000, 1000.0)
+    for _ in range(4):
+        series.take_wish(now)
+        series.fail("HTTP 503", now)
+    asked = Moment(T0 + 31_000, 1010.0)
+    assert series.take_wish(asked) is not None
+    rows = [row(T0 + n * MINUTE, asked.exchange) for n in (-2, -1)]
+    assert series.fill(rows, asked, asked) == rows[:1]
+    series.take_wish(asked)
+    series.fail("HTTP 503", asked)
+    assert series.take_wish(Moment(T0 + 31_000, 1010.9)) is None
+    assert series.take_wish(Moment(T0 + 31_000, 1011.0)) is not None
+    series.accept(candle(T0 + MINUTE, 1, closed=False), asked)
+    assert series.tick(Moment(T0 + 31_000, 1039.9)) == [], "the hold starts afresh"
+    assert series.tick(Moment(T0 + 31_000, 1040.0)) != []
+
+
+def test_a_hold_that_ended_starts_the_next_one_afresh() -> None:
+    series = begun(hold=5.0)
+    now = Moment(T0 + 4 * MINUTE, 1000.0)
+    series.accept(candle(T0 + MINUTE, 5), now)
+    for _ in range(4):
+        series.fail("HTTP 503", now)
+    assert len(series.tick(Moment(now.exchange, 1005.0))) == 2
+    series.accept(candle(T0 + 3 * MINUTE, 5), now)
+    series.take_wish(Moment(now.exchange, 1008.0))
+    series.fail("HTTP 418", Moment(now.exchange, 1008.0))
+    assert series.take_wish(Moment(now.exchange, 1009.0)) is not None
+    assert series.tick(Moment(now.exchange, 1012.9)) == []
+    (gap, *_) = series.tick(Moment(now.exchange, 1013.0))
+    assert gap.reason == "HTTP 418"
+
+
+def test_only_what_is_overdue_by_the_grace_is_fetched() -> None:
+    series = begun()
+    series.tick(Moment(T0 + MINUTE, 100.0))
+    at = Moment(T0 + 2 * MINUTE + GRACE - 1, 160.0)
+    series.tick(at)
+    assert series.take_wish(at) == Wish(T0, T0 + MINUTE)
+
+
+def test_it_is_overdue_by_both_clocks_or_not() -> None:
+    series = begun()
+    end = T0 + MINUTE
+    series.tick(Moment(end, 100.0))
+    assert series.overdue(Moment(end + GRACE - 1, 110.0)) is False
+    assert series.overdue(Moment(end + GRACE, 100.9)) is False
+    assert series.overdue(Moment(end + GRACE, 101.0)) is True
+    series.grace = 10_000
+    assert series.overdue(Moment(end + 9_999, 110.0)) is False
+    assert series.overdue(Moment(end + 10_000, 110.0)) is True
+    series.accept(candle(T0, 3), Moment(end + 10_000, 110.0))
+    assert series.grace == GRACE
+    assert series.overdue(Moment(end + 10_000, 110.0)) is False
+
+
+def test_an_ended_series_awaits_nothing() -> None:
+    series = begun(lines=3)
+    now = moment(T0 + 3 * MINUTE)
+    series.tick(now)
+    later = moment(T0 + 4 * MINUTE)
+    assert series.lacking
+    assert series.overdue(later)
+    assert not series.started
+    series.end()
+    assert series.ended is series.started is True
+    rows = [row(T0 + n * MINUTE, later.exchange) for n in (-3, -2)]
+    assert series.fill(rows, later, later) == rows[:1]
+    assert series.started
+    assert series.overdue(later) is series.lacking is False
+    assert series.take_wish(later) is None
+    assert series.due(later) == series.exchange_due(later) == math.inf
+
+
+def nothing_comes(**options: object) -> Series:
+    """A series of which REST has no row half a minute after its close."""
+    series = begun(**options)
+    series.tick(moment(T0 + MINUTE))
+    asked = moment(T0 + MINUTE - 1 + SETTLED)
+    series.tick(asked)
+    assert series.take_wish(asked) == Wish(T0, T0 + MINUTE)
+    assert series.fill([], asked, asked) == []
+    return series
+
+
+def test_absent_is_what_neither_line_nor_rest_knows_for_two_intervals() -> None:
+    series = nothing_comes()
+    assert series.absent(moment(T0 + 3 * MINUTE - 1)) is False
+    assert series.absent(moment(T0 + 3 * MINUTE)) is True
+    series.accept(candle(T0, 1, closed=False), moment(T0 + 2 * MINUTE))
+    assert series.absent(moment(T0 + 3 * MINUTE)) is True, "only the awaited one came"
+    series.accept(candle(T0 + MINUTE, 1, closed=False), moment(T0 + 2 * MINUTE))
+    assert series.absent(moment(T0 + 3 * MINUTE)) is False
+    series = nothing_comes()
+    series.end()
+    assert series.absent(moment(T0 + 3 * MINUTE)) is False
+
+
+def test_a_rest_that_fails_or_recovers_makes_nothing_absent() -> None:
+    series = nothing_comes()
+    series.fail("HTTP 503", moment(T0 + 2 * MINUTE))
+    assert series.absent(moment(T0 + 9 * MINUTE)) is False
+    series = nothing_comes()
+    at = moment(T0 + 3 * MINUTE)
+    series.take_wish(at)
+    rows = [row(T0, at.exchange), row(T0 + MINUTE, at.exchange)]
+    assert series.fill(rows, at, at) != []
+    assert series.absent(moment(T0 + 9 * MINUTE)) is False
+
+
+def test_an_old_row_that_is_missing_is_a_failure_and_a_young_one_is_not() -> None:
+    series = nothing_comes(hold=0.0)
+    at = moment(T0 + 2 * MINUTE)
+    forming = candle(T0 + MINUTE, 1, closed=False)
+    series.accept(forming, at)
+    (gap, _) = series.tick(at)
+    assert gap.reason == "the exchange has no such candle"
+    series = begun(hold=0.0)
+    series.accept(forming, at)
+    asked = moment(T0 + MINUTE - 2 + SETTLED)
+    series.resume(asked)
+    series.take_wish(asked)
+    series.fill([], asked, asked)
+    assert series.tick(asked) == []
+    assert series.exchange_due(asked) == asked.exchange + ABSENT
+
+
+def test_a_young_row_is_asked_for_again_when_that_can_tell() -> None:
+    end = T0 + MINUTE
+    for age, again in ((1, CONFIRM + 1), (9_000, 29_000), (12_000, SETTLED)):
+        series = Series(STREAM)
+        series.begin(moment(T0))
+        asked = moment(end - 1 + age)
+        series.resume(moment(end))
+        assert series.take_wish(asked) == Wish(T0, end)
+        last = candle(T0, 1, source=Source.REST)
+        late = Moment(asked.exchange + 700, asked.monotonic + 0.5)
+        assert series.fill([last], asked, late) == []
+        assert series.exchange_due(asked) == end - 1 + again
+        early = Moment(end + 10 * MINUTE, late.monotonic + 0.9)
+        assert series.take_wish(early) is None
+        assert series.take_wish(Moment(end - 1 + again, late.monotonic + 1.0))
+
+
+def test_a_row_is_old_enough_thirty_seconds_after_its_close() -> None:
+    rows = [row(T0, T0 + MINUTE), row(T0 + MINUTE, T0 + MINUTE)]
+    for age, believed in ((SETTLED - 1, False), (SETTLED, True)):
+        series = begun()
+        series.resume(moment(T0 + MINUTE))
+        asked = moment(rows[0].close_time + age)
+        series.take_wish(asked)
+        assert bool(series.fill(rows, asked, asked)) is believed
+
+
+def test_two_answers_confirm_a_row_only_if_both_clocks_and_all_values_agree() -> None:
+    end = T0 + MINUTE
+    last, next_ = candle(T0, 2, source=Source.REST), row(end, end)
+    seen = Moment(end + 1_000, 1000.0)
+    again = Moment(end + 1_000 + CONFIRM, 1001.0)
+    dearer = msgspec.structs.replace(last, high_text="103")
+    more = msgspec.structs.replace(last, count=3)
+    for rows, asked, believed in (
+        ([last, next_], again, True),
+        ([last], again, False),
+        ([dearer, next_], again, False),
+        ([more, next_], again, False),
+        ([last, next_], again._replace(exchange=again.exchange - 1), False),
+        ([last, next_], again._replace(monotonic=1000.9), False),
+        ([last], Moment(end - 1 + SETTLED, 1001.0), True),
+        ([last], Moment(end - 2 + SETTLED, 1001.0), False),
+    ):
+        series = begun()
+        series.resume(moment(end))
+        assert series.fill([last, next_], seen, seen) == []
+        assert series.fill(rows, asked, asked) == ([last] if believed else [])
+
+
+def test_a_row_of_a_minute_that_is_not_over_is_nothing() -> None:
+    series = begun()
+    asked = moment(T0 + MINUTE - 1)
+    series.accept(candle(T0 + MINUTE, 1, closed=False), asked)
+    series.resume(moment(T0 + MINUTE))
+    forming = candle(T0, 1, source=Source.REST)
+    assert series.fill([forming], asked, asked) == []
+    assert not series._seen
+
+
+def mute(up_at: int, *, count: int = 2, heard: bool = False) -> Series:
+    """A series whose first candle came by REST, the line being up since `up_at`."""
+    series = Series(STREAM)
+    series.begin(moment(T0))
+    series.resume(moment(up_at))
+    if heard:
+        series.accept(candle(T0, 1, closed=False), moment(T0 + 100))
+    give_row(series, T0, count)
+    return series
+
+
+def give_row(series: Series, open_time: int, count: int) -> None:
+    asked = moment(open_time + MINUTE + SETTLED)
+    series.tick(moment(open_time + MINUTE))
+    series.tick(asked)
+    series.take_wish(asked)
+    rows = [
+        candle(open_time, count, source=Source.REST),
+        candle(open_time + MINUTE, 0, source=Source.REST),
+    ]
+    assert series.fill(rows, asked, asked) == rows[:1]
+
+
+def test_candles_with_trades_that_a_line_did_not_bring_are_counted() -> None:
+    series = mute(T0)
+    assert series.unheard == 1
+    give_row(series, T0 + MINUTE, 1)
+    assert series.unheard == 2
+    give_row(series, T0 + 2 * MINUTE, 0)
+    assert series.unheard == 2, "without a trade there is no frame"
+    series.lose()
+    give_row(series, T0 + 3 * MINUTE, 1)
+    assert series.unheard == 2, "the line was down"
+    frame = candle(T0 + 4 * MINUTE, 1, closed=False)
+    series.accept(frame, moment(T0 + 4 * MINUTE + 100))
+    assert (series.unheard, series.heard) == (0, T0 + 4 * MINUTE)
+    series.accept(candle(T0 + 3 * MINUTE, 1), moment(T0 + 4 * MINUTE + 500))
+    assert series.heard == T0 + 4 * MINUTE
+
+
+def test_what_a_line_need_not_have_brought_is_not_counted() -> None:
+    assert mute(T0 + 1).unheard == 0
+    assert mute(T0, count=0).unheard == 0
+    assert mute(T0, heard=True).unheard == 0
+
+
+def test_a_frame_may_open_one_interval_ahead() -> None:
+    series = begun()
+    ahead = candle(T0 + MINUTE, 0, closed=False, event_time=T0 + MINUTE)
+    assert series.accept(ahead, moment(T0)) == [PreviewEvent(ahead)]
+    ahead = candle(T0 + 2 * MINUTE, 1, closed=False)
+    reason = f"btcusdt@1m: {T0 + 2 * MINUTE} opens in the future"
+    dropped = DropEvent(Drop.BAD, STREAM, reason)
+    assert series.accept(ahead, moment(T0 + MINUTE - 1)) == [dropped]
+
+
+def test_of_months_it_may_open_31_days_ahead() -> None:
+    stream = Stream("BTCUSDT", Interval.MO1)
+    series = Series(stream)
+    month = Interval.MO1.shift(Interval.MO1.floor(T0), 2)
+    now = moment(month - 31 * DAY)
+    series.begin(now)
+    ahead = candle(month, 1, closed=False, stream=stream)
+    (dropped,) = series.accept(ahead, moment(now.exchange - 1))
+    assert dropped.why is Drop.BAD
+    assert series.accept(ahead, now) == [PreviewEvent(ahead)]
+
+
+def test_a_close_at_its_own_last_millisecond_is_too_early() -> None:
+    series = begun()
+    now = moment(T0 + MINUTE)
+    early = candle(T0, 1, event_time=T0 + MINUTE - 1)
+    reason = f"btcusdt@1m: {T0} closed before its end"
+    assert series.accept(early, now) == [DropEvent(Drop.BAD, STREAM, reason)]
+    close = candle(T0, 1, event_time=T0 + MINUTE)
+    assert series.accept(close, now) == [close]
+
+
+def three_closed(keep: int = 500) -> tuple[Series, list[Candle], Moment]:
+    series = begun(keep=keep)
+    now = moment(T0 + 4 * MINUTE)
+    closes = [candle(T0 + n * MINUTE, 3) for n in range(3)]
+    for close in closes:
+        assert series.accept(close, now) == [close]
+    return series, closes, now
+
+
+def test_a_revision_of_any_kept_candle_is_told_and_kept() -> None:
+    for at in range(3):
+        series, closes, now = three_closed()
+        revised = candle(T0 + at * MINUTE, 4)
+        revision = RevisionEvent(closes[at], revised)
+        assert series.accept(revised, now) == [revision]
+        closes[at] = revised
+        assert list(series.closed) == closes
+
+
+def test_of_what_is_not_kept_any_more_all_is_a_duplicate() -> None:
+    series, _, now = three_closed(keep=1)
+    revised = candle(T0 + MINUTE, 4)
+    assert series.accept(revised, now) == [DropEvent(Drop.DUPLICATE, STREAM)]
+
+
+def test_a_forming_frame_of_a_delivered_or_held_candle_is_stale() -> None:
+    series, _, now = three_closed()
+    stale = [DropEvent(Drop.STALE, STREAM)]
+    assert series.accept(candle(T0, 1, closed=False), now) == stale
+    held = candle(T0 + 4 * MINUTE, 3)
+    assert series.accept(held, now) == []
+    forming = candle(T0 + 4 * MINUTE, 9, closed=False, event_time=held.event_time)
+    assert series.accept(forming, now) == stale
+    assert series.accept(held, now) == [DropEvent(Drop.DUPLICATE, STREAM)]
+
+
+def test_a_closed_candle_is_not_forming_any_more() -> None:
+    series = begun()
+    now = moment(T0 + MINUTE + 500)
+    forming = candle(T0, 1, closed=False)
+    series.accept(forming, now)
+    assert series.forming == forming
+    series.accept(candle(T0, 2), now)
+    assert series.forming is None
+
+
+def test_what_was_held_is_missing_no_more() -> None:
+    series = begun()
+    now = moment(T0 + 2 * MINUTE + 500)
+    later = candle(T0 + MINUTE, 2)
+    series.accept(later, now)
+    assert series.lacking
+    close = candle(T0, 2, event_time=later.event_time)
+    assert series.accept(close, now) == [close, later]
+    assert not series.lacking
+
+
+def test_two_answers_that_disagree_about_the_listing_settle_nothing() -> None:
+    series = begun(lines=10)
+    rows = {n: row(T0 + n * MINUTE, T0 + 40_000) for n in range(-9, 1)}
+    at = 41_000
+    for first in (-3, -5, -3):
+        now = moment(T0 + at)
+        assert series.take_wish(now) is not None
+        answer = [rows[n] for n in range(first, 1)]
+        assert series.fill(answer, now, now) == []
+        at += 6_000
+    now = moment(T0 + at)
+    series.take_wish(now)
+    assert len(series.fill([rows[n] for n in range(-3, 1)], now, now)) == 3
+    assert series.accept(candle(T0 - 4 * MINUTE, 1), now) == []
+
+
+def test_a_row_that_begins_late_is_no_listing_once_history_has_begun() -> None:
+    series = begun(lines=3)
+    rows = [row(T0 + n * MINUTE, T0 + 40_000) for n in (-3, -2, -1, 0)]
+    now = moment(T0 + 31_000)
+    series.take_wish(now)
+    assert series.fill(rows[:2], now, now) == rows[:1]
+    for second in (41, 51):
+        now = moment(T0 + second * 1000)
+        series.take_wish(now)
+        assert series.fill(rows[2:], now, now) == []
+    assert series.expected == T0 - 2 * MINUTE
+
+
+D3 = Stream("BTCUSDT", Interval.D3)
+
+
+def three_days(lines: int = 0) -> tuple[Series, int, Moment]:
+    """A series of 3d candles, one of which opens a day after the guess."""
+    opens = Interval.D3.floor(T0) - 2 * DAY
+    now = moment(opens + DAY)
+    series = Series(D3, lines=lines)
+    series.begin(now)
+    return series, opens, now
+
+
+def test_three_days_are_anchored_by_a_frame_as_well() -> None:
+    series, opens, now = three_days()
+    assert (series.expected, series.lacking, series.started) == (0, True, False)
+    assert series.tick(now) == []
+    series.resume(now)
+    assert series.lacking
+    forming = candle(opens, 1, closed=False, stream=D3)
+    assert series.accept(forming, now) == [forming]
+    assert (series.expected, series.started, series.lacking) == (opens, True, False)
+    later = moment(opens + 6 * DAY)
+    assert series.overdue(later) is False, "it takes notice first"
+    series.resume(later)
+    assert series.take_wish(later) == Wish(opens, opens + 6 * DAY)
+
+
+def test_overdue_three_days_are_fetched_by_their_anchor() -> None:
+    series, opens, now = three_days()
+    series.accept(candle(opens, 1, closed=False, stream=D3), now)
+    series.tick(moment(opens + 3 * DAY))
+    later = moment(opens + 6 * DAY + GRACE)
+    series.tick(later)
+    assert series.take_wish(later) == Wish(opens, opens + 6 * DAY)
+
+
+def test_of_three_days_one_more_is_asked_for_and_a_lack_is_a_failure() -> None:
+    series, _, now = three_days(lines=2)
+    guess = Interval.D3.floor(now.exchange)
+    wish = Wish(guess - 9 * DAY, guess + 3 * DAY)
+    assert series.take_wish(now) == wish
+    assert series.fill([], now, now) == []
+    assert series.due(now) == now.monotonic + 1.0
+    assert series.take_wish(Moment(now.exchange, now.monotonic + 0.9)) is None
+    assert series.take_wish(Moment(now.exchange, now.monotonic + 1.0)) == wish
+    assert series.absent(moment(now.exchange + 30 * DAY)) is False
+
+
+def test_three_days_are_anchored_by_a_single_row() -> None:
+    series, opens, now = three_days(lines=1)
+    series.take_wish(now)
+    last = candle(opens - 3 * DAY, 1, source=Source.REST, stream=D3)
+    assert series.fill([last], now, now) == []
+    assert series.expected == last.open_time
+
+
+def test_a_newer_forming_frame_follows_an_older_one() -> None:
+    series = begun()
+    now = moment(T0 + 40_000)
+    for count in (1, 2, 3):
+        forming = candle(T0, count, closed=False)
+        assert series.accept(forming, now) == [forming]
+
+
+def test_the_forming_candle_itself_waits_for_nothing() -> None:
+    series = begun(lines=0, hold=5.0)
+    series.accept(candle(T0, 1, closed=False), moment(T0 + 40_000))
+    now = Moment(T0 + MINUTE, 1000.0)
+    series.resume(now)
+    series.take_wish(now)
+    series.fail("HTTP 503", now, 60.0)
+    assert series.due(now) == 1060.0
+    assert series.tick(Moment(T0 + MINUTE, 1005.0)) == []
+
+
+def test_the_next_page_is_asked_for_at_once() -> None:
+    series = begun(lines=3)
+    now = moment(T0 + 31_000)
+    series.take_wish(now)
+    rows = [row(T0 + n * MINUTE, now.exchange) for n in (-3, -2)]
+    assert series.fill(rows, now, now) == rows[:1]
+    assert series.take_wish(now) == Wish(T0 - 2 * MINUTE, T0)
+
+
+def test_an_answer_that_came_too_late_delays_nothing() -> None:
+    series = begun()
+    now = moment(T0 + MINUTE + 1_000)
+    series.resume(now)
+    assert series.take_wish(now) is not None
+    close = candle(T0, 3)
+    assert series.accept(close, now) == [close]
+    assert series.fill([row(T0, now.exchange)], now, now) == []
+    series.resume(moment(T0 + 2 * MINUTE))
+    assert series.take_wish(Moment(T0 + 2 * MINUTE, now.monotonic)) is not None
+    series = begun()
+    series.resume(now)
+    assert series.take_wish(now) is not None
+    series.accept(close, now)
+    assert series.fill([row(T0, now.exchange)], now, now) == []
+    held = candle(T0 + 2 * MINUTE, 3)
+    series.accept(held, moment(T0 + 2 * MINUTE))
+    assert series.take_wish(now) is not None
+
+
+def test_the_answer_about_a_gap_does_not_delay_what_is_missing_now() -> None:
+    series, now = given_up()
+    assert series.take_wish(now) is not None
+    series.accept(candle(T0 + 5 * MINUTE, 5), now)
+    assert series.fill([], now, now) == []
+    assert series.take_wish(Moment(now.exchange, 1000.9)) is None
+    wish = Wish(T0 + 4 * MINUTE, T0 + 5 * MINUTE)
+    assert series.take_wish(Moment(now.exchange, 1001.0)) == wish
+
+
+def test_behind_a_gap_the_next_hole_is_asked_for_without_a_pause() -> None:
+    series = begun(hold=0.0)
+    now = Moment(T0 + 4 * MINUTE, 1000.0)
+    for n in (1, 3):
+        series.accept(candle(T0 + n * MINUTE, 5), now)
+    assert series.take_wish(now) == Wish(T0, T0 + MINUTE)
+    assert series.fill([], now, now) == []
+    assert len(series.tick(now)) == 2
+    wish = Wish(T0 + 2 * MINUTE, T0 + 3 * MINUTE)
+    assert series.take_wish(Moment(now.exchange, 1001.0)) == wish
+
+
+def test_a_row_missing_after_a_late_listing_is_asked_for_in_five_seconds() -> None:
+    series = begun(lines=3)
+    now = moment(T0 + 31_000)
+    rows = [row(T0 + n * MINUTE, now.exchange) for n in (-3, -2, -1, 0)]
+    assert series.take_wish(now) is not None
+    assert series.fill(rows[1:], now, now) == []
+    close = candle(T0 - 3 * MINUTE, 3)
+    assert series.accept(close, now) == [close]
+    now = moment(T0 + 41_000)
+    assert series.take_wish(now) is not None
+    assert series.fill(rows[2:], now, now) == []
+    assert series.exchange_due(now) == now.exchange + ABSENT
+
+
+def test_later_rows_do_not_stand_in_for_the_one_that_is_missing() -> None:
+    series = begun(hold=0.0)
+    now = moment(T0 + 3 * MINUTE)
+    held = candle(T0 + 2 * MINUTE, 3)
+    series.accept(held, now)
+    series.take_wish(now)
+    assert series.fill([row(T0 + MINUTE, now.exchange)], now, now) == []
+    reason = "the exchange has no such candle"
+    gap = GapEvent(STREAM, T0, T0 + 2 * MINUTE, reason)
+    assert series.tick(now) == [gap, held]
+
+
+def test_a_gap_ends_where_the_first_of_what_waits_begins() -> None:
+    series = begun(hold=0.0)
+    now = moment(T0 + 6 * MINUTE)
+    series.accept(candle(T0, 1, closed=False), now)
+    held = [candle(T0 + n * MINUTE, 3) for n in (3, 4)]
+    for one in held:
+        series.accept(one, now)
+    series.accept(candle(T0 + 6 * MINUTE, 1, closed=False), now)
+    series.take_wish(now)
+    series.fail("HTTP 503", now)
+    gap = GapEvent(STREAM, T0, T0 + 3 * MINUTE, "HTTP 503")
+    assert series.tick(now) == [gap, *held]
+
+
+def test_behind_a_gap_failures_and_hold_start_afresh() -> None:
+    series = begun(hold=5.0)
+    now = Moment(T0 + 3 * MINUTE, 1000.0)
+    series.accept(candle(T0 + MINUTE, 1, closed=False), now)
+    series.resume(now)
+    for _ in range(4):
+        series.fail("HTTP 503", now)
+    assert len(series.tick(Moment(now.exchange, 1005.0))) == 2
+    series.accept(candle(T0 + 2 * MINUTE, 1, closed=False), now)
+    now = Moment(now.exchange, 1020.0)
+    assert series.take_wish(now) == Wish(T0 + MINUTE, T0 + 3 * MINUTE)
+    series.fail("HTTP 503", now)
+    assert series.tick(now) == []
+    assert series.take_wish(Moment(now.exchange, 1020.9)) is None
+    assert series.take_wish(Moment(now.exchange, 1021.0)) is not None
+
+
+def test_what_was_seen_of_a_delivered_candle_is_forgotten() -> None:
+    series = begun()
+    asked = moment(T0 + MINUTE + 4_000)
+    series.resume(asked)
+    series.take_wish(asked)
+    rows = [candle(T0, 1, source=Source.REST), row(T0 + MINUTE, T0 + MINUTE)]
+    assert series.fill(rows, asked, asked) == []
+    assert series._seen
+    series.accept(candle(T0, 2, event_time=T0 + MINUTE + 5_000), asked)
+    assert not series._seen
