@@ -12,6 +12,11 @@ AHEAD: Final = 60_000
 `/fapi/v1/time` agrees: one broken frame must not age every candle."""
 
 
+FAST: Final = 3.0
+"""An exchange whose clock twice ran this much faster than ours is one of our own,
+speeded up; between two answers it is taken to go on like that."""
+
+
 class Moment(NamedTuple):
     """One moment on both clocks."""
 
@@ -19,6 +24,13 @@ class Moment(NamedTuple):
     """Exchange time, ms since the epoch. It decides about candles."""
     monotonic: float
     """Local seconds. They measure waiting, and nothing else."""
+    ahead: int = 0
+    """How far (ms) event times put `exchange` ahead of what `/time` confirms."""
+
+    @property
+    def confirmed(self) -> int:
+        """Exchange time by `/time` alone, ms. It decides what is final."""
+        return self.exchange - self.ahead
 
 
 class ExchangeClock:
@@ -28,6 +40,8 @@ class ExchangeClock:
     def __init__(self) -> None:
         self._server_time: int | None = None
         self._read_at = 0.0
+        self._pace = 1.0
+        self._measured = 1.0
         self._event_time = 0
 
     def sync(self, server_time: int, now: float) -> None:
@@ -38,6 +52,12 @@ class ExchangeClock:
             now: monotonic seconds when the answer was there, so that the clock
                 is late by the way back rather than early.
         """
+        if self._server_time is not None and now > self._read_at:
+            pace = (server_time - self._server_time) / 1000 / (now - self._read_at)
+            # Once is not enough: after a suspended laptop it looks the same.
+            steady = abs(pace - self._measured) <= pace / 4
+            self._pace = pace if steady and pace >= FAST else 1.0
+            self._measured = pace
         self._server_time = server_time
         self._read_at = now
 
@@ -45,7 +65,7 @@ class ExchangeClock:
         """Take in a frame's event time (ms); False if it is too far ahead."""
         if event_time <= self._event_time:
             return True
-        if event_time > self.now(now) + AHEAD:
+        if event_time > self.moment(now).confirmed + AHEAD:
             return False
         self._event_time = event_time
         return True
@@ -62,5 +82,7 @@ class ExchangeClock:
         """Both clocks at monotonic `now` seconds; errors as `now`."""
         if self._server_time is None:
             raise RuntimeError("the exchange's time was never read")
-        passed = self._server_time + int((now - self._read_at) * 1000)
-        return Moment(max(passed, self._event_time), now)
+        waited = (now - self._read_at) * 1000 * self._pace
+        passed = self._server_time + int(waited)
+        exchange = max(passed, self._event_time)
+        return Moment(exchange, now, exchange - passed)

@@ -41,10 +41,9 @@ class Notices:
                 return [f"gap filled: {stream} {_range(start, end)} (not in order)"]
             case GapEvent(stream, start, end, reason):
                 return [f"gap: {stream} {_range(start, end)} is missing: {reason}"]
-            case RevisionEvent(delivered, revised):
+            case RevisionEvent(delivered):
                 when = utc(delivered.open_time)
-                change = f"{delivered.close_text} is now {revised.close_text}"
-                return [f"revised: {delivered.stream} {when}: close {change}"]
+                return [f"revised: {delivered.stream} {when}: {_change(event)}"]
             case EndedEvent(stream, status):
                 return [f"ended: {stream} is not traded any more ({status})"]
             case DropEvent():
@@ -70,26 +69,35 @@ class Notices:
                 return [f"{event.reason}; {tries}, and on until it works"]
         elif event.state in (LinkState.LIVE, LinkState.IDLE) and name in self._down:
             self._down.discard(name)
-            return ["connected again"]
+            return ["REST answers again" if name == "rest" else "connected again"]
         elif self._verbose:
             return [f"{name}: {event.state}"]
         return []
 
 
-def receipt(stats: Stats, files: Sequence[tuple[str, int]], source: str) -> str:
+def receipt(
+    stats: Stats,
+    files: Sequence[tuple[str, int]],
+    source: str,
+    *,
+    awaited: int = 0,
+) -> str:
     """The last line: what was delivered, and what was not.
 
     Args:
         stats: the run's figures.
         files: path and candles written, of each recording.
         source: where the candles came from.
+        awaited: streams whose next candles were being fetched at the end.
     """
     candles = _plural(stats.closed, "candle")
     if stats.by_rest:
         candles += f" ({stats.by_rest:,} by REST)"
     parts = [candles, _plural(stats.gaps, "gap")]
     if stats.gaps:
-        parts[-1] += f" ({stats.gaps_filled:,} filled late)"
+        parts[-1] += f" ({_plural(stats.missing, 'candle')} still missing)"
+    if awaited:
+        parts.append(f"{_plural(awaited, 'stream')} waiting for a fetch")
     parts.append(f"{_plural(stats.dropped[Drop.DUPLICATE], 'duplicate')} dropped")
     if bad := stats.dropped[Drop.BAD]:
         parts.append(f"{_plural(bad, 'bad message')} dropped")
@@ -105,6 +113,17 @@ def receipt(stats: Stats, files: Sequence[tuple[str, int]], source: str) -> str:
 def utc(time: int) -> str:
     """A time in ms as text for people, UTC."""
     return datetime.fromtimestamp(time / 1000, UTC).strftime("%Y-%m-%d %H:%MZ")
+
+
+def _change(event: RevisionEvent) -> str:
+    names = ("open", "high", "low", "close", "volume", "quote_volume", "count")
+    changes = [
+        f"{name} {old} is now {new}"
+        for name in names
+        if (old := getattr(event.delivered, name))
+        != (new := getattr(event.revised, name))
+    ]
+    return ", ".join(changes) or "the takers' volumes"
 
 
 def _range(start: int, end: int) -> str:

@@ -42,6 +42,9 @@ ABSENT: Final = 5_000
 RETRY: Final = (1.0, 30.0)
 """Real seconds before a failed fetch is tried again: first, and at most."""
 
+FOUNDED: Final = 1_483_228_800_000
+"""2017-01-01: no candle of the exchange is older."""
+
 HELD: Final = 500
 """Closed candles kept while an earlier one is missing; the rest is fetched again."""
 
@@ -135,7 +138,7 @@ class Series:
         self._anchor = anchor
         current = interval.floor(self._begun.exchange, anchor)
         self._subscribed_in = self._fetch_until = current
-        self.expected = self._first = interval.shift(current, -self._lines)
+        self.expected = self._first = self._back(current, self._lines)
         self.started = self._lines == 0
 
     def due(self, now: Moment) -> float:
@@ -162,8 +165,9 @@ class Series:
         if self.ended:
             return found
         idle = self._in_flight is None
-        if idle and self.lacking:
-            found.append((self._ask_from, self._retry_at))
+        if self.lacking:
+            if idle:
+                found.append((self._ask_from, self._retry_at))
         elif self.expected:
             end = self.stream.interval.shift(self.expected, 1)
             if self._passed_at is None:
@@ -335,6 +339,13 @@ class Series:
 
     # What is missing
 
+    def _back(self, current: int, lines: int) -> int:
+        interval = self.stream.interval
+        founded = interval.floor(FOUNDED, self._anchor)
+        return interval.shift(
+            current, -max(0, min(lines, interval.steps(founded, current)))
+        )
+
     @property
     def lacking(self) -> bool:
         """Whether closed candles are known to be missing."""
@@ -374,7 +385,7 @@ class Series:
 
     def _unanchored(self, begun: Moment) -> Wish:
         current = self.stream.interval.floor(begun.exchange)
-        start = self.stream.interval.shift(current, -self._lines - 1)
+        start = self._back(current, self._lines + 1)
         return Wish(start, self.stream.interval.shift(current, 1))
 
     def fill(self, rows: Sequence[Candle], asked: Moment, now: Moment) -> list[Output]:
@@ -398,7 +409,8 @@ class Series:
                 return out
             self._start(rows[0].open_time)
         before = self.expected
-        self._skip_unlisted(rows[0].open_time if rows else -1)
+        if rows:
+            self._skip_unlisted(rows[0].open_time)
         for index, row in enumerate(rows):
             if row.open_time < self.expected:
                 continue
@@ -421,7 +433,7 @@ class Series:
         """Begin where the exchange's own candles begin, once two answers agree."""
         if self.closed or self.started or self.expected != self._first:
             return
-        begins = self._subscribed_in if first < 0 else min(first, self._subscribed_in)
+        begins = min(first, self._subscribed_in)
         if begins > self.expected:
             if self._absent == first:
                 self._first = begins
@@ -430,7 +442,7 @@ class Series:
                 self._absent = first
 
     def _final(self, row: Candle, later: bool, asked: Moment) -> bool:
-        age = asked.exchange - row.close_time
+        age = asked.confirmed - row.close_time
         if age <= 0:
             return False
         if later and age >= SETTLED:
@@ -440,7 +452,7 @@ class Series:
             self._seen[row.open_time] = (row, asked)
             return False
         confirmed = (
-            asked.exchange >= seen[1].exchange + CONFIRM
+            asked.confirmed >= seen[1].confirmed + CONFIRM
             and asked.monotonic >= seen[1].monotonic + NOTICE
         )
         return confirmed and (later or age >= SETTLED)
@@ -453,7 +465,7 @@ class Series:
             self._ask_from = min(close + SETTLED, seen[1].exchange + CONFIRM)
         elif self._absent is None:
             self._ask_from = asked.exchange + ABSENT
-            old = asked.exchange - close >= SETTLED
+            old = asked.confirmed - close >= SETTLED
             if old and not any(row.open_time == self.expected for row in rows):
                 self.fail("the exchange has no such candle", now)
                 self._none = True
@@ -470,7 +482,7 @@ class Series:
         self._none = False
         first, most = RETRY
         if wish is not None and wish.late:
-            self._gap_retry_at = now.monotonic + max(wait, most)
+            self._put_off_gap(now.monotonic + max(wait, most))
             return
         self._failures += 1
         pause = min(most, first * 2 ** min(self._failures - 1, 16))
@@ -493,6 +505,11 @@ class Series:
         self._expect(gap.end)
         self._release(out)
 
+    def _put_off_gap(self, until: float) -> None:
+        """One that cannot be filled keeps nobody from trying the others."""
+        self._gap_retry_at = until
+        self._gaps.append(self._gaps.pop(0))
+
     def _fill_gap(
         self,
         wish: Wish,
@@ -511,7 +528,7 @@ class Series:
             self._seen.pop(row.open_time, None)
             found.append(row)
         if not found:
-            self._gap_retry_at = now.monotonic + RETRY[1]
+            self._put_off_gap(now.monotonic + RETRY[1])
             return
         gap = self._gaps.pop(0)
         end = found[-1].close_time + 1

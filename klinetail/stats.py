@@ -35,8 +35,8 @@ class Stats:
         """Forming candles delivered."""
         self.gaps = 0
         """Gaps announced."""
-        self.gaps_filled = 0
-        """Those of them that could be filled later."""
+        self.missing = 0
+        """Candles in gaps that could not be filled later."""
         self.revisions = 0
         self.ended = 0
         """Streams whose symbol is not traded any more."""
@@ -56,8 +56,7 @@ class Stats:
             case PreviewEvent():
                 pass  # it is counted when it is delivered
             case GapEvent():
-                self.gaps_filled += event.filled
-                self.gaps += not event.filled
+                self._gap(event)
             case DropEvent(why):
                 self.dropped[why] += 1
             case RevisionEvent():
@@ -68,6 +67,13 @@ class Stats:
                 self._link(event)
             case _:
                 assert_never(event)
+
+    def _gap(self, event: GapEvent) -> None:
+        if event.filled:
+            self.missing -= len(event.candles)
+        else:
+            self.gaps += 1
+            self.missing += event.stream.interval.steps(event.start, event.end)
 
     def _candle(self, candle: Candle) -> None:
         if not candle.closed:
@@ -99,7 +105,7 @@ class Stats:
             "by_rest": self.by_rest,
             "updates": self.updates,
             "gaps": self.gaps,
-            "gaps_filled": self.gaps_filled,
+            "missing": self.missing,
             "duplicates_dropped": self.dropped[Drop.DUPLICATE],
             "stale_dropped": self.dropped[Drop.STALE],
             "bad_dropped": self.dropped[Drop.BAD],

@@ -92,9 +92,36 @@ def test_is_the_later_of_synced_and_seen(steps):
             clock.sync(synced, tick / 1024)
         else:
             event_time = model() + value
-            believable = value <= AHEAD
+            passed = synced + (tick - synced_at) * 1000 // 1024
+            believable = event_time <= max(*believed, passed + AHEAD)
             assert clock.see(event_time, tick / 1024) == believable
             if believable:
                 believed.append(event_time)
             assert clock.now(tick / 1024) >= before
         assert clock.now(tick / 1024) == model()
+
+
+def test_an_exchange_that_runs_fast_twice_is_taken_to_go_on_like_that():
+    clock = ExchangeClock()
+    clock.sync(START, 0.0)
+    clock.sync(START + 60_000, 1.0)
+    assert clock.now(2.0) == START + 61_000
+    clock.sync(START + 120_000, 2.0)
+    assert clock.now(3.0) == START + 180_000
+
+
+def test_after_a_sleep_the_clock_does_not_run_away():
+    clock = ExchangeClock()
+    clock.sync(START, 0.0)
+    clock.sync(START + 3_600_000, 10.0)
+    clock.sync(START + 3_610_000, 20.0)
+    assert clock.now(30.0) == START + 3_620_000
+
+
+def test_event_times_cannot_creep_ahead_of_the_exchanges_own_clock():
+    clock = ExchangeClock()
+    clock.sync(START, 0.0)
+    assert clock.see(START + AHEAD, 0.0)
+    assert not clock.see(START + AHEAD + 1, 0.0)
+    assert clock.moment(0.0) == Moment(START + AHEAD, 0.0, ahead=AHEAD)
+    assert clock.moment(0.0).confirmed == START

@@ -96,7 +96,7 @@ class TestNotices:
         up = [link(LinkState.LIVE), link(LinkState.IDLE, name="rest")]
         lines = said([*down, *up])
         assert len(lines) == 5
-        assert lines[3:] == ["connected again"] * 2
+        assert lines[3:] == ["connected again", "REST answers again"]
 
     def test_verbose_says_each_change(self):
         events = [
@@ -153,9 +153,9 @@ class TestReceipt:
             link(LinkState.LIVE),
         )
         assert receipt(stats, [("a.csv", 1)], "the sim") == (
-            "1 candle, 1 gap (0 filled late), 1 duplicate dropped, 1 bad message"
-            " dropped, 1 revision, 1 reconnect, closes 1.2 s late (median; 1.2 s at"
-            " most), wrote a.csv (1); from the sim"
+            "1 candle, 1 gap (2 candles still missing), 1 duplicate dropped, 1 bad"
+            " message dropped, 1 revision, 1 reconnect, closes 1.2 s late (median;"
+            " 1.2 s at most), wrote a.csv (1); from the sim"
         )
 
     def test_of_many(self):
@@ -166,9 +166,9 @@ class TestReceipt:
         events += [DropEvent(Drop.BAD)] * 2
         files = [("a.csv", 1_504), ("b.jsonl", 3)]
         assert receipt(stats_of(*events), files, "live") == (
-            "1,504 candles (1,500 by REST), 2 gaps (1 filled late), 0 duplicates"
-            " dropped, 2 bad messages dropped, 0 reconnects, closes 0.2 s late"
-            " (median; 30.0 s at most), wrote a.csv (1,504), wrote b.jsonl (3);"
+            "1,504 candles (1,500 by REST), 2 gaps (3 candles still missing), 0"
+            " duplicates dropped, 2 bad messages dropped, 0 reconnects, closes 0.2 s"
+            " late (median; 30.0 s at most), wrote a.csv (1,504), wrote b.jsonl (3);"
             " from live"
         )
 

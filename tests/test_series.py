@@ -24,7 +24,15 @@ from klinetail.events import (
     PreviewEvent,
     RevisionEvent,
 )
-from klinetail.series import CONFIRM, GRACE, HELD, SETTLED, Series, Wish
+from klinetail.series import (
+    CONFIRM,
+    FOUNDED,
+    GRACE,
+    HELD,
+    SETTLED,
+    Series,
+    Wish,
+)
 
 STREAM = Stream("BTCUSDT", Interval.M1)
 T0 = 1_700_000_040_000 - 1_700_000_040_000 % MINUTE
@@ -473,15 +481,70 @@ def test_rows_from_before_the_listing_are_no_gap() -> None:
     assert series.started
 
 
-def test_a_symbol_without_any_row_starts_with_the_current_candle() -> None:
+def test_a_symbol_listed_just_now_starts_with_the_current_candle() -> None:
     series = Series(STREAM, lines=10)
     series.begin(moment(T0 + 40_000))
     for second in (40, 50):
         at = moment(T0 + second * 1000)
         series.take_wish(at)
-        assert series.fill([], at, at) == []
+        assert series.fill([row(T0, at.exchange)], at, at) == []
     assert series.started
     assert series.expected == T0
+
+
+def test_no_row_at_all_says_nothing_about_the_listing() -> None:
+    series = Series(STREAM, lines=10)
+    series.begin(moment(T0 + 40_000))
+    for second in (40, 50, 60):
+        at = moment(T0 + second * 1000)
+        assert series.take_wish(at) is not None
+        assert series.fill([], at, at) == []
+    assert not series.started
+    assert series.expected == T0 - 10 * MINUTE
+
+
+def test_while_a_fetch_is_on_its_way_there_is_nothing_to_wake_for() -> None:
+    series = begun()
+    end = T0 + MINUTE
+    series.tick(Moment(end, 100.0))
+    late = Moment(end + GRACE, 150.0)
+    series.tick(late)
+    assert series.take_wish(late) is not None
+    assert series.due(late) == float("inf")
+    assert series.exchange_due(late) == float("inf")
+
+
+def test_event_times_ahead_of_the_exchanges_own_clock_make_nothing_final() -> None:
+    series = Series(STREAM, lines=1)
+    series.begin(moment(T0 + 1000))
+    ahead = Moment(T0 + SETTLED + 1, 0.0, ahead=SETTLED)
+    rows = [row(T0 - MINUTE, T0), row(T0, T0 + 1000)]
+    series.take_wish(ahead)
+    assert series.fill(rows, ahead, ahead) == []
+
+
+def test_a_gap_that_cannot_be_filled_keeps_nobody_from_trying_the_next() -> None:
+    series = begun(hold=0.0)
+    for n in (2, 5):
+        now = moment(T0 + (n + 1) * MINUTE)
+        series.accept(candle(T0 + n * MINUTE, 1, event_time=now.exchange), now)
+        series.take_wish(now)
+        series.fail("HTTP 503", now)
+        series.tick(now)
+    starts = []
+    for second in (0, 31, 62):
+        at = moment(T0 + 6 * MINUTE + second * 1000)
+        wish = series.take_wish(at)
+        assert wish is not None
+        starts.append(wish.start)
+        series.fail("HTTP 503", at)
+    assert starts == [T0, T0 + 3 * MINUTE, T0]
+
+
+def test_more_history_than_the_exchange_is_old_is_cut() -> None:
+    series = Series(Stream("BTCUSDT", Interval.MO1), lines=10**14)
+    series.begin(moment(T0))
+    assert series.expected == FOUNDED
 
 
 def test_a_failing_fetch_is_a_gap_after_the_hold_and_filled_when_it_can_be() -> None:

@@ -56,7 +56,13 @@ def test_counts_what_happened(events):
         events, CandleEvent, lambda e: e.candle.closed and e.candle.source == "rest"
     )
     assert stats.gaps == count(events, GapEvent, lambda e: not e.candles)
-    assert stats.gaps_filled == count(events, GapEvent, lambda e: bool(e.candles))
+    missing = 0
+    for event in events:
+        if isinstance(event, GapEvent) and event.candles:
+            missing -= len(event.candles)
+        elif isinstance(event, GapEvent):
+            missing += event.stream.interval.steps(event.start, event.end)
+    assert stats.missing == missing
     assert stats.revisions == count(events, RevisionEvent)
     assert stats.ended == count(events, EndedEvent)
     for why in Drop:

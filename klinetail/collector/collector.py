@@ -26,6 +26,7 @@ from klinetail.collector.backfill import PAGE, Backfill, Urgency
 from klinetail.collector.budget import SHARE, Budget
 from klinetail.collector.buffer import Buffer
 from klinetail.collector.delivery import Delivery
+from klinetail.collector.polite import PoliteRest
 from klinetail.collector.shards import Shard, shards
 from klinetail.collector.silence import SAMPLE, Remedy, remedy_for
 from klinetail.collector.symbols import TRADING, verify
@@ -55,7 +56,7 @@ from klinetail.mailbox import Mailbox
 from klinetail.protocol.frames import decode, stream_name
 from klinetail.protocol.limits import klines_weight
 from klinetail.protocol.routes import LIVE, Route
-from klinetail.series import SETTLED, Output, Series, Wish
+from klinetail.series import GRACE, RETRY, SETTLED, Output, Series, Wish
 
 _log = logging.getLogger(__name__)
 
@@ -66,12 +67,14 @@ ALL_KEPT: Final = 200_000
 """Closed candles kept in all, whatever is asked for a stream."""
 
 _FEW: Final = 99
+_GLANCE: Final = 0.05
 _HERD: Final = 4
 _LOOK_UP: Final = 60.0
 _PARKED: Final = 4_096
 _PULSE: Final = 5.0
 _SKEW: Final = 1_000
-_RESYNC: Final = 1.0
+_FRESH: Final = 1.0
+_RESYNC: Final = (0.2, 60.0)
 
 
 def _slept() -> float:
@@ -159,7 +162,9 @@ class DataCollector:
         if connect is None:
             through = proxy_for(route.ws_url, proxy, os.environ)
             connect = connector(route.ws_url, through)
-        self._rest = rest
+        self._rest = PoliteRest(
+            rest, monotonic, lambda used: self._backfill.observe(used)
+        )
         self._connect = connect
         self._monotonic = monotonic
         self._slept = slept
@@ -179,8 +184,11 @@ class DataCollector:
         self._begun = False
         self._exchange_due = math.inf
         self._parked: deque[tuple[Candle, float]] = deque(maxlen=_PARKED)
+        self._parked_streams: set[Stream] = set()
         self._resync_at = -math.inf
-        self._banned_until = -math.inf
+        self._resync_pause = _RESYNC[0]
+        self._failing = False
+        self._known_time: int | None = None
         self._answered_at = monotonic()
         self._stopping = threading.Event()
         self._subscribed: Future[None] = Future()
@@ -225,6 +233,7 @@ class DataCollector:
         """End within `timeout` seconds; no callback is called afterwards."""
         until = time.monotonic() + timeout
         self._stopping.set()
+        self._delivery.ended = True
         self._rest.close()
         if self._lock.acquire(timeout=timeout / 4):
             self._changed.notify_all()
@@ -239,7 +248,6 @@ class DataCollector:
         for thread in threads:
             if thread.is_alive() and thread is not threading.current_thread():
                 thread.join(max(0.0, until - time.monotonic()))
-        self._delivery.ended = True
         stopped = UsageError("the collector was stopped")
         _settle(self._subscribed, stopped)
         _settle(self._history, stopped)
@@ -248,9 +256,19 @@ class DataCollector:
             mailbox.close()
 
     def exchange_time(self) -> int | None:
-        """Exchange time now, ms; None until it was read."""
-        with self._lock:
-            return self._moment().exchange if self._begun else None
+        """Exchange time now, ms; None until it was read. It never waits for long: of
+        a collector that is busy it is what was last known."""
+        if self._lock.acquire(timeout=_GLANCE):
+            try:
+                if self._begun:
+                    self._known_time = self._moment().exchange
+            finally:
+                self._lock.release()
+        return self._known_time
+
+    def awaited(self) -> int:
+        """Streams of which closed candles are known to be missing now."""
+        return sum(series.lacking for series in self._series.values())
 
     async def start_streaming(self) -> None:
         """Connect and subscribe. Returns when every stream is subscribed.
@@ -343,8 +361,10 @@ class DataCollector:
         if series is None or not self._begun:
             raise BadMessage(f"a candle of {candle.stream}, which was not asked for")
         monotonic = self._now()
-        if not self._clock.see(candle.event_time, monotonic):
+        behind = candle.stream in self._parked_streams
+        if behind or not self._clock.see(candle.event_time, monotonic):
             self._parked.append((candle, monotonic))
+            self._parked_streams.add(candle.stream)
             if monotonic >= self._resync_at:
                 self._resync_at = math.inf
                 self._backfill.put(Urgency.TIME, 1, self._resync)
@@ -373,20 +393,31 @@ class DataCollector:
 
     def _resync(self) -> None:
         """Ask the exchange whether it really is as late as a frame says."""
-        agreed = self._read_time()
+        read = self._read_time()
+        least, most = _RESYNC
         with self._lock:
-            self._resync_at = self._now() + (0.0 if agreed else _RESYNC)
-            if not agreed:
+            now = self._now()
+            self._resync_at = now + _FRESH
+            if not read:
                 return
             parked, self._parked = self._parked, deque(maxlen=_PARKED)
-            now = self._now()
+            self._parked_streams.clear()
+            dropped = False
             for candle, at in parked:
-                # A later answer cannot tell what time it was then.
-                fresh = now - at < _RESYNC
-                if fresh and candle.event_time <= self._clock.now(now) + _SKEW:
-                    self._accept(candle)
-                else:
+                if now - at >= _FRESH:  # what time it was then nobody can tell now
                     self._drop(f"{candle.stream}: an event time in the future")
+                    dropped = True
+                elif (
+                    candle.stream in self._parked_streams
+                    or candle.event_time > self._clock.now(now) + _SKEW
+                ):
+                    self._parked.append((candle, at))
+                    self._parked_streams.add(candle.stream)
+                else:
+                    self._accept(candle)
+            pause = min(most, self._resync_pause * 2) if dropped else least
+            self._resync_pause = pause
+            self._resync_at = now + pause
 
     def _read_time(self) -> bool:
         try:
@@ -435,13 +466,14 @@ class DataCollector:
 
     def _fetch(self, series: Series, wish: Wish, limit: int) -> None:
         with self._lock:
+            doubtful = self._moment().ahead > GRACE
+        if doubtful:  # of the sim's clock, which can run faster than ours
+            self._read_time()
+        with self._lock:
             asked = self._moment()
-            banned = self._banned_until - asked.monotonic
         reason, wait = "", 0.0
         rows: list[Candle] = []
         try:
-            if banned > 0:
-                raise RateLimited("too many requests", banned)
             rows = self._rest.klines(series.stream, start=wish.start, limit=limit)
         except RateLimited as error:
             reason, wait = str(error), error.retry_after
@@ -450,11 +482,10 @@ class DataCollector:
         except Exception as error:  # noqa: BLE001 - a lost fetch would never be retried
             _log.exception("a fetch failed")
             reason = f"a bug: {error!r}"
-        self._backfill.observe(self._rest.used_weight)
         with self._changed:
             now = self._moment()
+            self._tell_of_rest(reason, series.stream)
             if reason:
-                self._banned_until = max(self._banned_until, now.monotonic + wait)
                 series.fail(reason, now, wait)
                 self._lose_patience(now, reason)
             else:
@@ -466,6 +497,15 @@ class DataCollector:
             self._look_up(now)
             self._after(series, now)
             self._changed.notify_all()
+
+    def _tell_of_rest(self, reason: str, stream: Stream) -> None:
+        """Say once that fetches fail, and once that they work again."""
+        if bool(reason) is self._failing:
+            return
+        self._failing = bool(reason)
+        state = LinkState.WAITING if reason else LinkState.IDLE
+        words = f"{stream} cannot be fetched: {reason}" if reason else ""
+        self._delivery.deliver([LinkEvent("rest", state, words, 1, RETRY[0])])
 
     def _lose_patience(self, now: Moment, reason: str) -> None:
         if not self._follow and now.monotonic - self._answered_at >= self._patience:
@@ -622,14 +662,15 @@ class DataCollector:
                 due = min(due, series.due(now))
                 exchange_due = min(exchange_due, series.exchange_due(now))
             self._exchange_due = exchange_due
-            if not self._stopping.is_set() and due > now.monotonic:
-                self._changed.wait(min(due - now.monotonic, _PULSE))
-        self._notice_sleep()
+            while not self._stopping.is_set() and due > self._now():
+                if self._changed.wait(min(due - self._now(), _PULSE)):
+                    break
+                self._notice_sleep()
 
     def _notice_sleep(self) -> None:
         """After a suspended laptop or a stopped process nothing is as it was: the
         lines may be dead, closes were missed, and the clock stood still."""
-        now, slept = self._monotonic(), self._slept()
+        now, slept = self._now(), self._slept()
         before, slept_before = self._awake
         self._awake = now, slept
         if now - before < 2 * _PULSE and slept - slept_before < _PULSE:

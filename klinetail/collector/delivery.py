@@ -57,6 +57,8 @@ class Delivery:
             return
         began = self._monotonic()
         for item in output:
+            if self.ended:
+                return
             callback = self._on_candle if isinstance(item, Candle) else self._on_event
             if callback is None:
                 continue

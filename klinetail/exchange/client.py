@@ -45,6 +45,9 @@ MAX_FRAGMENTS: Final = 1024
 MAX_HANDSHAKE: Final = 1 << 16
 """Bytes of the answer to the handshake; a firewall's page of HTML fits."""
 
+SEND_TIMEOUT: Final = 2.0
+"""Seconds until a peer that does not take what we send is hung up on."""
+
 _MAX_CONTROL: Final = 125
 
 
@@ -251,8 +254,16 @@ class StreamClient(UMFuturesWebsocketClient):  # type: ignore[misc]
         return self.socket_manager.candles  # type: ignore[no-any-return]
 
     def ping(self, payload: bytes) -> None:
-        """Send a ping of ours."""
-        self.socket_manager.ws.ping(payload)
+        """Send a ping of ours; a peer that does not read is hung up on."""
+        with Deadline(SEND_TIMEOUT) as deadline:
+            deadline.guard(self.socket_manager.ws.sock)
+            self.socket_manager.ws.ping(payload)
+
+    def subscribe(self, stream: list[str], id: int) -> None:  # noqa: A002
+        """Ask for streams; the same."""
+        with Deadline(SEND_TIMEOUT) as deadline:
+            deadline.guard(self.socket_manager.ws.sock)
+            super().subscribe(stream, id=id)
 
     def stop(self, timeout: float = 1.0) -> None:
         """Say goodbye, wait half the time for the answer, then hang up."""

@@ -15,6 +15,7 @@ from klinetail.exchange.supervision import (
     LIFETIME,
     Acked,
     Action,
+    Again,
     Broken,
     Distrust,
     Doubt,
@@ -34,6 +35,7 @@ from klinetail.exchange.supervision import (
     Start,
     Status,
     Stop,
+    Subscribe,
     Swap,
     Tell,
     TellQuiet,
@@ -138,8 +140,7 @@ class Link:
 
     def subscribe_again(self, streams: Sequence[str]) -> None:
         """Ask once more for some of the streams, which say nothing."""
-        if (line := self._line) is not None:
-            self._send(line, list(streams))
+        self._inbox.put((0, Again(tuple(streams))))
 
     def _run(self) -> None:
         while self._status.state is not LinkState.STOPPED:
@@ -181,24 +182,32 @@ class Link:
                 self._on_quiet()
             case Ping():
                 self._ping()
+            case Subscribe(streams):
+                if self._line is not None:
+                    self._send(self._line, streams)
+            case GiveUp(error):
+                self._on_refused(error)
+            case _:
+                self._connect_as(action)
+
+    def _connect_as(self, action: Open | OpenNext | Swap | DropNext | Hangup) -> None:
+        line, spare = self._line, self._spare
+        match action:
             case Open():
                 self._line = self._open()
             case OpenNext():
                 self._spare = self._open()
             case Swap():
                 self._overlapped_at = self._monotonic()
-                dropped, self._line, self._spare = self._line, self._spare, None
-                _drop(dropped)
+                self._line, self._spare = spare, None
+                _drop(line)
             case DropNext():
-                dropped, self._spare = self._spare, None
-                _drop(dropped)
+                self._spare = None
+                _drop(spare)
             case Hangup():
-                lines = (self._line, self._spare)
                 self._line = self._spare = None
-                for line in lines:
-                    _drop(line)
-            case GiveUp(error):
-                self._on_refused(error)
+                _drop(line)
+                _drop(spare)
             case _:
                 assert_never(action)
 

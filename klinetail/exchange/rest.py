@@ -49,8 +49,9 @@ class Rest(Protocol):
     Every method raises an `ExchangeError` or a `BadMessage`, and nothing else.
     """
 
-    used_weight: int | None
-    """What the exchange last said that this address used in its present minute."""
+    @property
+    def used_weight(self) -> int | None:
+        """What the exchange last said that this address used in its minute."""
 
     def server_time(self) -> int:
         """Exchange time, ms since the epoch."""

@@ -163,6 +163,12 @@ class Distrust(NamedTuple):
     reason: str
 
 
+class Again(NamedTuple):
+    """Some streams say nothing: they are to be subscribed once more."""
+
+    streams: tuple[str, ...]
+
+
 class Stop(NamedTuple):
     """End."""
 
@@ -179,6 +185,7 @@ Input = (
     | Due
     | Doubt
     | Distrust
+    | Again
     | Stop
 )
 
@@ -193,6 +200,12 @@ class Hangup(NamedTuple):
 
 class Ping(NamedTuple):
     """To do: send a ping of ours."""
+
+
+class Subscribe(NamedTuple):
+    """To do: subscribe these, whose ack is not waited for."""
+
+    streams: tuple[str, ...]
 
 
 class OpenNext(NamedTuple):
@@ -226,7 +239,18 @@ class GiveUp(NamedTuple):
     error: Refused
 
 
-Action = Open | Hangup | Ping | OpenNext | DropNext | Swap | Tell | TellQuiet | GiveUp
+Action = (
+    Open
+    | Hangup
+    | Ping
+    | Subscribe
+    | OpenNext
+    | DropNext
+    | Swap
+    | Tell
+    | TellQuiet
+    | GiveUp
+)
 Actions = tuple[Action, ...]
 
 
@@ -330,6 +354,8 @@ def _while_live(
             return _waiting(status, event, now, random)
         case Distrust(reason):
             return _waiting(status, Broken(reason), now, random)
+        case Again(streams):
+            return status, (Subscribe(streams),)
         case Doubt() if not status.pinged:
             return _asking(status, now)
         case Ponged() if status.pinged:

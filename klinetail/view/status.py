@@ -96,10 +96,9 @@ def _fitting(pieces: Sequence[Piece], width: int, glyphs: Glyphs) -> list[Piece]
 
 
 def _figures(stats: Stats, delay: tuple[float, float] | None) -> list[Piece]:
-    missing = stats.gaps - stats.gaps_filled
     pieces = [_figure(3, "closed", str(stats.closed))]
-    if missing > 0:
-        pieces.append(Piece(1, ((f" {_count(missing, 'GAP')} ", LOUD),)))
+    if stats.missing > 0:
+        pieces.append(Piece(1, ((f" {_count(stats.gaps, 'GAP')} ", LOUD),)))
     else:
         pieces.append(
             _figure(4, "gaps", f"{stats.gaps}{', filled' * bool(stats.gaps)}")

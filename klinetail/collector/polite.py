@@ -1,0 +1,78 @@
+"""PoliteRest: the REST side, never asked while the exchange wants to be left alone."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import TypeVar
+
+from klinetail.candle import Candle, Stream
+from klinetail.errors import RateLimited
+from klinetail.exchange.rest import Rest
+from klinetail.protocol.rest import Listing
+
+_T = TypeVar("_T")
+
+
+class PoliteRest:
+    """`Rest` that fails at once while a ban lasts: asking on would lengthen it.
+
+    Args:
+        rest: the real one.
+        monotonic: seconds.
+        on_used_weight: called after each request with what the exchange says that
+            the address used.
+    """
+
+    def __init__(
+        self,
+        rest: Rest,
+        monotonic: Callable[[], float],
+        on_used_weight: Callable[[int | None], None],
+    ) -> None:
+        self._rest = rest
+        self._monotonic = monotonic
+        self._on_used_weight = on_used_weight
+        self._lock = threading.Lock()
+        self._banned_until = float("-inf")
+        self._why = ""
+
+    @property
+    def used_weight(self) -> int | None:
+        """See `Rest`."""
+        return self._rest.used_weight
+
+    def server_time(self) -> int:
+        """See `Rest`."""
+        return self._ask(self._rest.server_time)
+
+    def klines(
+        self, stream: Stream, *, start: int | None = None, limit: int
+    ) -> list[Candle]:
+        """See `Rest`."""
+        return self._ask(lambda: self._rest.klines(stream, start=start, limit=limit))
+
+    def listings(self) -> list[Listing]:
+        """See `Rest`."""
+        return self._ask(self._rest.listings)
+
+    def close(self) -> None:
+        """See `Rest`."""
+        self._rest.close()
+
+    def _ask(self, request: Callable[[], _T]) -> _T:
+        with self._lock:
+            left = self._banned_until - self._monotonic()
+            why = self._why
+        if left > 0:
+            raise RateLimited(why, left)
+        try:
+            return request()
+        except RateLimited as error:
+            with self._lock:
+                until = self._monotonic() + error.retry_after
+                self._banned_until = max(self._banned_until, until)
+                self._why = str(error)
+            raise
+        finally:
+            self._on_used_weight(self._rest.used_weight)
