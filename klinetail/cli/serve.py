@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from io import FileIO
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
@@ -97,9 +98,9 @@ def serve(
             chaos=faults,
             ledger=None if ledger is None else _writer(stack, ledger),
         )
+        stack.enter_context(server)
         if faults is not None:
             stack.callback(lambda: complain(f"chaos: {faults.receipt}"))
-        stack.enter_context(server)
         route = sim_route(server.port)
         complain(f"serving {server.market.label}; none of it is the real exchange")
         complain(f"--ws-url {route.ws_url} --rest-url {route.rest_url}")
@@ -113,14 +114,16 @@ def _writer(stack: ExitStack, name: str) -> Callable[[Sequence[Candle]], None]:
     from klinetail.formats import jsonl
 
     try:
-        file = stack.enter_context(open(name, "wb"))  # noqa: SIM115 - the stack's
+        file = FileIO(name, "w")
     except OSError as error:
         raise UsageError(f"--ledger {name}: {error.strerror}") from None
+    stack.enter_context(file)
 
     def write(candles: Sequence[Candle]) -> None:
+        rest = jsonl.encode(candles)
         try:
-            file.write(jsonl.encode(candles))
-            file.flush()
+            while rest:
+                rest = rest[file.write(rest) :]
         except OSError as error:
             raise OutputError(f"--ledger {name}: {error.strerror}") from None
 

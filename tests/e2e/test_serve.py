@@ -15,7 +15,7 @@ from websockets.sync.client import connect
 
 from klinetail.candle import MINUTE
 from klinetail.cli.serve import DEFAULT_PORT
-from klinetail.formats import csv
+from klinetail.formats import csv, jsonl
 from klinetail.protocol import frames
 from tests.strategies import candle
 
@@ -128,6 +128,61 @@ def test_a_taken_port_is_one_line_and_exit_2():
         done = run("serve", "--port", port)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert "--port" in done.stderr
+
+
+def test_it_does_what_it_is_asked_to_and_says_how_often(tmp_path):
+    ledger = tmp_path / "ledger.jsonl"
+    arguments = ("--speed", "600", "--chaos", "late=1,html", "--ledger", str(ledger))
+    with serving("--port", "0", *arguments) as (process, lines):
+        ws_url, _ = urls(lines[1])
+        with connect(f"{ws_url}/ws/btcusdt@kline_1m", proxy=None) as client:
+            late = []
+            while len(late) < 3:
+                message = frames.decode(client.recv(DEADLINE))
+                late += [message] if message.closed else []
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(DEADLINE) == 0
+        receipt = re.fullmatch(
+            r"klinetail: chaos: late (\d+), html 0\n", process.stderr.read()
+        )
+        assert int(receipt[1]) >= 3
+    assert all(c.event_time - c.close_time >= 2_000 for c in late)
+    entered = [jsonl.decode(line) for line in ledger.read_bytes().splitlines()]
+    times = [c.open_time for c in entered]
+    assert times == [*range(times[0], times[0] + len(times) * MINUTE, MINUTE)]
+    truth = {c.open_time: c for c in entered}
+    assert all(c.same_values(truth[c.open_time]) for c in late)
+
+
+def test_the_receipt_of_a_recording_s_end(recording):
+    arguments = (str(recording), "--speed", "6000", "--chaos", "all")
+    done = run("serve", *arguments, KLINETAIL_PORT="0")
+    assert done.returncode == 0
+    *_, ended, receipt = done.stderr.splitlines()
+    assert ended == "klinetail: the recordings have ended"
+    assert receipt.startswith("klinetail: chaos: late 0, missing 0")
+
+
+def test_a_fault_that_there_is_not():
+    for env in ({}, {"KLINETAIL_CHAOS": "all,misssing"}):
+        arguments = () if env else ("--chaos", "misssing=0.1")
+        done = run("serve", *arguments, **env)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr.count("\n") == 1
+        assert "did you mean missing" in done.stderr
+
+
+def test_a_ledger_that_cannot_be_written(tmp_path):
+    done = run("serve", "--port", "0", "--ledger", str(tmp_path / "no" / "file"))
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "--ledger" in done.stderr
+    with serving("--port", "0", "--speed", "600", "--ledger", "/dev/full") as (
+        process,
+        lines,
+    ):
+        with connect(f"{urls(lines[1])[0]}/ws/btcusdt@kline_1m", proxy=None):
+            assert process.wait(DEADLINE) == 5
+        assert "--ledger /dev/full: No space left" in process.stderr.read()
 
 
 def test_help_begins_with_examples_and_is_light():

@@ -6,11 +6,12 @@ import heapq
 import itertools
 import math
 from collections.abc import Collection, Iterable, Iterator
+from random import Random
 from typing import Final, NamedTuple
 
 from msgspec.structs import replace
 
-from klinetail.candle import Candle, Source, Stream
+from klinetail.candle import DAY, Candle, Source, Stream
 from klinetail.sim.faults.chaos import Chaos
 from klinetail.sim.faults.junk import garbage
 from klinetail.sim.market import Market
@@ -146,10 +147,7 @@ def _forming(frame: Candle, chaos: Chaos) -> Iterator[Fate]:
     if chaos.strikes("early", *where):
         yield Fate(time, Push(stream, replace(frame, closed=True), "early"))
     if random := chaos.strikes("future", *where):
-        ahead = _moved(frame, random.randint(2, 5))
-        if random.random() < 0.5:
-            ahead = replace(ahead, closed=True, event_time=ahead.close_time + 1)
-        yield Fate(time, Push(stream, ahead, "future"))
+        yield Fate(time, Push(stream, _future(frame, random), "future"))
     if chaos.strikes("foreign", *where):
         other = replace(frame, stream=Stream(FOREIGN, stream.interval))
         yield Fate(time, Push(stream, other, "foreign"))
@@ -157,10 +155,23 @@ def _forming(frame: Candle, chaos: Chaos) -> Iterator[Fate]:
         yield Fate(time, Push(stream, garbage(frame, random), "garbage"))
 
 
-def _moved(frame: Candle, steps: int) -> Candle:
-    open_time = frame.interval.shift(frame.open_time, steps)
+def _future(frame: Candle, random: Random) -> Candle:
+    """The candle, some candles ahead: forming, closed before its end, or closed and
+    with an event time as far ahead; that one is days away, because a client to whom
+    it came late could not tell it from a true one."""
+    way = random.choice(("forming", "closed", "believed"))
+    days = 1 if way == "believed" else 0
+    open_time = frame.open_time + random.randint(2, 5) * days * DAY
+    open_time = frame.interval.floor(open_time, frame.open_time)
+    open_time = frame.interval.shift(open_time, random.randint(2, 5))
     close_time = frame.interval.close_time(open_time)
-    return replace(frame, open_time=open_time, close_time=close_time)
+    return replace(
+        frame,
+        open_time=open_time,
+        close_time=close_time,
+        closed=way != "forming",
+        event_time=close_time + 1 if way == "believed" else frame.event_time,
+    )
 
 
 def empty_frames(

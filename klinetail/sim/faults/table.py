@@ -65,7 +65,7 @@ _FAULTS: Final = (
     _data("stale", 0.02, "update", "pushed again, 1 to 5 s later"),
     _data("reorder", 0.02, "update", "overtaken by later ones"),
     _data("early", 0.01, "update", "also pushed as closed, before its end"),
-    _data("future", 0.01, "update", "and one of 2 to 5 candles ahead"),
+    _data("future", 0.01, "update", "and one that is to come, open or closed"),
     _data("foreign", 0.01, "update", "and one of a symbol not subscribed to"),
     _data("garbage", 0.02, "update", "and something that is no kline"),
     _data("fragments", 0.02, "update", "in pieces, with a ping between them"),

@@ -1,0 +1,141 @@
+"""What a REST answer becomes; every lie can be seen, and ends."""
+
+import json
+from itertools import pairwise
+from random import Random
+
+import pytest
+
+from klinetail.candle import Interval, Stream
+from klinetail.errors import BadMessage, RateLimited, Refused, Unavailable
+from klinetail.protocol import rest
+from klinetail.sim.faults.answers import Manner, disturbed, fault_of
+from klinetail.sim.faults.chaos import Chaos
+from klinetail.sim.faults.table import FAULTS, Group
+
+BTC = Stream("BTCUSDT", Interval.M1)
+NAMES = [f.name for f in FAULTS.values() if f.group is Group.REST]
+DIRECT = [name for name in NAMES if name not in ("lag", "absent")]
+
+
+@pytest.fixture
+def body(market, start):
+    return rest.encode_rows(market.klines(BTC, start - 600_000, limit=8, now=start))
+
+
+def spoilt(name, body, now, *, gentle=False):
+    return [
+        disturbed(name, Random(n), 200, body, now, gentle=gentle) for n in range(40)
+    ]
+
+
+@pytest.mark.parametrize("name", DIRECT)
+def test_each_one_says_that_it_is_wrong(name, body, start):
+    found = spoilt(name, body, start)
+    for delivery in found:
+        if delivery.manner is not Manner.WHOLE:
+            assert delivery.body == body
+            continue
+        error = rest.error_of(
+            delivery.status,
+            delivery.body,
+            retry_after=delivery.headers.get("Retry-After"),
+            server_time=start,
+        )
+        if error is not None:
+            continue
+        if name == "short":
+            whole = rest.decode_rows(body, BTC)
+            rows = rest.decode_rows(delivery.body, BTC)
+            assert 0 < len(rows) < len(whole)
+            assert rows == whole[: len(rows)]
+            continue
+        with pytest.raises(BadMessage):
+            rest.decode_rows(delivery.body, BTC)
+
+
+def errors(name, body, now, **options):
+    return [
+        rest.error_of(
+            delivery.status,
+            delivery.body,
+            retry_after=delivery.headers.get("Retry-After"),
+            server_time=now,
+        )
+        for delivery in spoilt(name, body, now, **options)
+    ]
+
+
+@pytest.mark.parametrize("name", ["busy", "banned"])
+def test_how_long_to_wait_is_said(name, body, start):
+    found = errors(name, body, start, gentle=True)
+    assert {type(error) for error in found} == {RateLimited}
+    assert all(0 < error.retry_after <= 3 for error in found)
+    forms = {d.headers.get("Retry-After", "")[-3:] for d in spoilt(name, body, start)}
+    assert {"1", "2", "3", ""} <= forms
+    if name == "busy":
+        assert "GMT" in forms
+        given = spoilt(name, body, start, gentle=True)
+        assert all("Retry-After" in delivery.headers for delivery in given)
+
+
+def test_kinds_of_refusal(body, start):
+    assert {type(e) for e in errors("unavailable", body, start)} == {Unavailable}
+    assert {type(e) for e in errors("challenge", body, start)} == {Unavailable}
+    assert {type(e) for e in errors("forbidden", body, start)} == {Refused}
+    assert {d.status for d in spoilt("forbidden", body, start)} == {403, 451}
+    assert {d.status for d in spoilt("unavailable", body, start)} == {
+        408,
+        500,
+        502,
+        503,
+        504,
+    }
+
+
+def test_a_hole_is_never_at_the_beginning(body, start):
+    whole = [row[0] for row in json.loads(body)]
+    for delivery in spoilt("hole", body, start):
+        times = [row[0] for row in json.loads(delivery.body)]
+        assert len(times) == len(whole) - 1
+        assert (times[0], times[-1]) == (whole[0], whole[-1])
+
+
+def test_what_has_no_rows_cannot_be_mixed_up(start):
+    for name in ("unsorted", "doubled", "short", "hole"):
+        for body in (b"{}", b"[]", b"[[1]]"):
+            assert spoilt(name, body, start) == [None] * 40
+        assert disturbed(name, Random(1), 400, b"[]", start, gentle=False) is None
+
+
+def struck(chaos, *, served, count=2000):
+    return [
+        found[0] if (found := fault_of(chaos, "BTCUSDT@1m", n, served=served)) else None
+        for n in range(count)
+    ]
+
+
+def test_of_all_every_third_is_spared_and_nobody_is_refused_at_first():
+    chaos = Chaos.parse("all", seed=1)
+    found = struck(chaos, served=True)
+    assert {*found} == {None, *DIRECT}
+    assert not any(found[2::3])
+    first = struck(chaos, served=False)
+    assert {*first} == {None, *DIRECT} - {"forbidden"}
+    runs = pairwise(n for n, name in enumerate(first) if name is None)
+    assert max(later - earlier for earlier, later in runs) <= 3
+
+
+def test_what_is_asked_for_by_name_spares_nobody():
+    assert {*struck(Chaos.parse("forbidden=1"), served=False)} == {"forbidden"}
+    found = struck(Chaos.parse("html=0.3"), served=False)
+    assert abs(found.count("html") / 2000 - 0.3) < 0.05
+
+
+def test_what_others_ask_for_is_another_matter():
+    chaos = Chaos.parse("html=0.5")
+    one, two = (
+        [bool(fault_of(chaos, key, n, served=True)) for n in range(50)]
+        for key in ("BTCUSDT@1m", "ETHUSDT@1m")
+    )
+    assert one != two
