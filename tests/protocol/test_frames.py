@@ -420,6 +420,13 @@ class TestBad:
         assert reason in str(bad)
         assert bad.sample == FRAME.replace(old, new)[:200]
 
+    def test_an_event_time_is_believed_until_the_last_one(self):
+        for time in (1, LAST_TIME):
+            frame = FRAME.replace('"E":1700000100199', f'"E":{time}')
+            assert decode(frame).event_time == time
+        late = FRAME.replace('"E":1700000100199', f'"E":{LAST_TIME + 1}')
+        assert "event time" in str(refused(late))
+
     def test_a_candle_of_the_last_month_that_datetime_knows(self):
         event = json.loads(FRAME)["data"]
         event["k"] |= {"i": "1M", "t": 253_399_622_400_000, "T": 253_402_300_799_999}
@@ -434,6 +441,11 @@ class TestBad:
 
 
 class TestReply:
+    def test_does_not_change(self):
+        for answer in (Reply(1, None), Rejection(2, "m", 1)):
+            with pytest.raises(AttributeError):
+                answer.id = 2
+
     @pytest.mark.parametrize(
         ("message", "expected"),
         [

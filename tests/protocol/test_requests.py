@@ -13,6 +13,12 @@ from tests.strategies import json_values
 ids = st.integers(0, 2**64 - 1)
 
 
+def test_a_request_does_not_change():
+    request = Request(Method.LIST_SUBSCRIPTIONS, 3)
+    with pytest.raises(AttributeError):
+        request.id = 4
+
+
 class TestEncode:
     @pytest.mark.parametrize(
         ("request_", "text"),

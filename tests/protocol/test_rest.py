@@ -49,6 +49,11 @@ def refused(decoder, body, *arguments):
     return caught.value
 
 
+@pytest.mark.parametrize("decoder", [decode_time, decode_listings])
+def test_of_a_bad_body_200_bytes_are_shown(decoder):
+    assert refused(decoder, b"x" * 199 + b"yz").sample == "x" * 199 + "y"
+
+
 def bad_or(decoder, body, *arguments):
     """What `body` decodes to, or None if it is a BadMessage; nothing else comes out."""
     try:
@@ -284,6 +289,11 @@ class TestTime:
 
 
 class TestListings:
+    def test_a_listing_does_not_change(self):
+        listing = Listing("BTCUSDT", "TRADING")
+        with pytest.raises(AttributeError):
+            listing.status = "SETTLING"
+
     def test_the_whole_of_2021(self, shared_data):
         path = shared_data / "rest_misc" / "fapi_exchangeInfo_2021-07-22_full.json"
         symbols = json.loads(path.read_bytes())["symbols"]
@@ -523,6 +533,11 @@ class TestErrors:
     )
     def test_a_body_of_another_shape_has_no_code(self, body):
         assert error(400, body).code is None
+
+    def test_of_the_message_300_characters_are_kept(self):
+        body = json.dumps({"code": 1, "msg": "x" * 299 + "yz"}).encode()
+        for status in (400, 429, 500):
+            assert str(error(status, body)).endswith("x" * 299 + "y")
 
     def test_the_message_stays_short(self):
         body = json.dumps({"code": 1, "msg": "x" * 2**20}).encode()

@@ -35,6 +35,11 @@ def test_no_addresses_are_no_route():
     assert custom(None, None) is None
 
 
+def test_a_route_does_not_change():
+    with pytest.raises(AttributeError):
+        LIVE.ws_url = "wss://example.org"
+
+
 @pytest.mark.parametrize("route", [LIVE, TESTNET, sim_route(1), sim_route(65535)])
 def test_a_route_spelled_out_is_itself(route):
     assert custom(route.ws_url, route.rest_url) == route
@@ -123,6 +128,12 @@ def test_what_is_no_address_is_refused(url):
     assert "--ws-url" in refused(url)
     swapped = url.replace("wss:", "http:") if "wss:" in url else f"x{url}"
     assert "--rest-url" in refused("wss://example.org", swapped)
+
+
+def test_what_an_address_looks_like_is_said_with_the_safe_scheme():
+    assert refused("x").endswith("it looks like wss://host:port")
+    swapped = refused("wss://example.org", "x")
+    assert swapped.endswith("it looks like https://host:port")
 
 
 def test_an_ipv6_address_is_one():
