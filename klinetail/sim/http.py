@@ -13,6 +13,7 @@ from urllib.parse import parse_qs
 from websockets.datastructures import Headers
 from websockets.http11 import Response
 
+from klinetail.candle import Interval
 from klinetail.protocol import rest
 from klinetail.sim.clock import Clock
 from klinetail.sim.faults import answers
@@ -141,7 +142,8 @@ def _key(target: str, listed: set[str]) -> str:
     parameters = parse_qs(query)
     symbol = parameters.get("symbol", [""])[0].upper()
     interval = parameters.get("interval", [""])[0]
-    return f"{symbol}@{interval[:3]}" if symbol in listed else ""
+    known = symbol in listed and interval in Interval.__members__.values()
+    return f"{symbol}@{interval}" if known else ""
 
 
 _PATHS: Final = (rest.PING_PATH, rest.TIME_PATH, rest.EXCHANGE_INFO_PATH)

@@ -107,8 +107,9 @@ class Hub:
             return None
         self._handshakes += 1
         connection.number = self._handshakes
+        host, port = connection.local_address
         failure = failure_of(
-            self._chaos, connection.number, request.headers["Host"], served=self._served
+            self._chaos, connection.number, f"{host}:{port}", served=self._served
         )
         if failure is None or failure.way is Way.CUT_AFTER:
             return None

@@ -29,3 +29,12 @@ def test_it_stops_at_the_end():
     assert clock.now() == 1_500
     real.seconds += 1
     assert clock.now() == 1_500
+
+
+def test_the_limits_minutes_are_real():
+    real = Monotonic()
+    clock = Clock(5_000, None, 60.0, real)
+    assert (clock.elapsed(), clock.unhurried()) == (0.0, 5_000)
+    clock.run()
+    real.seconds += 2.5
+    assert (clock.elapsed(), clock.unhurried()) == (2.5, 7_500)

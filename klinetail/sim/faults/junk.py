@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from random import Random
 from typing import Any, Final
+
+from msgspec.structs import replace
 
 from klinetail.candle import Candle
 from klinetail.protocol.frames import encode_kline
@@ -53,22 +56,23 @@ def fragments(payload: bytes, pieces: int) -> bytes:
     return b"".join(frames)
 
 
-BAD_FRAMES: Final = {
-    "promises 2^40 bytes": frame(TEXT, b"{", length=1 << 40),
-    "promises 2^63 bytes": frame(TEXT, b"{", length=1 << 63),
-    "reserved bit": frame(TEXT, b"{}", rsv1=True),
-    "unknown opcode": frame(3, b"{}"),
-    "unknown control opcode": frame(11, b""),
-    "masked": frame(TEXT, b"{}", masked=True),
-    "ping of 126 bytes": frame(PING, b"x" * 126),
-    "fragmented ping": frame(PING, b"x", fin=False),
-    "continues nothing": frame(CONT, b"{}"),
-    "never finished": frame(TEXT, b"{", fin=False) + frame(TEXT, b"{}"),
-    "truncated UTF-8": frame(TEXT, b'{"s":"\xe5\xb8'),
-    "invalid UTF-8": frame(TEXT, b"\xff\xfe\xc0\x80"),
-    "half a close code": frame(CLOSE, b"\x03"),
+BAD_FRAMES: Final[Mapping[str, Callable[[], bytes]]] = {
+    "promises 2^40 bytes": partial(frame, TEXT, b"{", length=1 << 40),
+    "promises 2^63 bytes": partial(frame, TEXT, b"{", length=1 << 63),
+    "2 MiB": lambda: frame(TEXT, b'"' + b"x" * (2 << 20) + b'"'),
+    "reserved bit": partial(frame, TEXT, b"{}", rsv1=True),
+    "unknown opcode": partial(frame, 3, b"{}"),
+    "unknown control opcode": partial(frame, 11),
+    "masked": partial(frame, TEXT, b"{}", masked=True),
+    "ping of 126 bytes": partial(frame, PING, b"x" * 126),
+    "fragmented ping": partial(frame, PING, b"x", fin=False),
+    "continues nothing": partial(frame, CONT, b"{}"),
+    "never finished": lambda: frame(TEXT, b"{", fin=False) + frame(TEXT, b"{}"),
+    "truncated UTF-8": partial(frame, TEXT, b'{"s":"\xe5\xb8'),
+    "invalid UTF-8": partial(frame, TEXT, b"\xff\xfe\xc0\x80"),
+    "half a close code": partial(frame, CLOSE, b"\x03"),
 }
-"""What no server may send: a client has to end the connection."""
+"""What no server may send, and no client take: it has to end the connection."""
 
 CLOSES: Final = (
     (1000, ""),
@@ -125,6 +129,12 @@ def _replaced(old: str, new: str) -> Callable[[Candle], str]:
     return lambda candle: _text(candle).replace(old, new, 1)
 
 
+def _shifted(candle: Candle) -> Candle:
+    """The candle at a time at which none opens."""
+    open_time, close_time = candle.open_time + 1, candle.close_time + 1
+    return replace(candle, open_time=open_time, close_time=close_time)
+
+
 GARBAGE: Final[tuple[Callable[[Candle], str | bytes], ...]] = (
     _said(""),
     _said("not JSON"),
@@ -159,9 +169,15 @@ GARBAGE: Final[tuple[Callable[[Candle], str | bytes], ...]] = (
     _changed(V="9" * 400),
     _changed(n=-1),
     _changed(n=10**30),
+    _changed(n=1.5),
     _changed(h="0"),
     _changed(i="7m"),
     _changed(s="../../X"),
+    _changed(s="\x1b[2J"),
+    lambda candle: _text(replace(candle, open_time=candle.open_time + 1)),
+    lambda candle: _text(_shifted(candle)),
+    lambda candle: f'{{"stream":"other@kline_1m","data":{_text(candle)}}}',
+    _replaced('"x":', '"x":false, "x":'),
     _changed(T=1),
     _replaced('"t":', '"t":1'),
     _replaced('"c":"', '"c":NaN,"_":"'),

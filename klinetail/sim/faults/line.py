@@ -70,7 +70,7 @@ class Line:
         self._spawn(_hang_up_after(connection, _CLOSING))
 
     def _bad_frame(self, connection: Connection, random: Random) -> None:
-        connection.wire.inject(random.choice([*junk.BAD_FRAMES.values()]))
+        connection.wire.inject(random.choice([*junk.BAD_FRAMES.values()])())
 
     def _stall(self, connection: Connection, random: Random) -> None:
         connection.wire.hold()

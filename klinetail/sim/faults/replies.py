@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
+import msgspec
+
 from klinetail.protocol import requests
 from klinetail.protocol.frames import Rejection, encode_reply
 from klinetail.sim.faults.chaos import Chaos
@@ -37,6 +39,8 @@ def fumble_of(
         request = requests.decode(message)
         id_ = request.id if code == 2 else None
         reply = encode_reply(Rejection(code, words, id_))
+        if random.random() < 0.3:  # as the documentation has it
+            reply = msgspec.json.encode({"code": code, "msg": words}).decode()
         outcome = Outcome(reply, close=code != 2)
         return Fumble("error", ignored=True, instead=outcome)
     if random := chaos.strikes("noack", connection, number):

@@ -59,7 +59,7 @@ def fails(data):
 
 @pytest.mark.parametrize("name", junk.BAD_FRAMES)
 def test_bad_frames_are_bad(name):
-    assert fails(junk.BAD_FRAMES[name])
+    assert fails(junk.BAD_FRAMES[name]())
 
 
 @pytest.mark.parametrize("close", junk.CLOSES)

@@ -17,14 +17,17 @@ def fumbles(spec, message=SUBSCRIBE):
 def test_errors_have_their_closes():
     found = fumbles("error=1")
     assert len(found) == 200
-    codes = set()
+    codes, shapes = set(), set()
     for fumble in found:
         assert fumble.ignored
         reply = json.loads(fumble.instead.reply)
-        code = reply["error"]["code"]
+        bare = "error" not in reply
+        code = reply["code"] if bare else reply["error"]["code"]
         codes.add(code)
+        shapes.add(bare)
         assert fumble.instead.close is (code != 2)
-        assert reply.get("id") == (7 if code == 2 else None)
+        assert reply.get("id") == (7 if code == 2 and not bare else None)
+    assert shapes == {True, False}
     assert codes == {2, 3, 4}
 
 
