@@ -35,6 +35,9 @@ STEADY: Final = 10.0
 QUIET: Final = 30.0
 """Seconds without a candle after which the other side is asked."""
 
+LOOK: Final = 1.0
+"""Seconds between two looks at whether candles came."""
+
 FIRST_QUIET: Final = 10.0
 """The same for a connection that never brought one."""
 
@@ -381,10 +384,10 @@ def _while_live(
 
 
 def _scheduled(status: Status, now: float) -> Status:
-    """Wake for whatever comes first; during an overlap look every second."""
+    """Wake for whatever comes first, and to look whether candles came."""
     dues = [status.quiet_at, status.renew_at, status.renewal_due]
-    if status.renewal is Renewal.ACKED:
-        dues.append(now + 1.0)
+    if not status.pinged or status.renewal is Renewal.ACKED:
+        dues.append(now + LOOK)
     return status._replace(due=min(dues))
 
 
@@ -401,9 +404,9 @@ def _live_due(
     lifetime: float,
 ) -> tuple[Status, Actions]:
     if due.candles != status.candles:
-        status = status._replace(
-            candles=due.candles, pinged=False, quiet_at=now + QUIET
-        )
+        # The last of them may have come right after the look before this one.
+        quiet_at = now + QUIET - LOOK
+        status = status._replace(candles=due.candles, pinged=False, quiet_at=quiet_at)
     if status.renewal is Renewal.ACKED and (
         due.next_candles or now >= status.renewal_due
     ):

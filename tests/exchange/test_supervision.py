@@ -16,6 +16,7 @@ from klinetail.exchange.supervision import (
     CONNECT_TIMEOUT,
     FIRST_QUIET,
     LIFETIME,
+    LOOK,
     OVERLAP,
     PING_TIMEOUT,
     POLICY,
@@ -154,7 +155,7 @@ class TestTransition:
             assert (status.state, actions) == (SUBSCRIBING, ())
         status, actions = transition(status, Acked(1), 3, lambda: 0.5)
         assert (status.state, status.succeeded, status.live_since) == (LIVE, True, 3)
-        assert status.due == 3 + FIRST_QUIET
+        assert (status.due, status.quiet_at) == (3 + LOOK, 3 + FIRST_QUIET)
         assert actions == (Tell(LIVE),)
 
     def test_a_subscription_not_acked(self):
@@ -216,11 +217,25 @@ class TestTransition:
         assert status.due == FIRST_QUIET + PING_TIMEOUT
         status, actions = transition(status, Ponged(), 12.0, half)
         assert actions == (TellQuiet(),)
-        assert status.due == 12.0 + FIRST_QUIET
-        status, _ = transition(status, Due(1), status.due, half)
-        status, _ = transition(status, Due(1), status.due, half)
+        assert status.quiet_at == 12.0 + FIRST_QUIET
+        status, _ = transition(status, Due(1), status.quiet_at, half)
+        status, actions = transition(status, Due(1), status.quiet_at, half)
+        assert actions == (Ping(),)
         status, _ = transition(status, Ponged(), 60.0, half)
-        assert status.due == 60.0 + QUIET
+        assert status.quiet_at == 60.0 + QUIET
+
+    @given(st.floats(0.01, 300))
+    def test_silence_is_noticed_in_time_whenever_it_begins(self, last):
+        """A candle every half second until `last`, and then no more."""
+        status = live()
+        while status.state is LIVE:
+            now = status.due
+            candles = int(min(now, last) * 2)
+            status, _ = transition(status, Due(candles), now, half)
+        last = int(last * 2) / 2
+        limit = QUIET if last else FIRST_QUIET
+        assert now - last <= limit + PING_TIMEOUT
+        assert now - last >= limit + PING_TIMEOUT - LOOK
 
     def test_a_quiet_line_that_does_not_answer_is_dead(self):
         status, _ = transition(live(), Due(), FIRST_QUIET, half)

@@ -41,7 +41,7 @@ SEQUENCES = [
     "\x9d0;owned\x9c",
     "\r\nklinetail: forged",
 ]
-RAW = ["\udc9b31m", "\udc85", "\udcff", "\udce2\udc80"]
+RAW = ["\udc9b31m", "\udc85", "\udcff", "\udce5\udcb8"]
 """Bytes that are no UTF-8."""
 
 HARMLESS = ["[/red]", "[link=http://x]", "[bold]", "=1+1", "+1", "-1", "@SUM(1)"]

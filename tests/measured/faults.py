@@ -29,13 +29,14 @@ from tests.venue import (
     Ack,
     Answer,
     Close,
+    Send,
     Stall,
     frame,
     server_context,
 )
 
 SPEED = 120
-AT_ONCE = 8
+AT_ONCE = 12
 PATIENCE = 75.0
 """Real seconds in which a fault has to be noticed, and in which all must be well."""
 
@@ -80,13 +81,13 @@ class Rig:
     def heal(self):
         """The venue is back. What hung there hangs no more, as after a restart."""
         self.healed.set()
-        scripted = self.line.script is not None or self.line.tls is not None
-        rest_stood = self.rest.script is not None
+        hung = self.line.script is not None or self.line.up is nothing
+        rest_hung = self.rest.script is not None
         self.line.heal()
         self.rest.heal()
-        if scripted and self.line.tls is None:
+        if hung:
             self.line.cut()
-        if rest_stood:
+        if rest_hung:
             self.rest.cut()
 
     def until(self, true, what):
@@ -127,8 +128,10 @@ class Fault(NamedTuple):
     tls: bool = False
     connects: bool = False
     """Whether it is the next connection that it meets."""
-    by_rest: str = ""
-    """What is said of the line if only REST can tell that something is wrong."""
+    by_rest: bool = False
+    """Whether only REST can tell that something is wrong."""
+    words: str = ""
+    """What is then said of the line, if not just anything."""
 
 
 def scripted(*steps):
@@ -239,7 +242,7 @@ def flood(rig):
 
 def no_tls(rig):
     rig.line.tls = None
-    rig.line.script = [Answer(400, b"plain HTTP to a TLS port")]
+    rig.line.script = [Send(b"HTTP/1.1 400 Bad Request\r\n\r\n")]
     rig.line.cut()
 
 
@@ -271,11 +274,13 @@ FAULTS = {
     **{f"HTTP {status}, Retry-After": refused(status, RETRY) for status in (418, 429)},
     **{f"HTTP {status}": refused(status) for status in (500, 502, 503, 504)},
     "bad Sec-WebSocket-Accept": scripted(Ack(accept="AAAA"), Stall()),
-    "silent stall, pongs come": Fault(stall, by_rest="acks and sends no candle"),
+    "silent stall, pongs come": Fault(stall, by_rest=True),
     "half-open, no pong": Fault(half_open),
     "only pings come": Fault(only_pings),
     "one stream of many mute": Fault(one_mute, breaks=False),
-    "acks but sends no data": Fault(unrouted, by_rest="acks and sends no candle"),
+    "acks but sends no data": Fault(
+        unrouted, by_rest=True, words="mute|acks and sends no candle"
+    ),
     "RST": Fault(lambda rig: rig.line.cut()),
     "FIN, no CLOSE": Fault(lambda rig: rig.line.cut(reset=False)),
     "RST mid-frame": half(reset=True),
@@ -407,8 +412,8 @@ def noticed(rig, fault, since):
         first = LinkState.CONNECTING
         rig.until(lambda: rig.seen.first(first, since), "an attempt")
         since = rig.seen.first(first, since)
-    rig.until(lambda: rig.seen.first(state, since, fault.by_rest), "the noticing")
-    return rig.seen.first(state, since, fault.by_rest) - since
+    rig.until(lambda: rig.seen.first(state, since, fault.words), "the noticing")
+    return rig.seen.first(state, since, fault.words) - since
 
 
 def stopped(rig):

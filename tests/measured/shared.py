@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import signal
 import statistics
 import subprocess
@@ -41,9 +42,10 @@ class Timed(Seen):
         super().event(event)
 
     def first(self, state, since, words=""):
-        """When a link first was in this state after `since`, None if never."""
+        """When a link first was in this state after `since`, for a reason like these
+        words; None if never."""
         for at, event in list(self.links):
-            if at >= since and event.state is state and words in event.reason:
+            if at >= since and event.state is state and re.search(words, event.reason):
                 return at
         return None
 
