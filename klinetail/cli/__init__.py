@@ -5,23 +5,27 @@ from __future__ import annotations
 
 import sys
 
-from klinetail.errors import KlinetailError
+from klinetail.errors import ExitCode, KlinetailError
 from klinetail.escape import printable
 
 
 def main() -> None:
     """Entry point of the `klinetail` script."""
-    from klinetail.cli.app import app
-
     try:
+        from klinetail.cli.app import app
+
         app(prog_name="klinetail")
     except KlinetailError as error:
         complain(str(error))
         sys.exit(error.exit_code)
+    except KeyboardInterrupt:  # before a command listened, or the second one
+        sys.exit(ExitCode.INTERRUPTED_TWICE)
 
 
 def complain(text: str) -> None:
     """One plain line on stderr. A stderr that is gone is no reason to fail."""
+    if sys.stderr is None:
+        return
     try:
         sys.stderr.write(f"klinetail: {printable(text)}\n")
         sys.stderr.flush()

@@ -17,14 +17,14 @@ import time
 from collections.abc import Callable
 from datetime import tzinfo
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, TextIO
 
 import msgspec
 
 from klinetail.candle import Stream
-from klinetail.cli import complain
 from klinetail.cli.outlets import LineOutlet, TableOutlet
 from klinetail.cli.signals import Signals
+from klinetail.cli.voice import Voice
 from klinetail.cli.words import proxy_lines
 from klinetail.collector import DataCollector
 from klinetail.errors import ExitCode, OutputError
@@ -49,6 +49,7 @@ STOPPING: Final = 1.7
 
 _COLLECTOR: Final = 1.0
 _ROWS: Final = 500
+_LAST_WORDS: Final = 0.2
 _ONE_SHOT: Final = 30.0
 
 
@@ -95,6 +96,8 @@ class Session:
     ) -> None:
         self._plan = plan
         self._signals = signals
+        self._voice = Voice()
+        self._awaited = 0
         self._code = ExitCode.OK
         self._notices = Notices(verbose=plan.verbose)
         self._screen: Screen | None = None
@@ -219,8 +222,11 @@ class Session:
             if self._screen is not None:
                 self._screen.suspend()
             signals.suspend()
-            if self._screen is not None:
-                self._screen.resume()
+            signals.continued = True
+        if signals.continued and self._screen is not None:
+            signals.continued = False
+            self._screen.suspend()
+            self._screen.resume()
         if signals.stop is not None and (self._stop_by or math.inf) == math.inf:
             if signals.stop is signal.SIGHUP:
                 self._code = ExitCode.HANGUP
@@ -259,6 +265,7 @@ class Session:
         if error is not None:
             self.say(str(error))
             self._code = getattr(error, "exit_code", ExitCode.BUG)
+        self._awaited = 0 if self._counted else self._collector.awaited()
         self._collector.stop(_COLLECTOR)
         for box in self._boxes:
             box.close()
@@ -318,34 +325,42 @@ class Session:
 
     def say(self, text: str) -> None:
         """One line for the person: on stderr, or after the table if that is there."""
-        if self._screen is not None and sys.stderr.isatty():
+        if self._screen is not None and _is_terminal(sys.stderr):
             self._screen.say(f"klinetail: {text}")
         else:
-            complain(text)
+            self._voice.say(text)
 
     def receipt(self) -> None:
         """Say what was delivered, unless the run never began."""
         if self._code is not ExitCode.USAGE:
             if not self._plan.quiet:
-                complain(self._figures())
+                self._voice.say(self._figures())
             if self._plan.stats is not None:
                 self._write_stats(self._plan.stats)
+        self._voice.finish(_LAST_WORDS)
 
     def _figures(self) -> str:
         files = [(sink.path, sink.written) for sink in self._sinks]
         with self._tee.lock:
-            return receipt(self._tee.stats, files, self._plan.source)
+            return receipt(
+                self._tee.stats, files, self._plan.source, awaited=self._awaited
+            )
 
     def _write_stats(self, path: str) -> None:
         with self._tee.lock:
             line = msgspec.json.encode(self._tee.stats.as_dict()) + b"\n"
         try:
             if path == "-":
-                os.write(sys.stderr.fileno(), line)
+                self._voice.finish(_LAST_WORDS)
+                os.write(2, line)
             else:
                 Path(path).write_bytes(line)
         except OSError as error:
             raise OutputError(f"{path}: {error.strerror}") from error
+
+
+def _is_terminal(stream: TextIO | None) -> bool:
+    return stream is not None and stream.isatty()
 
 
 class _Said(logging.Handler):

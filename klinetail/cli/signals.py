@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import time
 from types import FrameType, TracebackType
 from typing import Any, Self
 
+_TWICE = 0.3
 _STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -28,6 +30,9 @@ class Signals:
         self.asked = False
         """Whether SIGUSR1 asked for the figures of the moment."""
         self.suspended = False
+        self.continued = False
+        """Whether the process goes on after it was stopped from outside."""
+        self._stopped_at = 0.0
         self.fd, self._wake_fd = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._suspending = suspending
         self._previous: dict[signal.Signals, Any] = {}
@@ -35,7 +40,7 @@ class Signals:
     def __enter__(self) -> Self:
         noted = [*_STOPS, signal.SIGWINCH, signal.SIGUSR1]
         if self._suspending:
-            noted.append(signal.SIGTSTP)
+            noted += [signal.SIGTSTP, signal.SIGCONT]
         for number in noted:
             # nohup ignores SIGHUP, and a shell's background job SIGINT: so it stays.
             if signal.getsignal(number) is not signal.SIG_IGN:
@@ -61,11 +66,18 @@ class Signals:
             self.asked = True
         elif number == signal.SIGTSTP:
             self.suspended = True
+        elif number == signal.SIGCONT:
+            self.continued = True
         elif self.stop is None:
             self.stop = signal.Signals(number)
-        elif number == signal.SIGINT:
+            self._stopped_at = time.monotonic()
+        elif number == signal.SIGINT and self._meant():
             raise KeyboardInterrupt
         self.wake()
+
+    def _meant(self) -> bool:
+        """Some senders signal a process and then its group: that is one Ctrl-C."""
+        return time.monotonic() - self._stopped_at > _TWICE
 
     def wake(self, *_: object) -> None:
         """Make `fd` readable; callable from any thread and as any callback."""

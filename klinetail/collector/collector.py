@@ -616,8 +616,9 @@ class DataCollector:
         attempt = 0
         while not self._stopping.is_set():
             try:
-                verify(self._rest, self.streams)
                 server_time = self._rest.server_time()
+                read_at = self._now()
+                verify(self._rest, self.streams, server_time)
                 break
             except (Refused, UsageError) as error:
                 self._fail(error)
@@ -642,7 +643,7 @@ class DataCollector:
             self._tell(LinkEvent("rest", LinkState.IDLE))
         with self._lock:
             self._answered_at = self._now()
-            self._clock.sync(server_time, self._now())
+            self._clock.sync(server_time, read_at)
             self._begun = True
             now = self._moment()
             for series in self._series.values():

@@ -18,8 +18,13 @@ _FEW: Final = 5
 TRADING: Final = "TRADING"
 
 
-def verify(rest: Rest, streams: Sequence[Stream]) -> None:
-    """Make sure that every symbol is listed.
+def verify(rest: Rest, streams: Sequence[Stream], server_time: int) -> None:
+    """Make sure that every symbol is listed and traded.
+
+    Args:
+        rest: who is asked.
+        streams: what is to be followed.
+        server_time: exchange time, ms.
 
     Raises:
         UnknownSymbol: one is not, with those that look like it.
@@ -32,12 +37,14 @@ def verify(rest: Rest, streams: Sequence[Stream]) -> None:
         return
     for symbol, stream in by_symbol.items():
         try:
-            rest.klines(stream, limit=1)
+            rows = rest.klines(stream, limit=1)
         except Refused as error:
             if error.code != INVALID_SYMBOL:
                 raise
             _check([symbol], rest.listings())
             raise
+        if not rows or rows[-1].close_time < server_time:  # no candle is forming
+            _check([symbol], rest.listings())
 
 
 def _check(symbols: Sequence[str] | dict[str, Stream], listed: list[Listing]) -> None:

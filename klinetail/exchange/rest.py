@@ -192,7 +192,7 @@ class _Api(UMFutures):  # type: ignore[misc]
         used = response.headers.get(USED_WEIGHT, "")
         if re.fullmatch(r"[0-9]{1,9}", used):
             self.on_used_weight(int(used))
-        _raise_for_status(response, body)
+        _raise_for_status(response, body, self.base_url)
         return body
 
 
@@ -209,7 +209,7 @@ def _body(response: requests.Response) -> bytes:
     return b"".join(parts)
 
 
-def _raise_for_status(response: requests.Response, body: bytes) -> None:
+def _raise_for_status(response: requests.Response, body: bytes, where: str) -> None:
     headers = response.headers
     error = error_of(
         response.status_code,
@@ -218,6 +218,7 @@ def _raise_for_status(response: requests.Response, body: bytes) -> None:
         server_time=http_date(headers.get("Date")),
     )
     if error is not None:
+        error.args = (f"{where}: {error}",)
         raise error
     if headers.get("Content-Encoding", "identity") != "identity":
         raise BadMessage("a compressed answer, which was not asked for")

@@ -35,6 +35,7 @@ class FileSink:
         self.written = 0
         """Candles."""
         self._format = by_suffix(path)
+        self._created = not os.path.exists(path)
         flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
         try:
             self._fd = os.open(path, flags, 0o644)
@@ -56,11 +57,14 @@ class FileSink:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Close it.
+        """Close it; one that was created for nothing is taken away again.
 
         Raises:
             OutputError: what was written is not all in the file.
         """
+        if self._created and not self.written:
+            with contextlib.suppress(OSError):
+                os.unlink(self.path)
         try:
             os.close(self._fd)
         except OSError as problem:

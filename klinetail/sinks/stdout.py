@@ -8,6 +8,7 @@ A socket is written to as a pipe that is not empty.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import select
@@ -52,6 +53,8 @@ class StdoutSink:
         except OSError as error:
             raise OutputError(f"stdout is closed: {error.strerror}") from error
         self._is_pipe = stat.S_ISFIFO(mode)
+        self._is_file = stat.S_ISREG(mode)
+        self._torn = 0
         self._most = select.PIPE_BUF if stat.S_ISSOCK(mode) else MOST
 
     @property
@@ -74,17 +77,26 @@ class StdoutSink:
         """
         if not self._pending:
             return
+        data = _whole_lines(self._pending, self._room())
         try:
-            written = os.write(self.fd, _whole_lines(self._pending, self._room()))
+            written = os.write(self.fd, data)
         except BlockingIOError:
             return
         except (BrokenPipeError, ConnectionResetError) as error:
             raise ReaderGone from error
         except OSError as error:
+            self._take_back()
             raise OutputError(f"stdout: {error.strerror}") from error
+        self._torn = written - (data.rfind(b"\n", 0, written) + 1)
         self._pending = self._pending[written:]
         if not self._pending:
             self.written = self._offered
+
+    def _take_back(self) -> None:
+        """Of a file that is full, take back the beginning of a line."""
+        if self._torn and self._is_file:
+            with contextlib.suppress(OSError):
+                os.ftruncate(self.fd, os.lseek(self.fd, 0, os.SEEK_CUR) - self._torn)
 
     def _room(self) -> int:
         if not self._is_pipe:

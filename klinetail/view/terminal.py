@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import select
 import termios
@@ -29,6 +30,28 @@ def can_draw(stdout: TextIO, environ: Mapping[str, str]) -> bool:
         return False
 
 
+class _Unwritten(io.StringIO):
+    """Stands for a terminal before rich, which renders for it but must not touch it:
+    bytes go out through `Terminal`, which never waits."""
+
+    def __init__(self, stdout: TextIO) -> None:
+        super().__init__()
+        self._stdout = stdout
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        return self._stdout.encoding
+
+    def fileno(self) -> int:
+        return self._stdout.fileno()
+
+    def isatty(self) -> bool:
+        return True
+
+    def write(self, text: str) -> int:
+        return len(text)
+
+
 def console_for(
     stdout: TextIO, environ: Mapping[str, str], color: Color = "auto"
 ) -> Console:
@@ -41,7 +64,7 @@ def console_for(
     """
     plain = color == "never" or (color == "auto" and bool(environ.get("NO_COLOR")))
     return Console(
-        file=stdout,
+        file=_Unwritten(stdout),
         force_terminal=True,
         color_system="standard",
         no_color=plain,

@@ -24,6 +24,7 @@ from klinetail.events import (
     RevisionEvent,
 )
 from klinetail.mailbox import Mailbox
+from klinetail.protocol.rest import Listing
 from klinetail.protocol.routes import Route, sim_route
 from klinetail.sim.server import Server
 from klinetail.sim.synthetic import Synthetic
@@ -362,8 +363,8 @@ class FakeRest:
             raise self.failure
         return [r for r in self.rows if start is None or r.open_time >= start][:limit]
 
-    def listings(self) -> list:
-        return []
+    def listings(self) -> list[Listing]:
+        return [Listing(BTC.symbol, "TRADING")]
 
     def close(self) -> None:
         self.closed = True

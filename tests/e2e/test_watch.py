@@ -473,3 +473,70 @@ def test_json_is_valid_for_any_parser(exchange: Server) -> None:
     done = run("watch", "btcusdt", "-n", "1", "-c", "1", *urls(exchange))
     record = json.loads(done.stdout, parse_float=Decimal)
     assert list(record) == list(csv.COLUMNS)
+
+
+def test_a_reader_of_stderr_that_sleeps_stops_neither_candles_nor_the_end(
+    fast_exchange: Server, popen: Popen, tmp_path: Path
+) -> None:
+    """`2>&1 | less`: the notices fill the pipe, and nobody reads them."""
+    read, write = os.pipe()
+    out = tmp_path / "a.jsonl"
+    words = ["btcusdt", "-v", "-u", "--out", str(out)]
+    process = popen("watch", *words, *urls(fast_exchange), stderr=write)
+    os.close(write)
+    deadline = time.monotonic() + DEADLINE
+    for _ in range(3):
+        size = out.stat().st_size if out.exists() else 0
+        while not out.exists() or out.stat().st_size < size + 20_000:
+            assert time.monotonic() < deadline
+            read_lines(process, 5)
+        fast_exchange.disconnect_all(None)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(DEADLINE) == 0
+    os.close(read)
+
+
+@pytest.mark.parametrize("closed", ["2>&-", "<&- 2>&-"])
+def test_a_closed_stderr_changes_no_exit_code(closed: str, exchange: Server) -> None:
+    words = " ".join([*KLINETAIL, "watch", "btcusdt", "-n1", "-c1", *urls(exchange)])
+    done = subprocess.run(
+        ["bash", "-c", f"{words} {closed}"],
+        stdout=subprocess.PIPE,
+        env=environment(),
+        timeout=DEADLINE,
+        check=False,
+    )
+    assert done.returncode == 0
+    assert len(candles(done.stdout)) == 1
+
+
+def test_a_refused_run_leaves_no_file(exchange: Server, tmp_path: Path) -> None:
+    out = tmp_path / "a.csv"
+    done = run("watch", "btcusd", "--out", str(out), *urls(exchange))
+    assert done.returncode == 2
+    assert not out.exists()
+
+
+def test_a_symbol_that_is_not_traded_is_refused_with_its_status(
+    exchange: Server,
+) -> None:
+    done = run("watch", "omgusdt", "1m", *urls(exchange))
+    assert done.returncode == 2
+    assert b"OMGUSDT is not traded: its status is SETTLING" in done.stderr
+
+
+def test_at_a_full_disk_stdout_ends_in_a_whole_line(
+    fast_exchange: Server, tmp_path: Path
+) -> None:
+    out = tmp_path / "a.jsonl"
+    words = ["watch", "btcusdt", "-n", "50", "-u", *urls(fast_exchange)]
+    done = subprocess.run(
+        ["bash", "-c", f"ulimit -f 4; exec {' '.join([*KLINETAIL, *words])} > {out}"],
+        stderr=subprocess.PIPE,
+        env=environment(),
+        timeout=DEADLINE,
+        check=False,
+    )
+    assert done.returncode == 5, done.stderr
+    candles(out.read_bytes())
+    assert out.read_bytes().endswith(b"\n")
