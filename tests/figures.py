@@ -7,17 +7,21 @@ Everything happens on loopback. `--quick` only shows that the measuring works.
 
     F6   network faults x {live, subscribing, backfill}: all candles, and how soon
     F7   a silent line, a line without data, and no alarm on a thin stream
+    F9   the contract's model on random schedules
     F12  SIGINT, SIGTERM, SIGHUP in each state of a run
     F13  a reader that is too slow, within the limit and past it
     F14  escape sequences from everywhere: none may come out
     F16  a venue that refuses or hangs up: attempts in five minutes
     F17  clocks that step, processes that stand still, machines that sleep
+    chaos   ten minutes of `serve --chaos all --speed 60` beside its ledger
+    outage  six hours without the exchange for 300 streams, at speed
 """
 
 import argparse
 import importlib
 import json
 import platform
+import signal
 import sys
 import time
 from importlib.metadata import version
@@ -26,11 +30,14 @@ from pathlib import Path
 FIGURES = {
     "F6": "faults",
     "F7": "silence",
+    "F9": "steps",
     "F12": "shutdown",
     "F13": "slow",
     "F14": "escapes",
     "F16": "storm",
     "F17": "clocks",
+    "chaos": "chaos",
+    "outage": "outage",
 }
 
 
@@ -42,6 +49,9 @@ def main():
     asked = parser.parse_args()
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
     module = importlib.import_module(f"tests.measured.{FIGURES[asked.name]}")
+    # What is started has to hear signals, even if this was started with nohup or &.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
     began = time.monotonic()
     figures = module.measure(quick=asked.quick, seed=asked.seed)
     about = {

@@ -37,7 +37,7 @@ from tests.venue import (
 
 SPEED = 120
 AT_ONCE = 12
-PATIENCE = 75.0
+PATIENCE = 120.0
 """Real seconds in which a fault has to be noticed, and in which all must be well."""
 
 LASTING = 3.0

@@ -64,6 +64,7 @@ def no_data(seed):
             at = seen.wait_for(lambda: seen.first(LinkState.WAITING, 0, NAMED), 180)
             assert at
             count = len(seen.closed(BTC))
+            assert seen.wait_for(lambda: seen.closed(BTC), 60)
         whole(server, seen, BTC)
     return at - began, count
 
