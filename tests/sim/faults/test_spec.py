@@ -31,7 +31,7 @@ def test_a_group_is_its_faults(group):
 
 
 def test_a_name_alone_has_the_table_s_number():
-    assert parse("late, cut") == {"late": Rule(rate=0.1), "cut": Rule(period=40.0)}
+    assert parse("late, cut") == {"late": Rule(rate=0.1), "cut": Rule(period=60.0)}
 
 
 def test_numbers():
@@ -64,7 +64,7 @@ def test_words_count_from_left_to_right():
         ("late=x", "rate"),
         ("late=nan", "rate"),
         ("late@30s", "late=0.1"),
-        ("cut=0.1", "cut@40s"),
+        ("cut=0.1", "cut@60s"),
         ("cut@0", "as in 30s"),
         ("cut@1d", "as in 30s"),
         ("cut@-1s", "as in 30s"),
