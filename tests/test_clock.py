@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from klinetail.clock import AHEAD, ExchangeClock, Moment
+from klinetail.clock import AHEAD, FAST, ExchangeClock, Moment
 
 START = 1_700_000_000_000
 
@@ -62,6 +62,10 @@ def test_an_event_time_far_ahead_waits_until_the_exchanges_time_agrees():
     clock.sync(far + 1, 0.0)
     assert clock.see(far + AHEAD, 0.0)
     assert clock.now(0.0) == far + AHEAD
+
+
+def test_far_ahead_is_more_than_a_minute_and_fast_is_three_times_ours():
+    assert (AHEAD, FAST) == (60_000, 3.0)
 
 
 def test_a_synced_time_that_went_back_does_not_undo_events():

@@ -714,6 +714,18 @@ def test_a_gap_ends_where_the_first_of_what_waits_begins() -> None:
     assert series.tick(now) == [gap, *held]
 
 
+def test_a_gap_does_not_end_at_the_forming_candle_it_begins_with() -> None:
+    series = begun(hold=0.0)
+    now = moment(T0 + 4 * MINUTE)
+    series.accept(candle(T0, 1, closed=False), now)
+    held = candle(T0 + 3 * MINUTE, 3)
+    series.accept(held, now)
+    series.take_wish(now)
+    series.fail("HTTP 503", now)
+    gap = GapEvent(STREAM, T0, T0 + 3 * MINUTE, "HTTP 503")
+    assert series.tick(now) == [gap, held]
+
+
 def test_behind_a_gap_failures_and_hold_start_afresh() -> None:
     series = begun(hold=5.0)
     now = Moment(T0 + 3 * MINUTE, 1000.0)
