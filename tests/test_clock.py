@@ -129,3 +129,13 @@ def test_event_times_cannot_creep_ahead_of_the_exchanges_own_clock():
     assert not clock.see(START + AHEAD + 1, 0.0)
     assert clock.moment(0.0) == Moment(START + AHEAD, 0.0, ahead=AHEAD)
     assert clock.moment(0.0).confirmed == START
+
+
+@pytest.mark.parametrize(("pace", "believed"), [(80, 80), (84, 1), (48, 48), (47, 1)])
+def test_equally_fast_means_within_a_quarter(pace, believed):
+    clock = ExchangeClock()
+    clock.sync(START, 0.0)
+    clock.sync(START + 600_000, 10.0)
+    synced = START + 600_000 + pace * 10_000
+    clock.sync(synced, 20.0)
+    assert clock.now(21.0) == synced + believed * 1000
