@@ -44,10 +44,10 @@ if TYPE_CHECKING:
     from klinetail.cli.outlets import Outlet
     from klinetail.view.screen import Screen
 
-STOPPING: Final = 1.7
+STOPPING: Final = 1.3
 """Seconds from a signal to the end, whatever the outputs do; the promise is 2."""
 
-_COLLECTOR: Final = 1.0
+_COLLECTOR: Final = 0.8
 _ROWS: Final = 500
 _LAST_WORDS: Final = 0.2
 _ONE_SHOT: Final = 30.0

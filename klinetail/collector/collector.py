@@ -493,7 +493,7 @@ class DataCollector:
                 unheard = series.unheard
                 self._delivery.deliver(series.fill(rows, asked, now))
                 if series.unheard > unheard:
-                    self._heed_silence(series)
+                    self._heed_silence(series, unheard)
             self._look_up(now)
             self._after(series, now)
             self._changed.notify_all()
@@ -541,9 +541,9 @@ class DataCollector:
             self._series[stream].resume(now)
         self._changed.notify_all()
 
-    def _heed_silence(self, series: Series) -> None:
+    def _heed_silence(self, series: Series, before: int) -> None:
         stream = series.stream
-        remedy = remedy_for(series.unheard)
+        remedy = remedy_for(before, series.unheard)
         if remedy is Remedy.SUBSCRIBE:
             self._link_of[stream].subscribe_again([stream_name(stream)])
         elif remedy is Remedy.RECONNECT:

@@ -24,18 +24,22 @@ class Remedy(enum.Enum):
     RECONNECT = enum.auto()
 
 
-def remedy_for(unheard: int) -> Remedy:
+def remedy_for(before: int, unheard: int) -> Remedy:
     """For a stream with so many candles in a row that had trades and no frame.
 
     The others on its connection must not pay for it every minute, so it is made anew
     after 2, 8, 32, ... candles.
+
+    Args:
+        before: how many there were when last looked at.
+        unheard: how many there are.
     """
-    if unheard == 1:
-        return Remedy.SUBSCRIBE
     power = 2
-    while power < unheard:
+    while power <= before:
         power *= 4
-    return Remedy.RECONNECT if unheard == power else Remedy.NONE
+    if unheard >= power:
+        return Remedy.RECONNECT
+    return Remedy.SUBSCRIBE if before < 1 <= unheard else Remedy.NONE
 
 
 class QuietLink:

@@ -269,7 +269,7 @@ class Link:
         if isinstance(reply, Rejection):
             reason = f"the exchange refuses: {reply.message} (code {reply.code})"
             self._inbox.put((line.number, Broken(reason)))
-        elif reply.id is not None:
+        elif isinstance(reply.id, int):
             self._inbox.put((line.number, Acked(reply.id)))
 
     def _ponged(self, line: _Line, payload: bytes) -> None:

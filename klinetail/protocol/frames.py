@@ -22,7 +22,7 @@ class Reply(msgspec.Struct, frozen=True):
     An ack proves nothing: unknown streams are acked too and then stay silent.
     """
 
-    id: int | None
+    id: int | str | None
     result: object
 
 
@@ -33,7 +33,7 @@ class Rejection(msgspec.Struct, frozen=True):
 
     code: int
     message: str
-    id: int | None = None
+    id: int | str | None = None
 
 
 class _Kline(msgspec.Struct):
@@ -69,7 +69,7 @@ class _Frame(_Event):
     stream: str | None = None
     data: _Event | None = None
     result: object = msgspec.UNSET
-    id: int | None = None
+    id: int | str | None = None
     error: _Error | None = None
     code: int | None = None
     msg: str | None = None

@@ -7,10 +7,14 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Sequence
+from typing import Final
 
 import msgspec
 
 from klinetail.protocol.frames import Rejection
+
+MAX_ID: Final = 36
+"""Characters of an id that is a string: a UUID."""
 
 
 class Method(enum.StrEnum):
@@ -24,10 +28,15 @@ class Method(enum.StrEnum):
 
 
 class Request(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One request. `id` is an unsigned integer; anything else is refused."""
+    """One request.
+
+    `id` is an unsigned integer, says the documentation, and anything else refused;
+    but the exchange's own SDK (binance-sdk-derivatives-trading-usds-futures 18)
+    sends nothing but strings.
+    """
 
     method: Method
-    id: int
+    id: int | str
     params: Sequence[object] = ()
 
 
@@ -53,7 +62,9 @@ def decode(message: str | bytes) -> Request | Rejection:
         return Rejection(2, f"Invalid request: {error}")
     except ValueError as error:
         return Rejection(3, f"Invalid JSON: {error}")
-    if type(loose.id) is not int or not 0 <= loose.id < 1 << 64:
+    number = type(loose.id) is int and 0 <= loose.id < 1 << 64
+    name = type(loose.id) is str and 0 < len(loose.id) <= MAX_ID
+    if not isinstance(loose.id, int | str) or not (number or name):
         return Rejection(2, "Invalid request: request ID must be an unsigned integer")
     try:
         method = Method(loose.method)

@@ -98,7 +98,7 @@ class Session:
             return Outcome(encode_reply(rejection), close=True)
         return Outcome(encode_reply(reply))
 
-    def _set(self, id_: int, params: Sequence[object]) -> Reply | Rejection:
+    def _set(self, id_: int | str, params: Sequence[object]) -> Reply | Rejection:
         if len(params) != 2 or params[0] != "combined":
             return Rejection(0, "Unknown property", id_)
         if not isinstance(params[1], bool):
@@ -106,7 +106,7 @@ class Session:
         self.combined = params[1]
         return Reply(id_, None)
 
-    def _get(self, id_: int, params: Sequence[object]) -> Reply | Rejection:
+    def _get(self, id_: int | str, params: Sequence[object]) -> Reply | Rejection:
         if list(params) != ["combined"]:
             return Rejection(0, "Unknown property", id_)
         return Reply(id_, self.combined)

@@ -16,7 +16,8 @@ def row(minute: int, count: int, stream: Stream = BTC) -> Candle:
 
 
 def test_a_mute_stream_is_subscribed_again_then_reconnected_ever_more_rarely() -> None:
-    acted = {n: remedy_for(n) for n in range(200) if remedy_for(n) is not Remedy.NONE}
+    remedies = {n: remedy_for(n - 1, n) for n in range(1, 200)}
+    acted = {n: done for n, done in remedies.items() if done is not Remedy.NONE}
     assert acted == {
         1: Remedy.SUBSCRIBE,
         2: Remedy.RECONNECT,
@@ -24,6 +25,12 @@ def test_a_mute_stream_is_subscribed_again_then_reconnected_ever_more_rarely() -
         32: Remedy.RECONNECT,
         128: Remedy.RECONNECT,
     }
+
+
+def test_candles_that_come_together_count_together() -> None:
+    assert remedy_for(0, 5) is Remedy.RECONNECT
+    assert remedy_for(5, 7) is Remedy.NONE
+    assert remedy_for(5, 20) is Remedy.RECONNECT
 
 
 def test_one_look_proves_nothing() -> None:

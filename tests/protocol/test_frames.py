@@ -470,7 +470,7 @@ class TestReply:
     @pytest.mark.parametrize(
         "message",
         [
-            '{"result":null,"id":"1"}',
+            '{"result":null,"id":[1]}',
             '{"result":null,"id":1.5}',
             '{"result":null,"id":true}',
             '{"error":"no","id":4}',

@@ -70,12 +70,28 @@ class TestDecode:
 
     @pytest.mark.parametrize(
         "number",
-        ["null", '"1"', "-1", "1.5", "1e3", "true", "[]", str(2**64), "9" * 30],
+        [
+            "null",
+            '""',
+            f'"{"x" * 37}"',
+            "-1",
+            "1.5",
+            "1e3",
+            "true",
+            "[]",
+            str(2**64),
+            "9" * 30,
+        ],
     )
     def test_an_id_is_an_unsigned_integer(self, number):
         answer = decode(f'{{"method":"LIST_SUBSCRIPTIONS","id":{number}}}')
         reason = "Invalid request: request ID must be an unsigned integer"
         assert answer == Rejection(2, reason)
+
+    def test_an_id_can_be_a_name_as_the_exchanges_own_sdk_sends_it(self):
+        name = "2e5e6235-0c82-4b82-a945-a1bc01e17add"
+        request = decode(f'{{"method":"LIST_SUBSCRIPTIONS","id":"{name}"}}')
+        assert request == Request(Method.LIST_SUBSCRIPTIONS, name, [])
 
     def test_an_id_is_not_left_out(self):
         assert decode('{"method":"LIST_SUBSCRIPTIONS"}').code == 2

@@ -86,7 +86,7 @@ def test_the_combined_property():
 def test_refusals():
     session = open_session("/market/ws")
     assert ask(session, "NOPE")[0]["error"]["code"] == 2
-    assert ask(session, "SUBSCRIBE", number="x")[0]["error"]["code"] == 2
+    assert ask(session, "SUBSCRIBE", number=-1)[0]["error"]["code"] == 2
     assert ask(session, "SUBSCRIBE", 5)[0]["error"]["code"] == 2
     assert not ask(session, "SUBSCRIBE", 5)[1]
     outcome = session.receive("{")
