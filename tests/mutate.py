@@ -11,6 +11,7 @@ changed, conditions negated, and statements taken out: in functions, properties 
 classes, and the constants of the module. Texts and annotations are left alone. Every
 bug gets a process of its own that stops at the first failing test; one that takes too
 long counts as found. What no test finds is printed with its line.
+The tests must pass without a bug before and afterwards, or nothing is counted.
 """
 
 from __future__ import annotations
@@ -189,6 +190,8 @@ def main() -> None:
         counts[result] += 1
         if result == "survived":
             print(f"{options.module}:{line}: {what}", flush=True)
+    if run(path, ast.unparse(ast.parse(source)), options.tests, 600) != "survived":
+        sys.exit("the tests do not always pass without a planted bug: count again")
     found, total = counts["killed"] + counts["timeout"], sum(counts.values())
     print(f"found {found} of {total} ({counts['timeout']} by time-out)")
 

@@ -82,9 +82,13 @@ def test_is_the_later_of_synced_and_seen(steps):
     clock = ExchangeClock()
     clock.sync(START, 0.0)
     tick, synced, synced_at, believed = 0, START, 0, [0]
+    pace = measured = 1.0
+
+    def passed():
+        return synced + int((tick - synced_at) / 1024 * 1000 * pace)
 
     def model():
-        return max(synced + (tick - synced_at) * 1000 // 1024, *believed, 0)
+        return max(passed(), *believed)
 
     for kind, value in steps:
         before = clock.now(tick / 1024)
@@ -92,12 +96,15 @@ def test_is_the_later_of_synced_and_seen(steps):
             tick += value
             assert clock.now(tick / 1024) >= before
         elif kind == "sync":
+            if tick > synced_at:
+                ran = (START + value - synced) / 1000 / ((tick - synced_at) / 1024)
+                alike = abs(ran - measured) <= ran / 4
+                pace, measured = ran if alike and ran >= FAST else 1.0, ran
             synced, synced_at = START + value, tick
             clock.sync(synced, tick / 1024)
         else:
             event_time = model() + value
-            passed = synced + (tick - synced_at) * 1000 // 1024
-            believable = event_time <= max(*believed, passed + AHEAD)
+            believable = event_time <= max(*believed, passed() + AHEAD)
             assert clock.see(event_time, tick / 1024) == believable
             if believable:
                 believed.append(event_time)
