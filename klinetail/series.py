@@ -234,8 +234,16 @@ class Series:
 
     # Frames
 
-    def accept(self, candle: Candle, now: Moment) -> list[Output]:
-        """Take in a frame of the stream; what comes out is in order."""
+    def accept(
+        self, candle: Candle, now: Moment, *, echo: bool = False
+    ) -> list[Output]:
+        """Take in a frame of the stream; what comes out is in order.
+
+        Args:
+            candle: the frame's.
+            now: when it came.
+            echo: whether frames come over two lines, out of step with one another.
+        """
         out: list[Output] = []
         interval = self.stream.interval
         if candle.open_time > now.exchange + (interval.length or 31 * DAY):
@@ -244,7 +252,7 @@ class Series:
             return [self._bad(f"{candle.open_time} closed before its end")]
         if candle.event_time < candle.open_time:
             return [self._bad(f"{candle.open_time} pushed before it opens")]
-        if self._held:
+        if self._held and not echo:
             self._doubt_held(candle.event_time, out)
         if not self.expected:
             self._start(candle.open_time)

@@ -28,7 +28,7 @@ class Voice:
         self._lines: deque[str] = deque()
         self._lost = 0
         self._silent = threading.Condition()
-        self._speaking = False
+        self._finishing = False
         self._thread: threading.Thread | None = None
 
     def say(self, text: str) -> None:
@@ -46,19 +46,23 @@ class Voice:
             self._silent.notify_all()
 
     def finish(self, seconds: float) -> None:
-        """Wait until all is said, at most so long."""
+        """Wait until all is said, at most so long; the thread ends then."""
         with self._silent:
-            self._silent.wait_for(
-                lambda: not self._lines and not self._speaking, seconds
-            )
+            if self._thread is None:
+                return
+            self._finishing = True
+            self._silent.notify_all()
+            self._silent.wait_for(lambda: self._thread is None, seconds)
 
     def _speak(self) -> None:
         while True:
             with self._silent:
-                self._speaking = False
-                self._silent.notify_all()
-                self._silent.wait_for(lambda: self._lines)
-                self._speaking = True
+                self._silent.wait_for(lambda: self._lines or self._finishing)
+                if not self._lines:
+                    self._thread = None
+                    self._finishing = False
+                    self._silent.notify_all()
+                    return
                 lost, self._lost = self._lost, 0
                 text = self._lines.popleft()
             if lost:

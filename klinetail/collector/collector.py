@@ -370,7 +370,9 @@ class DataCollector:
                 self._backfill.put(Urgency.TIME, 1, self._resync)
             return
         now = self._clock.moment(monotonic)
-        output: Sequence[Output] = series.accept(candle, now)
+        link = self._link_of.get(candle.stream)
+        echo = series.lacking and link is not None and link.overlapping
+        output: Sequence[Output] = series.accept(candle, now, echo=echo)
         if output and isinstance(output[0], DropEvent):
             output = self._without_echo(candle.stream, output)
         self._delivery.deliver(output)

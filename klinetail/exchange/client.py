@@ -13,7 +13,7 @@ import logging
 import socket
 import struct
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Final, NamedTuple, Protocol
 
 from websocket import (
@@ -255,15 +255,20 @@ class StreamClient(UMFuturesWebsocketClient):  # type: ignore[misc]
 
     def ping(self, payload: bytes) -> None:
         """Send a ping of ours; a peer that does not read is hung up on."""
-        with Deadline(SEND_TIMEOUT) as deadline:
-            deadline.guard(self.socket_manager.ws.sock)
+        with self._hurried():
             self.socket_manager.ws.ping(payload)
 
     def subscribe(self, stream: list[str], id: int) -> None:  # noqa: A002
         """Ask for streams; the same."""
-        with Deadline(SEND_TIMEOUT) as deadline:
-            deadline.guard(self.socket_manager.ws.sock)
+        with self._hurried():
             super().subscribe(stream, id=id)
+
+    @contextlib.contextmanager
+    def _hurried(self) -> Iterator[None]:
+        with Deadline(SEND_TIMEOUT) as deadline:
+            if (sock := self.socket_manager.ws.sock) is not None:
+                deadline.guard(sock)
+            yield
 
     def stop(self, timeout: float = 1.0) -> None:
         """Say goodbye, wait half the time for the answer, then hang up."""

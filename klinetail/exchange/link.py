@@ -266,6 +266,8 @@ class Link:
     # On the connection's thread
 
     def _replied(self, line: _Line, reply: Reply | Rejection) -> None:
+        if isinstance(reply.id, int) and not 0 < reply.id <= line.requests:
+            return  # to nothing that we asked
         if isinstance(reply, Rejection):
             reason = f"the exchange refuses: {reply.message} (code {reply.code})"
             self._inbox.put((line.number, Broken(reason)))

@@ -224,7 +224,7 @@ def test_a_proxy_that_is_down_is_tried_again(exchange: Server, popen: Popen) -> 
         output, rest = process.communicate(timeout=DEADLINE)
     assert process.returncode == 0, rest
     assert len(output.splitlines()) == 2
-    assert b"connected again" in rest
+    assert b"REST answers again" in rest
 
 
 def test_a_proxy_that_hangs_is_given_up_in_time(popen: Popen) -> None:
