@@ -121,6 +121,13 @@ def test_an_exchange_that_runs_fast_twice_is_taken_to_go_on_like_that():
     assert clock.now(3.0) == START + 180_000
 
 
+def test_three_times_as_fast_is_fast():
+    clock = ExchangeClock()
+    for seconds in (0, 10, 20):
+        clock.sync(START + seconds * 3000, float(seconds))
+    assert clock.now(21.0) == START + 63_000
+
+
 def test_after_a_sleep_the_clock_does_not_run_away():
     clock = ExchangeClock()
     clock.sync(START, 0.0)
