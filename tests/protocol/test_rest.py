@@ -514,6 +514,9 @@ class TestErrors:
         body = b'{"code":-1003,"msg":"banned until 1783855317204."}'
         problem = error(418, body, retry_after="7", server_time=1783855300000)
         assert problem.retry_after == 7.0
+        date = "Wed, 21 Oct 2026 07:28:00 GMT"
+        problem = error(418, body, retry_after=date, server_time=http_date(date) - 9000)
+        assert problem.retry_after == 9.0
 
     @pytest.mark.parametrize(
         "words",
