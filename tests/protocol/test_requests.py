@@ -93,6 +93,9 @@ class TestDecode:
         request = decode(f'{{"method":"LIST_SUBSCRIPTIONS","id":"{name}"}}')
         assert request == Request(Method.LIST_SUBSCRIPTIONS, name, [])
 
+    def test_an_id_of_one_character_is_one(self):
+        assert decode('{"method":"LIST_SUBSCRIPTIONS","id":"x"}').id == "x"
+
     def test_an_id_is_not_left_out(self):
         assert decode('{"method":"LIST_SUBSCRIPTIONS"}').code == 2
 
