@@ -17,6 +17,10 @@ FAST: Final = 3.0
 speeded up; between two answers it is taken to go on like that."""
 
 
+SPAN: Final = 0.1
+"""Seconds between two answers from which on they tell a pace, and not their ways."""
+
+
 class Moment(NamedTuple):
     """One moment on both clocks."""
 
@@ -52,7 +56,7 @@ class ExchangeClock:
             now: monotonic seconds when the answer was there, so that the clock
                 is late by the way back rather than early.
         """
-        if self._server_time is not None and now > self._read_at:
+        if self._server_time is not None and now - self._read_at >= SPAN:
             pace = (server_time - self._server_time) / 1000 / (now - self._read_at)
             # Once is not enough: after a suspended laptop it looks the same.
             steady = abs(pace - self._measured) <= pace / 4
