@@ -15,7 +15,6 @@ import os
 import random as _random
 import threading
 import time
-from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, InvalidStateError
 from typing import Final
@@ -26,6 +25,7 @@ from klinetail.collector.backfill import PAGE, Backfill, Urgency
 from klinetail.collector.budget import SHARE, Budget
 from klinetail.collector.buffer import Buffer
 from klinetail.collector.delivery import Delivery
+from klinetail.collector.parking import Parking
 from klinetail.collector.polite import PoliteRest
 from klinetail.collector.shards import Shard, shards
 from klinetail.collector.silence import SAMPLE, Remedy, remedy_for
@@ -70,11 +70,7 @@ _FEW: Final = 99
 _GLANCE: Final = 0.05
 _HERD: Final = 4
 _LOOK_UP: Final = 60.0
-_PARKED: Final = 4_096
 _PULSE: Final = 5.0
-_SKEW: Final = 1_000
-_FRESH: Final = 1.0
-_RESYNC: Final = (0.2, 60.0)
 
 
 def _slept() -> float:
@@ -183,10 +179,7 @@ class DataCollector:
         self._clock = ExchangeClock()
         self._begun = False
         self._exchange_due = math.inf
-        self._parked: deque[tuple[Candle, float]] = deque(maxlen=_PARKED)
-        self._parked_streams: set[Stream] = set()
-        self._resync_at = -math.inf
-        self._resync_pause = _RESYNC[0]
+        self._parking = Parking(self._clock)
         self._failing = False
         self._known_time: int | None = None
         self._answered_at = monotonic()
@@ -361,14 +354,13 @@ class DataCollector:
         if series is None or not self._begun:
             raise BadMessage(f"a candle of {candle.stream}, which was not asked for")
         monotonic = self._now()
-        behind = candle.stream in self._parked_streams
-        if behind or not self._clock.see(candle.event_time, monotonic):
-            self._parked.append((candle, monotonic))
-            self._parked_streams.add(candle.stream)
-            if monotonic >= self._resync_at:
-                self._resync_at = math.inf
+        if not self._parking.admits(candle, monotonic):
+            if self._parking.asks(monotonic):
                 self._backfill.put(Urgency.TIME, 1, self._resync)
             return
+        self._use(series, candle, monotonic)
+
+    def _use(self, series: Series, candle: Candle, monotonic: float) -> None:
         now = self._clock.moment(monotonic)
         link = self._link_of.get(candle.stream)
         echo = series.lacking and link is not None and link.overlapping
@@ -395,31 +387,15 @@ class DataCollector:
 
     def _resync(self) -> None:
         """Ask the exchange whether it really is as late as a frame says."""
-        read = self._read_time()
-        least, most = _RESYNC
+        told = self._read_time()
         with self._lock:
             now = self._now()
-            self._resync_at = now + _FRESH
-            if not read:
-                return
-            parked, self._parked = self._parked, deque(maxlen=_PARKED)
-            self._parked_streams.clear()
-            dropped = False
-            for candle, at in parked:
-                if now - at >= _FRESH:  # what time it was then nobody can tell now
-                    self._drop(f"{candle.stream}: an event time in the future")
-                    dropped = True
-                elif (
-                    candle.stream in self._parked_streams
-                    or candle.event_time > self._clock.now(now) + _SKEW
-                ):
-                    self._parked.append((candle, at))
-                    self._parked_streams.add(candle.stream)
-                else:
-                    self._accept(candle)
-            pause = min(most, self._resync_pause * 2) if dropped else least
-            self._resync_pause = pause
-            self._resync_at = now + pause
+            settled = self._parking.settle(now, told=told)
+            for candle in settled.believed:
+                self._clock.see(candle.event_time, now)
+                self._use(self._series[candle.stream], candle, now)
+            for candle in settled.dropped:
+                self._drop(f"{candle.stream}: an event time in the future")
 
     def _read_time(self) -> bool:
         try:

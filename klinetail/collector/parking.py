@@ -1,0 +1,95 @@
+"""Parking: frames from too far ahead wait here until the exchange tells the time.
+
+Pure. A frame may be from the future because our clock stood still (a suspended laptop,
+an exchange of one's own that runs fast) or because it is broken; only `/time` can tell.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from typing import Final, NamedTuple
+
+from klinetail.candle import Candle, Stream
+from klinetail.clock import ExchangeClock
+
+PARKED: Final = 4_096
+"""Frames kept; of more, the oldest give way."""
+
+FRESH: Final = 1.0
+"""Seconds that a frame waits at most: what time it was then nobody can tell later."""
+
+PAUSE: Final = (0.2, 60.0)
+"""Seconds between two questions for the time: at least, and at most while frames turn
+out to be broken."""
+
+SKEW: Final = 1_000
+"""How far (ms) a frame may be ahead of `/time` all the same."""
+
+
+class Settled(NamedTuple):
+    """What became of the parked frames."""
+
+    believed: list[Candle]
+    dropped: list[Candle]
+
+
+class Parking:
+    """Not thread-safe: the collector's lock is held.
+
+    Args:
+        clock: exchange time, which believed frames push on.
+    """
+
+    def __init__(self, clock: ExchangeClock) -> None:
+        self._clock = clock
+        self._parked: deque[tuple[Candle, float]] = deque(maxlen=PARKED)
+        self._streams: set[Stream] = set()
+        self._ask_at = -math.inf
+        self._pause = PAUSE[0]
+
+    def admits(self, candle: Candle, now: float) -> bool:
+        """Whether a frame can be used at once; else it is parked. Behind a parked
+        frame all of its stream wait, so that their order stays."""
+        behind = candle.stream in self._streams
+        if not behind and self._clock.see(candle.event_time, now):
+            return True
+        self._park(candle, now)
+        return False
+
+    def _park(self, candle: Candle, at: float) -> None:
+        self._parked.append((candle, at))
+        self._streams.add(candle.stream)
+
+    def asks(self, now: float) -> bool:
+        """Whether the time should be asked for now; it then counts as asked for."""
+        if now < self._ask_at:
+            return False
+        self._ask_at = math.inf
+        return True
+
+    def settle(self, now: float, *, told: bool) -> Settled:
+        """Judge the parked frames.
+
+        Args:
+            now: monotonic seconds.
+            told: whether the clock has just been set by the exchange.
+        """
+        settled = Settled([], [])
+        if not told:
+            self._ask_at = now + FRESH
+            return settled
+        parked, self._parked = self._parked, deque(maxlen=PARKED)
+        self._streams.clear()
+        limit = self._clock.now(now) + SKEW
+        for candle, at in parked:
+            if now - at >= FRESH:
+                settled.dropped.append(candle)
+            elif candle.stream in self._streams or candle.event_time > limit:
+                self._park(candle, at)
+            else:
+                settled.believed.append(candle)
+        least, most = PAUSE
+        self._pause = min(most, self._pause * 2) if settled.dropped else least
+        self._ask_at = now + self._pause
+        return settled
