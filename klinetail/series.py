@@ -109,6 +109,7 @@ class Series:
         self._absent: int | None = None
         self._passed_at: float | None = None
         self._failing_since: float | None = None
+        self._waiting_since: float | None = None
         self._failures = 0
         self._reason = ""
         self._none = False
@@ -148,8 +149,8 @@ class Series:
             max(since, now.monotonic + (time - now.exchange) / 1000)
             for time, since in self._thresholds()
         ]
-        if self._failing_since is not None and self._waiting:
-            dues.append(self._failing_since + self._hold)
+        if (since := self._held_since) is not None:
+            dues.append(since + self._hold)
         return min(dues, default=math.inf)
 
     def exchange_due(self, now: Moment) -> float:
@@ -184,10 +185,17 @@ class Series:
         if not self.expected:
             return out
         self._notice(now)
-        since = self._failing_since
-        if since is not None and self._waiting and now.monotonic >= since + self._hold:
+        since = self._held_since
+        if since is not None and now.monotonic >= since + self._hold:
             self._give_up(out)
         return out
+
+    @property
+    def _held_since(self) -> float | None:
+        """Since when something waits for a fetch that fails."""
+        if self._failing_since is None or not self._waiting:
+            return None
+        return max(self._failing_since, self._waiting_since or self._failing_since)
 
     def _notice(self, now: Moment) -> None:
         interval = self.stream.interval
@@ -216,6 +224,10 @@ class Series:
         """The line is up: closes that fell into its absence are never pushed, so
         nothing is gained by waiting for them."""
         self._up_since = now.exchange
+        # What failed while the line was down says nothing about what comes now.
+        self._failing_since = None
+        self._failures = 0
+        self._retry_at = -math.inf
         if self.expected:
             floor = self.stream.interval.floor(now.exchange, self._anchor)
             self._fetch_until = max(self._fetch_until, floor)
@@ -264,6 +276,8 @@ class Series:
             self._accept_closed(candle, out)
         else:
             self._accept_forming(candle, out)
+        if self._waiting_since is None and self._waiting:
+            self._waiting_since = now.monotonic
         return out
 
     def _doubt_held(self, event_time: int, out: list[Output]) -> None:
@@ -330,6 +344,7 @@ class Series:
     def _expect(self, open_time: int) -> None:
         self.expected = open_time
         self._passed_at = None
+        self._waiting_since = None
         self._absent = None
         self._ask_from = 0
         self.grace = GRACE

@@ -570,6 +570,26 @@ def test_a_failing_fetch_is_a_gap_after_the_hold_and_filled_when_it_can_be() -> 
     ]
 
 
+def test_the_hold_begins_when_something_waits_and_anew_when_the_line_is_back() -> None:
+    """After an outage of hours the first close must not announce a gap at once."""
+    series = begun(hold=30.0)
+    series.resume(moment(T0 + 61_000))
+    series.take_wish(moment(T0 + 61_000))
+    series.fail("Connection refused", moment(T0 + 61_000))
+    hours = moment(T0 + 360 * MINUTE + 1000)
+    late = candle(T0 + 359 * MINUTE, 1, event_time=hours.exchange)
+    assert series.accept(late, hours) == []
+    assert series.tick(hours) == []
+    series.resume(hours)
+    much_later = moment(hours.exchange + 50_000)
+    assert series.take_wish(hours) is not None, "it queues for weight, say"
+    assert series.tick(much_later) == []
+    series.fail("HTTP 503", much_later)
+    assert series.tick(moment(much_later.exchange + 29_000)) == []
+    gap, _ = series.tick(moment(much_later.exchange + 30_000))
+    assert gap.reason == "HTTP 503"
+
+
 def test_nothing_is_given_up_while_nothing_waits() -> None:
     series = begun(lines=5, hold=1.0)
     now = moment(T0 + 31_000)

@@ -73,7 +73,7 @@ def test_what_is_not_confirmed_in_time_is_dropped_and_asked_for_rarely() -> None
             now += 0.1
         park.settle(now, told=False)
         now += FRESH
-        pauses.append(round(now - then, 3))
+        pauses.append(round(now - then))
     assert pauses == sorted(pauses)
     assert PAUSE[1] <= pauses[-1] < PAUSE[1] + 1
 
