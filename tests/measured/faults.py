@@ -303,8 +303,8 @@ FAULTS = {
     "binary frame": injected(frame(BINARY, b"\0\1\2"), breaks=False),
     # Text that is no UTF-8 is a bad message here, and costs no connection.
     **{
-        f"frame: {name}": injected(data, breaks="UTF-8" not in name)
-        for name, data in junk.BAD_FRAMES.items()
+        f"frame: {name}": injected(make(), breaks="UTF-8" not in name)
+        for name, make in junk.BAD_FRAMES.items()
     },
     "trickle": Fault(trickle, breaks=False),
 }
