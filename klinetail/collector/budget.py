@@ -19,7 +19,7 @@ CEILING: Final = 0.8
 
 _MINUTE: Final = 60.0
 _BURST: Final = 0.25
-_LEAST: Final = 6.0
+_LEAST: Final = 60.0
 
 
 class Budget:
