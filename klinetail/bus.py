@@ -97,7 +97,7 @@ class EventBus:
         *,
         types: Iterable[type[Event]] | None = None,
         streams: Iterable[Stream] | None = None,
-    ) -> Mailbox: ...
+    ) -> Mailbox[Event]: ...
 
     def subscribe(
         self,
@@ -105,7 +105,7 @@ class EventBus:
         *,
         types: Iterable[type[Event]] | None = None,
         streams: Iterable[Stream] | None = None,
-    ) -> Callable[[], None] | Mailbox:
+    ) -> Callable[[], None] | Mailbox[Event]:
         """Have events handed over.
 
         Args:
@@ -121,7 +121,7 @@ class EventBus:
         followed = None if streams is None else frozenset(streams)
         if handler is not None:
             return self._add(_Subscription(handler, chosen, followed))
-        mailbox = Mailbox(events=True)
+        mailbox = Mailbox[Event]()
 
         def post(event: Event) -> None:
             mailbox.put((event,))

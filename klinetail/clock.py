@@ -67,12 +67,15 @@ class ExchangeClock:
 
     def see(self, event_time: int, now: float) -> bool:
         """Take in a frame's event time (ms); False if it is too far ahead."""
-        if event_time <= self._event_time:
-            return True
-        if event_time > self.moment(now).confirmed + AHEAD:
+        if not self.believes(event_time, now):
             return False
-        self._event_time = event_time
+        self._event_time = max(self._event_time, event_time)
         return True
+
+    def believes(self, event_time: int, now: float) -> bool:
+        """Whether an event time (ms) is not too far ahead."""
+        known = event_time <= self._event_time
+        return known or event_time <= self.moment(now).confirmed + AHEAD
 
     def now(self, now: float) -> int:
         """Exchange time in ms at monotonic `now` seconds.

@@ -13,9 +13,9 @@ import enum
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from typing import Final
+from typing import Final, Generic, TypeVar
 
-from klinetail.candle import Stream
+from klinetail.candle import Candle, Stream
 from klinetail.events import CandleEvent, Event, PreviewEvent
 
 CAPACITY: Final = 8_192
@@ -40,12 +40,15 @@ class Pace(enum.StrEnum):
     """Its closed candles did not fit any more; it gets no further ones."""
 
 
-class Mailbox:
+Item = TypeVar("Item", Candle, Event)
+"""What a mailbox holds: bare candles, or events."""
+
+
+class Mailbox(Generic[Item]):
     """A queue with one reader and, one at a time, writers.
 
     Args:
         updates: take forming candles too.
-        events: take events other than candles too.
         on_pace: called when the consumer's pace changes, with the number of forming
             candles skipped so far; on the writer's thread, or on the reader's when it
             caught up.
@@ -59,7 +62,6 @@ class Mailbox:
         self,
         *,
         updates: bool = True,
-        events: bool = False,
         on_pace: Callable[[Pace, int], None] | None = None,
         notify: Callable[[], object] | None = None,
         capacity: int = CAPACITY,
@@ -69,21 +71,22 @@ class Mailbox:
         self.skipped = 0
         """Forming candles that a newer one replaced before they were read."""
         self._updates = updates
-        self._events = events
         self._on_pace = on_pace
         self._notify = notify
         self._capacity = capacity
         self._most = most
-        self._items: list[Event] = []
-        self._newest: dict[Stream, CandleEvent] = {}
+        self._items: list[Item] = []
+        self._newest: dict[Stream, Item] = {}
         self._closed = False
         self._lock = threading.Lock()
         self._room = threading.Condition(self._lock)
         self._filled = threading.Condition(self._lock)
 
-    def put(self, events: Sequence[Event], patience: float = PATIENCE) -> None:
+    def put(self, items: Sequence[Item], patience: float = PATIENCE) -> None:
         """Queue what this consumer takes; wait for room at most `patience` seconds."""
-        wanted = [event for event in events if self._takes(event)]
+        wanted = items
+        if not self._updates:
+            wanted = [item for item in items if _forming(item) is None]
         if not wanted:
             return
         with self._lock:
@@ -106,29 +109,24 @@ class Mailbox:
         if changed and self._on_pace is not None:
             self._on_pace(self.pace, skipped)
 
-    def _takes(self, event: Event) -> bool:
-        if isinstance(event, CandleEvent):
-            return self._updates or event.candle.closed
-        return self._events
-
     def _has_room(self) -> bool:
         return self._closed or len(self._items) < self._capacity
 
-    def _put_behind(self, events: Sequence[Event]) -> None:
-        for event in events:
-            if isinstance(event, CandleEvent) and not event.candle.closed:
-                self.skipped += event.candle.stream in self._newest
-                self._newest[event.candle.stream] = event
+    def _put_behind(self, items: Sequence[Item]) -> None:
+        for item in items:
+            if (forming := _forming(item)) is not None:
+                self.skipped += forming.stream in self._newest
+                self._newest[forming.stream] = item
                 continue
-            if isinstance(event, CandleEvent):
-                older = self._newest.pop(event.candle.stream, None)
+            if (candle := _candle(item)) is not None:
+                older = self._newest.pop(candle.stream, None)
                 self.skipped += older is not None
             if len(self._items) >= self._most:
                 self.pace = Pace.LOST
                 return
-            self._items.append(event)
+            self._items.append(item)
 
-    def take(self, timeout: float | None = 0.0) -> list[Event]:
+    def take(self, timeout: float | None = 0.0) -> list[Item]:
         """What is queued, at most a batch.
 
         Waits up to `timeout` seconds (None: for ever) for something to come; empty
@@ -183,13 +181,29 @@ class Mailbox:
         with self._lock:
             return self._closed and not self._items and not self._newest
 
-    def __iter__(self) -> Iterator[Event]:
-        """The events as they come, until the mailbox is closed and empty."""
+    def batches(self) -> Iterator[list[Item]]:
+        """What comes, as it is taken, until the mailbox is closed and empty."""
         while True:
-            events = self.take(None)
-            if not events and self.done:
+            items = self.take(None)
+            if not items and self.done:
                 return
-            yield from events
+            yield items
+
+    def __iter__(self) -> Iterator[Item]:
+        """The same, one by one."""
+        for items in self.batches():
+            yield from items
+
+
+def _candle(item: Candle | Event) -> Candle | None:
+    if isinstance(item, CandleEvent):
+        return item.candle
+    return item if isinstance(item, Candle) else None
+
+
+def _forming(item: Candle | Event) -> Candle | None:
+    candle = _candle(item)
+    return None if candle is None or candle.closed else candle
 
 
 class Latest:

@@ -280,6 +280,26 @@ class Series:
             self._waiting_since = now.monotonic
         return out
 
+    def follow(self, candle: Candle) -> bool:
+        """Take in what nearly every frame is, a newer forming candle of the one that
+        is awaited and known; False for all else, which is `accept`'s to judge.
+
+        `accept` would answer with just this candle.
+        """
+        last = self.forming
+        if (
+            last is None
+            or candle.closed
+            or candle.open_time != self.expected
+            or candle.open_time != last.open_time
+            or candle.event_time <= last.event_time
+            or self._held
+        ):
+            return False
+        self.forming = candle
+        self.unheard = 0
+        return True
+
     def _doubt_held(self, event_time: int, out: list[Output]) -> None:
         """A stream's event times do not go back on a line: a close from later than
         what comes after it was made up, and is fetched instead."""
@@ -433,7 +453,7 @@ class Series:
             self._start(rows[0].open_time)
         before = self.expected
         if rows:
-            self._skip_unlisted(rows[0].open_time)
+            self._skip_unlisted(rows[0].open_time, out)
         for index, row in enumerate(rows):
             if row.open_time < self.expected:
                 continue
@@ -452,7 +472,7 @@ class Series:
         if up and row.count and self.heard < row.open_time:
             self.unheard += 1
 
-    def _skip_unlisted(self, first: int) -> None:
+    def _skip_unlisted(self, first: int, out: list[Output]) -> None:
         """Begin where the exchange's own candles begin, once two answers agree."""
         if self.closed or self.started or self.expected != self._first:
             return
@@ -461,6 +481,7 @@ class Series:
             if self._absent == first:
                 self._first = begins
                 self._expect(begins)
+                self._release(out)
             else:
                 self._absent = first
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections import Counter, deque
+from collections.abc import Sequence
 from typing import assert_never
 
 from klinetail.candle import Candle, Source
@@ -52,7 +53,7 @@ class Stats:
         """Count one event in."""
         match event:
             case CandleEvent(candle):
-                self._candle(candle)
+                self.count([candle] if candle.closed else [], not candle.closed)
             case PreviewEvent():
                 pass  # it is counted when it is delivered
             case GapEvent():
@@ -75,15 +76,15 @@ class Stats:
             self.gaps += 1
             self.missing += event.stream.interval.steps(event.start, event.end)
 
-    def _candle(self, candle: Candle) -> None:
-        if not candle.closed:
-            self.updates += 1
-            return
-        self.closed += 1
-        if candle.source is Source.REST:
-            self.by_rest += 1
-        else:
-            self._delays.append(candle.event_time - candle.close_time)
+    def count(self, closed: Sequence[Candle], updates: int) -> None:
+        """Count candles in: the closed ones, and how many forming ones."""
+        self.updates += updates
+        self.closed += len(closed)
+        for candle in closed:
+            if candle.source is Source.REST:
+                self.by_rest += 1
+            else:
+                self._delays.append(candle.event_time - candle.close_time)
 
     def _link(self, event: LinkEvent) -> None:
         if event.state is LinkState.IDLE:

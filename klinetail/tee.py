@@ -13,9 +13,9 @@ from klinetail.stats import Stats
 
 
 class Tee:
-    """Hands each candle and event to every mailbox, until so many were closed.
+    """Hands each candle to every mailbox, until so many were closed.
 
-    `candle` and `event` are a collector's callbacks. Waiting for room is shared: all
+    `candles` and `event` are a collector's callbacks. Waiting for room is shared: all
     consumers together hold the others up for a second at most.
 
     Args:
@@ -30,7 +30,7 @@ class Tee:
 
     def __init__(
         self,
-        mailboxes: Sequence[Mailbox],
+        mailboxes: Sequence[Mailbox[Candle]],
         *,
         latest: Latest | None = None,
         count: int | None = None,
@@ -50,21 +50,35 @@ class Tee:
         self._on_done = on_done
         self._monotonic = monotonic
 
-    def candle(self, candle: Candle) -> None:
-        """Hand over a candle."""
-        if self._left == 0:
-            return
-        self._put(CandleEvent(candle))
-        if self._left is not None and candle.closed:
-            self._left -= 1
+    def candles(self, candles: Sequence[Candle]) -> None:
+        """Hand over candles, in order."""
+        closed = [candle for candle in candles if candle.closed]
+        if self._left is not None:
             if self._left == 0:
-                self._finish()
+                return
+            if len(closed) >= self._left:
+                last = closed[self._left - 1]
+                candles = candles[: _place(candles, last) + 1]
+                closed = closed[: self._left]
+            self._left -= len(closed)
+        with self.lock:
+            self.stats.count(closed, updates=len(candles) - len(closed))
+        if self._latest is not None:
+            self._latest.put([CandleEvent(candle) for candle in candles])
+        until = self._monotonic() + PATIENCE
+        for mailbox in self._mailboxes:
+            mailbox.put(candles, max(0.0, until - self._monotonic()))
+        if self._left == 0:
+            self._finish()
 
     def event(self, event: Event) -> None:
         """Hand over another event."""
         if self._left == 0:
             return
-        self._put(event)
+        with self.lock:
+            self.stats.apply(event)
+        if self._latest is not None:
+            self._latest.put((event,))
         if self._on_event is not None:
             self._on_event(event)
         if self._strict and isinstance(event, GapEvent):
@@ -75,11 +89,6 @@ class Tee:
         if self._on_done is not None:
             self._on_done()
 
-    def _put(self, event: Event) -> None:
-        with self.lock:
-            self.stats.apply(event)
-        if self._latest is not None:
-            self._latest.put((event,))
-        until = self._monotonic() + PATIENCE
-        for mailbox in self._mailboxes:
-            mailbox.put((event,), max(0.0, until - self._monotonic()))
+
+def _place(candles: Sequence[Candle], wanted: Candle) -> int:
+    return next(at for at, candle in enumerate(candles) if candle is wanted)

@@ -136,15 +136,23 @@ TestModel = Model.TestCase
 class TestMailbox:
     def test_takes_what_it_is_for(self):
         events = [item(1), item(2, closed=False), LINK]
-        for updates, others, expected in (
-            (True, True, events),
-            (False, False, events[:1]),
-            (True, False, events[:2]),
-            (False, True, [events[0], LINK]),
-        ):
-            box = Mailbox(updates=updates, events=others)
-            box.put(events)
-            assert box.take() == expected
+        bare = [candle(count=1), candle(count=2, closed=False)]
+        for items in (events, bare):
+            box = Mailbox()
+            box.put(items)
+            assert box.take() == items
+        for items in (events, bare):
+            box = Mailbox(updates=False)
+            box.put(items)
+            assert box.take() == [items[0], *items[2:]]
+
+    def test_bare_candles_are_skipped_like_their_events(self):
+        box = Mailbox(capacity=1)
+        box.put([candle(count=1)])
+        box.put([candle(count=n, closed=False) for n in (2, 3)], 0.0)
+        box.put([candle(count=4), candle(count=5, closed=False)], 0.0)
+        assert [c.count for c in box.take()] == [1, 4, 5]
+        assert box.skipped == 2
 
     def test_hands_out_batches_and_says_that_there_is_more(self):
         woken = []
@@ -227,7 +235,7 @@ class TestMailbox:
         assert box.pace is Pace.LOST
 
     def test_other_events_count_as_closed_candles(self):
-        box = Mailbox(events=True, capacity=1, most=3)
+        box = Mailbox(capacity=1, most=3)
         box.put([item(0)])
         box.put([LINK, LINK], 0.0)
         assert box.take() == [item(0), LINK, LINK]

@@ -1,10 +1,9 @@
 import pytest
 
-from klinetail.events import CandleEvent, EndedEvent, LinkEvent, LinkState
+from klinetail.events import CandleEvent, EndedEvent
 from klinetail.mailbox import PATIENCE, Latest, Mailbox
 from klinetail.tee import Tee
 from tests.strategies import BTCUSDT_1M, candle
-from tests.test_mailbox import numbers
 
 ENDED = EndedEvent(BTCUSDT_1M, "CLOSE")
 
@@ -15,6 +14,10 @@ def closed(number):
 
 def forming(number):
     return candle(count=number, closed=False)
+
+
+def numbers(candles):
+    return [candle.count for candle in candles]
 
 
 class Patient:
@@ -34,31 +37,29 @@ class Patient:
 
 class TestTee:
     def test_everybody_gets_everything(self):
-        boxes = [Mailbox(events=True), Mailbox(updates=False), Mailbox()]
+        boxes = [Mailbox(updates=False), Mailbox()]
         latest, heard = Latest(5), []
         tee = Tee(boxes, latest=latest, on_event=heard.append)
-        tee.candle(forming(1))
-        tee.candle(closed(2))
+        tee.candles([forming(1)])
+        tee.candles([closed(2)])
         tee.event(ENDED)
-        two = [CandleEvent(forming(1)), CandleEvent(closed(2))]
-        assert boxes[0].take() == [*two, ENDED]
-        assert boxes[1].take() == two[1:]
-        assert boxes[2].take() == two
-        assert latest.take() == [ENDED, two[1]]
+        assert boxes[0].take() == [closed(2)]
+        assert boxes[1].take() == [forming(1), closed(2)]
+        assert latest.take() == [ENDED, CandleEvent(closed(2))]
         assert heard == [ENDED]
         with tee.lock:
             assert (tee.stats.closed, tee.stats.updates, tee.stats.ended) == (1, 1, 1)
 
     @pytest.mark.parametrize("count", [1, 2, 7])
     def test_the_count_is_exact(self, count):
-        box, done, heard = Mailbox(events=True), [], []
+        box, done, heard = Mailbox(), [], []
         tee = Tee(
             [box], count=count, on_event=heard.append, on_done=lambda: done.append(1)
         )
         for number in range(20):
             assert bool(done) == (number >= count)
-            tee.candle(forming(100 + number))
-            tee.candle(closed(number))
+            tee.candles([forming(100 + number)])
+            tee.candles([closed(number)])
         tee.event(ENDED)
         got = numbers(box.take())
         assert [n for n in got if n < 100] == list(range(count))
@@ -67,28 +68,38 @@ class TestTee:
         assert heard == []
         assert tee.stats.closed == count
 
+    @pytest.mark.parametrize("size", [1, 2, 3, 1000])
+    def test_the_count_is_exact_within_a_batch(self, size):
+        box = Mailbox()
+        tee = Tee([box], count=5)
+        some = [one for n in range(10) for one in (forming(100 + n), closed(n))]
+        for at in range(0, len(some), size):
+            tee.candles(some[at : at + size])
+        assert box.take() == some[:10]
+        assert (tee.stats.closed, tee.stats.updates) == (5, 5)
+
     def test_forming_candles_and_events_do_not_count(self):
         done = []
         tee = Tee([], count=1, on_done=lambda: done.append(1))
         for _ in range(5):
-            tee.candle(forming(1))
+            tee.candles([forming(1)])
             tee.event(ENDED)
         assert done == []
-        tee.candle(closed(1))
+        tee.candles([closed(1)])
         assert done == [1]
 
     def test_the_last_one_is_there_when_it_is_done(self):
         box = Mailbox()
         there = []
         tee = Tee([box], count=1, on_done=lambda: there.extend(box.take()))
-        tee.candle(closed(1))
+        tee.candles([closed(1)])
         assert numbers(there) == [1]
 
     def test_without_a_count_there_is_no_end(self):
         box = Mailbox()
         tee = Tee([box], on_done=lambda: pytest.fail("done"))
         for number in range(100):
-            tee.candle(closed(number))
+            tee.candles([closed(number)])
         assert numbers(box.take()) == list(range(100))
 
     def test_waiting_for_room_is_shared(self):
@@ -96,21 +107,20 @@ class TestTee:
         boxes = [Patient(clock, takes) for takes in (0.25, 9.0, 9.0)]
         tee = Tee(boxes, monotonic=lambda: clock[0])
         for number in range(2):  # afresh for each candle
-            tee.candle(closed(number))
+            tee.candles([closed(number)])
             assert clock[0] == 50.0 + (number + 1) * PATIENCE
-        tee.event(LinkEvent("link-0", LinkState.LIVE))
-        assert boxes[0].granted == [1.0] * 3
-        assert boxes[1].granted == [0.75] * 3
-        assert boxes[2].granted == [0.0] * 3
-        assert all(len(box.heard) == 3 for box in boxes)
+        assert boxes[0].granted == [1.0] * 2
+        assert boxes[1].granted == [0.75] * 2
+        assert boxes[2].granted == [0.0] * 2
+        assert all(len(box.heard) == 2 for box in boxes)
 
     def test_one_that_is_behind_costs_the_others_nothing(self):
         slow, quick = Mailbox(capacity=1), Mailbox()
         clock = [0.0]
         tee = Tee([slow, quick], monotonic=lambda: clock[0])
-        tee.candle(closed(0))
-        tee.candle(closed(1))  # waits once, a second at most
+        tee.candles([closed(0)])
+        tee.candles([closed(1)])  # waits once, a second at most
         for number in range(2, 100):
-            tee.candle(closed(number))
+            tee.candles([closed(number)])
         assert numbers(quick.take()) == list(range(100))
         assert numbers(slow.take()) == list(range(100))

@@ -10,7 +10,7 @@ import select
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
-from klinetail.events import CandleEvent
+from klinetail.candle import Candle
 from klinetail.mailbox import Latest, Mailbox
 from klinetail.sinks.stdout import ReaderGone, StdoutSink
 
@@ -48,7 +48,7 @@ class Outlet(Protocol):
 class LineOutlet:
     """Lines for whatever reads stdout."""
 
-    def __init__(self, sink: StdoutSink, mailbox: Mailbox) -> None:
+    def __init__(self, sink: StdoutSink, mailbox: Mailbox[Candle]) -> None:
         self._sink = sink
         self._mailbox = mailbox
 
@@ -63,19 +63,21 @@ class LineOutlet:
         if ready & select.POLLOUT:
             self._sink.write()
         if not self._sink.pending:
-            self._sink.offer(
-                [
-                    event.candle
-                    for event in self._mailbox.take()
-                    if isinstance(event, CandleEvent)
-                ]
-            )
+            self._sink.offer(self._mailbox.take())
+            if _writable(self._sink.fd):
+                self._sink.write()
         return math.inf
 
     @property
     def done(self) -> bool:
         """See `Outlet`."""
         return not self._sink.pending and self._mailbox.done
+
+
+def _writable(fd: int) -> bool:
+    poller = select.poll()
+    poller.register(fd, select.POLLOUT)
+    return any(ready & select.POLLOUT for _, ready in poller.poll(0))
 
 
 class TableOutlet:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TextIO
 
 import msgspec
 
-from klinetail.candle import Stream
+from klinetail.candle import Candle, Stream
 from klinetail.cli.outlets import LineOutlet, TableOutlet
 from klinetail.cli.signals import Signals
 from klinetail.cli.voice import Voice
@@ -106,7 +106,7 @@ class Session:
         self._counted = False
         self._lost = False
         """stdout gets no more; what it was given already still goes out."""
-        self._sinks = [FileSink(path) for path in plan.files]
+        self._sinks = [FileSink(path, updates=plan.updates) for path in plan.files]
         boxes = [self._mailbox(path) for path in plan.files]
         self._files = [
             FileThread(sink, box, self._on_file_end)
@@ -130,7 +130,7 @@ class Session:
         )
         self._collector = DataCollector(
             plan.streams,
-            self._tee.candle,
+            on_candles=self._tee.candles,
             on_event=self._tee.event,
             lines=plan.lines,
             hold=plan.hold,
@@ -146,8 +146,8 @@ class Session:
             self._outlet = self._table(latest, stack)
         logging.getLogger("klinetail").addHandler(_Said(self.say))
 
-    def _mailbox(self, name: str) -> Mailbox:
-        mailbox = Mailbox(
+    def _mailbox(self, name: str) -> Mailbox[Candle]:
+        mailbox = Mailbox[Candle](
             updates=self._plan.updates,
             notify=self._signals.wake,
             on_pace=lambda pace, skipped: self._on_pace(name, mailbox, pace, skipped),
@@ -303,7 +303,9 @@ class Session:
         self._counted = True
         self._signals.wake()
 
-    def _on_pace(self, name: str, box: Mailbox, pace: Pace, skipped: int) -> None:
+    def _on_pace(
+        self, name: str, box: Mailbox[Candle], pace: Pace, skipped: int
+    ) -> None:
         if pace is Pace.BEHIND:
             self.say(f"{name} is behind: nobody waits for it; closed candles queue up")
         elif pace is Pace.FOLLOWING:

@@ -34,6 +34,7 @@ class Signals:
         """Whether the process goes on after it was stopped from outside."""
         self._stopped_at = 0.0
         self.fd, self._wake_fd = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._awake = False
         self._suspending = suspending
         self._previous: dict[signal.Signals, Any] = {}
 
@@ -81,6 +82,9 @@ class Signals:
 
     def wake(self, *_: object) -> None:
         """Make `fd` readable; callable from any thread and as any callback."""
+        if self._awake:
+            return
+        self._awake = True
         with contextlib.suppress(OSError):  # full means awake, closed means over
             os.write(self._wake_fd, b"\0")
 
@@ -89,6 +93,7 @@ class Signals:
         with contextlib.suppress(BlockingIOError):
             while len(os.read(self.fd, 4096)) == 4096:
                 pass
+        self._awake = False  # last, so that whoever wakes now is not missed
 
     def suspend(self) -> None:
         """Stop the process as Ctrl-Z would have; returns when it goes on."""

@@ -15,7 +15,14 @@ import os
 import random as _random
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Callable,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from concurrent.futures import Future, InvalidStateError
 from typing import Final
 
@@ -39,7 +46,6 @@ from klinetail.errors import (
     UsageError,
 )
 from klinetail.events import (
-    CandleEvent,
     Drop,
     DropEvent,
     EndedEvent,
@@ -53,6 +59,7 @@ from klinetail.exchange.proxy import proxy_for
 from klinetail.exchange.rest import BinanceRest, Rest
 from klinetail.exchange.supervision import LIFETIME, backoff
 from klinetail.mailbox import Mailbox
+from klinetail.protocol.batches import decode_klines
 from klinetail.protocol.frames import decode, stream_name
 from klinetail.protocol.limits import klines_weight
 from klinetail.protocol.routes import LIVE, Route
@@ -88,6 +95,8 @@ class DataCollector:
         on_candle_callback: called with every accepted candle, forming ones too, in
             order, on a thread of the collector's and never twice at once. While it
             runs nothing else is delivered. What it raises is logged and counted.
+        on_candles: the same, called with all candles that come at once: for whoever
+            can do more with many together.
         on_event: the same for all other events.
         lines: closed candles to deliver from before the start.
         hold: real seconds that candles wait for an earlier one whose fetch fails.
@@ -123,6 +132,7 @@ class DataCollector:
         streams: Iterable[Stream | str],
         on_candle_callback: Callable[[Candle], object] | None = None,
         *,
+        on_candles: Callable[[Sequence[Candle]], object] | None = None,
         on_event: Callable[[Event], object] | None = None,
         lines: int = 0,
         hold: float = 30.0,
@@ -149,7 +159,7 @@ class DataCollector:
             raise UsageError("no stream to follow")
         self.ended: Future[None] = Future()
         """Done when the collector has ended; with its error if it had to."""
-        self._delivery = Delivery(on_candle_callback, on_event, monotonic)
+        self._delivery = Delivery(on_candle_callback, on_candles, on_event, monotonic)
         self._follow = follow
         self._patience = patience
         if rest is None:
@@ -203,6 +213,7 @@ class DataCollector:
             [stream_name(stream) for stream in shard.streams],
             self._connect,
             on_message=self._handle_kline_message,
+            on_messages=self._handle_kline_messages,
             on_event=lambda event: self._on_link(event, shard),
             on_refused=self._fail,
             on_quiet=lambda: self._backfill.put(
@@ -300,15 +311,14 @@ class DataCollector:
         """Every accepted candle from now on, until the collector ends."""
         loop = asyncio.get_running_loop()
         news = asyncio.Event()
-        mailbox = Mailbox(notify=lambda: loop.call_soon_threadsafe(news.set))
+        mailbox = Mailbox[Candle](notify=lambda: loop.call_soon_threadsafe(news.set))
         with self._lock:
             self._delivery.mailboxes.append(mailbox)
         try:
             while True:
                 news.clear()
-                for event in mailbox.take():
-                    if isinstance(event, CandleEvent):
-                        yield event.candle
+                for candle in mailbox.take():
+                    yield candle
                 if mailbox.done:
                     return
                 await news.wait()
@@ -328,7 +338,7 @@ class DataCollector:
 
         The connector swallows what a handler raises, so nothing may leave here.
         """
-        try:
+        with self._guarded():
             decoded = decode(message)
             if not isinstance(decoded, Candle):
                 manager.on_reply(decoded)
@@ -336,9 +346,28 @@ class DataCollector:
             manager.candles += 1
             with self._lock:
                 self._accept(decoded)
+
+    def _handle_kline_messages(
+        self, manager: Manager, messages: Sequence[bytes]
+    ) -> None:
+        """The same for frames that came together: at once if all are as usual."""
+        candles = decode_klines(messages)
+        if candles is None:
+            for message in messages:
+                self._handle_kline_message(manager, message)
+            return
+        manager.candles += len(candles)
+        with self._guarded(), self._lock:
+            self._accept_all(candles)
+
+    @contextlib.contextmanager
+    def _guarded(self) -> Iterator[None]:
+        """One bad message is one counter and one sample, and costs no other."""
+        try:
+            yield
         except BadMessage as error:
             self._drop(f"{error}: {error.sample}" if error.sample else str(error))
-        except Exception as error:  # noqa: BLE001 - see above
+        except Exception as error:  # noqa: BLE001 - nobody else would say it
             _log.exception("a message could not be handled")
             self._drop(f"a bug: {error!r}")
 
@@ -348,6 +377,30 @@ class DataCollector:
     def _tell(self, event: Event) -> None:
         with self._lock:
             self._delivery.deliver([event])
+
+    def _accept_all(self, candles: Sequence[Candle]) -> None:
+        """As `_accept`, one after another; runs of the usual are delivered at once."""
+        monotonic = self._now()
+        usual = self._begun and self._parking.admits_all(candles, monotonic)
+        run: list[Candle] = []
+        for candle in candles:
+            series = self._series.get(candle.stream)
+            if usual and series is not None and series.follow(candle):
+                run.append(candle)
+                continue
+            self._deliver_run(run, monotonic)
+            run = []
+            with self._guarded():
+                self._accept(candle)
+        self._deliver_run(run, monotonic)
+
+    def _deliver_run(self, run: Sequence[Candle], monotonic: float) -> None:
+        if not run:
+            return
+        self._clock.see(max(candle.event_time for candle in run), monotonic)
+        self._delivery.deliver_candles(run)
+        if self._clock.now(monotonic) >= self._exchange_due:
+            self._changed.notify_all()
 
     def _accept(self, candle: Candle) -> None:
         series = self._series.get(candle.stream)

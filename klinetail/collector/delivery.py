@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import inspect
+import itertools
 import logging
-from collections.abc import Callable, Sequence
-from typing import Final
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Final
 
 from klinetail.candle import Candle
-from klinetail.events import CandleEvent, Event
+from klinetail.events import Event
 from klinetail.mailbox import PATIENCE, Mailbox
 from klinetail.series import Output
 
@@ -24,6 +25,7 @@ class Delivery:
 
     Args:
         on_candle: for every candle.
+        on_candles: the same, with all that come at once.
         on_event: for every other event.
         monotonic: local seconds.
     """
@@ -31,10 +33,11 @@ class Delivery:
     def __init__(
         self,
         on_candle: Callable[[Candle], object] | None,
+        on_candles: Callable[[Sequence[Candle]], object] | None,
         on_event: Callable[[Event], object] | None,
         monotonic: Callable[[], float],
     ) -> None:
-        for callback in (on_candle, on_event):
+        for callback in (on_candle, on_candles, on_event):
             if inspect.iscoroutinefunction(callback):
                 raise TypeError(
                     "a callback runs on a thread and cannot be a coroutine function;"
@@ -44,39 +47,46 @@ class Delivery:
         """Times that a callback raised."""
         self.waited = 0.0
         """Seconds that consumers kept us waiting, which count against no deadline."""
-        self.mailboxes: list[Mailbox] = []
+        self.mailboxes: list[Mailbox[Candle]] = []
         self.ended = False
         """Set to deliver nothing any more."""
         self._on_candle = on_candle
+        self._on_candles = on_candles
         self._on_event = on_event
         self._monotonic = monotonic
 
     def deliver(self, output: Sequence[Output | Event]) -> None:
         """Hand these over."""
-        if not output or self.ended:
+        for kind, items in itertools.groupby(output, type):
+            if kind is Candle:
+                self.deliver_candles(list(items))  # type: ignore[arg-type]
+            else:
+                self._hand_over(self._on_event, items)
+
+    def deliver_candles(self, candles: Sequence[Candle]) -> None:
+        """Hand over candles that come one after another."""
+        if self.ended:
             return
         began = self._monotonic()
-        for item in output:
+        if self._on_candles is not None:
+            self._hand_over(self._on_candles, (candles,))
+        self._hand_over(self._on_candle, candles)
+        for mailbox in self.mailboxes:
+            mailbox.put(candles, max(0.0, began + PATIENCE - self._monotonic()))
+        if (waited := self._monotonic() - began) > _NOTICEABLE:
+            self.waited += waited
+
+    def _hand_over(
+        self, callback: Callable[[Any], object] | None, items: Iterable[object]
+    ) -> None:
+        if callback is None:
+            return
+        for item in items:
             if self.ended:
                 return
-            callback = self._on_candle if isinstance(item, Candle) else self._on_event
-            if callback is None:
-                continue
             try:
-                callback(item)  # type: ignore[arg-type]
+                callback(item)
             except Exception:  # noqa: BLE001 - a user's bug must not cost a candle
                 self.failures += 1
                 if self.failures == 1:
                     _log.exception("a callback of the collector raised")
-        if self.mailboxes:
-            self._post([_event(item) for item in output], began + PATIENCE)
-        if (waited := self._monotonic() - began) > _NOTICEABLE:
-            self.waited += waited
-
-    def _post(self, events: Sequence[Event], until: float) -> None:
-        for mailbox in self.mailboxes:
-            mailbox.put(events, max(0.0, until - self._monotonic()))
-
-
-def _event(item: Output | Event) -> Event:
-    return CandleEvent(item) if isinstance(item, Candle) else item

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from klinetail.candle import Candle, Stream
@@ -56,6 +57,12 @@ class Parking:
             return True
         self._park(candle, now)
         return False
+
+    def admits_all(self, candles: Sequence[Candle], now: float) -> bool:
+        """Whether each of them can be used at once, in their order. They are not taken
+        in yet."""
+        newest = max(candle.event_time for candle in candles)
+        return not self._parked and self._clock.believes(newest, now)
 
     def _park(self, candle: Candle, at: float) -> None:
         self._parked.append((candle, at))

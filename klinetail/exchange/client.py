@@ -13,7 +13,7 @@ import logging
 import socket
 import struct
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, NamedTuple, Protocol
 
 from websocket import (
@@ -31,7 +31,9 @@ from klinetail.exchange.connector import (
     BinanceSocketManager,
     UMFuturesWebsocketClient,
 )
+from klinetail.exchange.framing import cut
 from klinetail.exchange.proxy import Proxy, through
+from klinetail.exchange.tls import TlsSocket
 from klinetail.exchange.transport import Deadline, dial, failure
 from klinetail.protocol.frames import Rejection, Reply
 from klinetail.protocol.rest import error_of, http_date
@@ -47,6 +49,9 @@ MAX_HANDSHAKE: Final = 1 << 16
 
 SEND_TIMEOUT: Final = 2.0
 """Seconds until a peer that does not take what we send is hung up on."""
+
+READ: Final = 1 << 17
+"""Bytes of one read: some 400 frames, if so many are there."""
 
 _MAX_CONTROL: Final = 125
 
@@ -89,6 +94,8 @@ class Handlers(NamedTuple):
     """Called once, at the end, with the reason in words and the close code, if any."""
     on_pong: Callable[[bytes], None] = _ignore
     """Called with the payload of a pong."""
+    on_messages: Callable[[Manager, Sequence[bytes]], None] | None = None
+    """Called in place of `on_message` with several messages, in order."""
 
 
 Connect = Callable[[Handlers, Deadline], Connection]
@@ -127,6 +134,25 @@ class _Socket(WebSocket):  # type: ignore[misc]
         super().__init__(skip_utf8_validation=True)
         self.frame_buffer = _CappedBuffer(self._recv, True)
         self.cont_frame = _CappedMessage()
+        self._unread = b""
+
+    def texts(self) -> Sequence[bytes]:
+        """The messages that are there, if they need no care; waits for some. Empty if
+        `recv_data_frame` has to see to what is next."""
+        while not self.cont_frame.recving_frames:
+            messages, end, odd = cut(self._unread)
+            self._unread = self._unread[end:]
+            if messages or odd:
+                return messages
+            self._unread += super()._recv(READ)
+        return ()
+
+    def _recv(self, bufsize: int) -> bytes:
+        """What `recv_data_frame` reads through."""
+        if not self._unread:
+            return super()._recv(bufsize)  # type: ignore[no-any-return]
+        data, self._unread = self._unread[:bufsize], self._unread[bufsize:]
+        return data
 
     def send_close(self, *args: Any) -> None:
         """Say goodbye; who cannot hear it is gone already, which is what was wanted.
@@ -140,7 +166,7 @@ class _Socket(WebSocket):  # type: ignore[misc]
 class _Handshaking:
     """A socket that reads no more than an answer to a handshake can have."""
 
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: socket.socket | TlsSocket) -> None:
         self._sock = sock
         self._left = MAX_HANDSHAKE
 
@@ -170,6 +196,7 @@ class SocketManager(BinanceSocketManager):  # type: ignore[misc]
         self.on_reply = handlers.on_reply
         self._on_exit = handlers.on_exit
         self._on_pong = handlers.on_pong
+        self._on_messages = handlers.on_messages
         self._deadline = deadline
         self._proxy = proxy
         super().__init__(stream_url, on_message=handlers.on_message, logger=logger)
@@ -204,6 +231,8 @@ class SocketManager(BinanceSocketManager):  # type: ignore[misc]
     def read_data(self) -> tuple[str, int | None]:
         """Hand over messages until the server closes; returns the reason and code."""
         while True:
+            while messages := self.ws.texts():
+                self._hand_over(messages)
             opcode, frame = self.ws.recv_data_frame(True)
             if opcode in (ABNF.OPCODE_TEXT, ABNF.OPCODE_BINARY):
                 self._callback(self.on_message, frame.data)
@@ -213,6 +242,13 @@ class SocketManager(BinanceSocketManager):  # type: ignore[misc]
                 return _close_reason(frame.data)
             # recv_data_frame has echoed a ping's payload; the connector would send
             # a second, empty pong.
+
+    def _hand_over(self, messages: Sequence[bytes]) -> None:
+        if self._on_messages is not None:
+            self._callback(self._on_messages, messages)
+            return
+        for message in messages:
+            self._callback(self.on_message, message)
 
     def abort(self) -> None:
         """Wake the thread whatever it waits for."""

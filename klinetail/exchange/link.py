@@ -57,6 +57,7 @@ class Link:
         streams: names on the wire, at most 1024.
         connect: opens a connection.
         on_message: called on the connection's thread with each message.
+        on_messages: called in its place with several.
         on_event: called on the link's thread with each change of its state.
         on_refused: called on the link's thread if it gave up before it ever was live.
         on_quiet: called on the link's thread when the connection was found to live
@@ -79,6 +80,7 @@ class Link:
         monotonic: Callable[[], float],
         random: Callable[[], float],
         lifetime: float = LIFETIME,
+        on_messages: Callable[[Manager, Sequence[bytes]], None] | None = None,
     ) -> None:
         if len(streams) > MAX_STREAMS:
             raise ValueError(f"{len(streams)} streams on one connection")
@@ -86,6 +88,7 @@ class Link:
         self._streams = streams
         self._connect = connect
         self._on_message = on_message
+        self._on_messages = on_messages
         self._on_event = on_event
         self._on_refused = on_refused
         self._on_quiet = on_quiet
@@ -219,6 +222,7 @@ class Link:
             lambda reply: self._replied(line, reply),
             lambda reason, code: self._ended(line, reason, code),
             lambda payload: self._ponged(line, payload),
+            self._on_messages,
         )
         try:
             with Deadline(CONNECT_TIMEOUT) as deadline:

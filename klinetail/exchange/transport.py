@@ -19,6 +19,7 @@ import certifi
 
 from klinetail.errors import ExchangeError, Refused, Unreachable
 from klinetail.exchange.proxy import Proxy
+from klinetail.exchange.tls import TlsSocket
 from klinetail.exchange.tunnel import plain_end, tunnel
 
 _Address = tuple[int, int, int, str, tuple[object, ...]]
@@ -117,7 +118,9 @@ def _shut(sock: socket.socket) -> None:
         sock.shutdown(socket.SHUT_RDWR)
 
 
-def dial(url: str, deadline: Deadline, proxy: Proxy | None = None) -> socket.socket:
+def dial(
+    url: str, deadline: Deadline, proxy: Proxy | None = None
+) -> socket.socket | TlsSocket:
     """Connect to a `ws://` or `wss://` address, TLS verified, before the deadline.
 
     Raises:
@@ -128,7 +131,7 @@ def dial(url: str, deadline: Deadline, proxy: Proxy | None = None) -> socket.soc
     secure = parts.scheme == "wss"
     host = parts.hostname or ""
     sock = reach(host, parts.port or (443 if secure else 80), deadline, proxy)
-    return _secured(sock, host) if secure else sock
+    return TlsSocket(sock, tls_context(), host) if secure else sock
 
 
 def _secured(sock: socket.socket, host: str) -> ssl.SSLSocket:

@@ -38,3 +38,12 @@ def by_suffix(path: str) -> Format:
         known = " or ".join(f".{name}" for name in FORMATS)
         raise UsageError(f"{path}: name it {known}, the suffix tells the format")
     return FORMATS[suffix]
+
+
+def whole_lines(data: bytes, most: int, at: int = 0) -> bytes:
+    """The lines of `data` from `at` on that make up at most `most` bytes, one at
+    least."""
+    if len(data) - at <= most:
+        return data[at:]
+    end = data.rfind(b"\n", at, at + most)
+    return data[at : (end if end >= 0 else data.index(b"\n", at)) + 1]

@@ -7,6 +7,7 @@ of ours.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Sequence
 from typing import Final
@@ -31,6 +32,11 @@ COLUMNS: Final = (
     "closed",
     "source",
 )
+_ENDS: Final = tuple(
+    tuple(f"{word},{source}\n" for source in Source) for word in ("false", "true")
+)
+"""The ends of lines, by `closed` and whether the source is REST."""
+
 HEADER: Final = (",".join(COLUMNS) + "\n").encode()
 
 
@@ -41,13 +47,18 @@ def encode(candles: Sequence[Candle]) -> bytes:
 
 def _line(candle: Candle) -> str:
     return (
-        f"{candle.symbol},{candle.interval},{candle.open_time},"
+        f"{_names(candle.stream)}{candle.open_time},"
         f"{candle.open_text},{candle.high_text},{candle.low_text},"
         f"{candle.close_text},{candle.volume_text},{candle.close_time},"
         f"{candle.quote_volume_text},{candle.count},"
         f"{candle.taker_buy_volume_text},{candle.taker_buy_quote_volume_text},"
-        f"{'true' if candle.closed else 'false'},{candle.source}\n"
+        f"{_ENDS[candle.closed][candle.source is Source.REST]}"
     )
+
+
+@functools.lru_cache(maxsize=32_768)
+def _names(stream: Stream) -> str:
+    return f"{stream.symbol},{stream.interval},"
 
 
 def decode(line: bytes) -> Candle:

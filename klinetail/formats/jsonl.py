@@ -14,6 +14,12 @@ from klinetail.errors import BadRecording
 
 HEADER: Final = b""
 
+_ENDS: Final = tuple(
+    tuple(f'"closed":{word},"source":"{source}"}}\n' for source in Source)
+    for word in ("false", "true")
+)
+"""The ends of lines, by `closed` and whether the source is REST."""
+
 
 def encode(candles: Sequence[Candle]) -> bytes:
     """The candles as lines."""
@@ -29,8 +35,7 @@ def _line(candle: Candle) -> str:
         f'"quote_volume":{candle.quote_volume_text},"count":{candle.count},'
         f'"taker_buy_volume":{candle.taker_buy_volume_text},'
         f'"taker_buy_quote_volume":{candle.taker_buy_quote_volume_text},'
-        f'"closed":{"true" if candle.closed else "false"},'
-        f'"source":"{candle.source}"}}\n'
+        f"{_ENDS[candle.closed][candle.source is Source.REST]}"
     )
 
 

@@ -36,21 +36,23 @@ class Rejection(msgspec.Struct, frozen=True):
     id: int | str | None = None
 
 
-class _Kline(msgspec.Struct):
+class Kline(msgspec.Struct, gc=False):
+    """The wire's `k`: first what a `Candle` has, in its order."""
+
     t: int
-    T: int
-    s: str
-    i: str
     o: str
-    c: str
     h: str
     l: str  # noqa: E741
+    c: str
     v: str
-    n: int
-    x: bool
+    T: int
     q: str
+    n: int
     V: str
     Q: str
+    x: bool
+    s: str
+    i: str
 
 
 class _Error(msgspec.Struct):
@@ -58,14 +60,16 @@ class _Error(msgspec.Struct):
     msg: str = ""
 
 
-class _Event(msgspec.Struct):
+class _Event(msgspec.Struct, gc=False):
     e: str | None = None
     E: int | None = None
     s: str | None = None
-    k: _Kline | None = None
+    k: Kline | None = None
 
 
-class _Frame(_Event):
+class Frame(_Event, gc=False):
+    """Any frame: a kline, bare or wrapped, a reply or an error."""
+
     stream: str | None = None
     data: _Event | None = None
     result: object = msgspec.UNSET
@@ -75,7 +79,9 @@ class _Frame(_Event):
     msg: str | None = None
 
 
-_decoder = msgspec.json.Decoder(_Frame)
+decode_frame = msgspec.json.Decoder(Frame).decode
+"""The frame in a message, its values unchecked; raises a ValueError or a
+RecursionError if there is none."""
 
 
 def decode(message: str | bytes) -> Candle | Reply | Rejection:
@@ -85,7 +91,7 @@ def decode(message: str | bytes) -> Candle | Reply | Rejection:
         BadMessage: it is anything but a kline, a reply or an error.
     """
     try:
-        frame = _decoder.decode(message)
+        frame = decode_frame(message)
     except (ValueError, RecursionError) as error:  # msgspec's errors are ValueErrors
         raise BadMessage(str(error), _sample(message)) from None
     event = frame if frame.data is None else frame.data
@@ -101,13 +107,13 @@ def decode(message: str | bytes) -> Candle | Reply | Rejection:
 
 
 def _candle(
-    event: _Event, kline: _Kline, name: str | None, message: str | bytes
+    event: _Event, kline: Kline, name: str | None, message: str | bytes
 ) -> Candle:
     if event.e != "kline" or event.E is None or event.s != kline.s:
         reason = f"not a kline of one symbol: event {event.e!r}"
         raise BadMessage(reason, _sample(message))
     try:
-        stream = _stream(kline.s, kline.i)
+        stream = stream_of(kline.s, kline.i)
     except UsageError as error:
         raise BadMessage(str(error), _sample(message)) from None
     candle = Candle(
@@ -137,7 +143,8 @@ def _candle(
 
 
 @functools.lru_cache(maxsize=32_768)
-def _stream(symbol: str, interval: str) -> Stream:
+def stream_of(symbol: str, interval: str) -> Stream:
+    """The stream that a kline names; raises a UsageError if it cannot be one."""
     stream = Stream.of(symbol, interval)
     if stream.symbol != symbol:
         raise UsageError("a symbol is upper case")

@@ -6,15 +6,17 @@ import contextlib
 import fcntl
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 from klinetail.candle import Candle
 from klinetail.errors import OutputError, UsageError
-from klinetail.events import CandleEvent
-from klinetail.formats import by_suffix
+from klinetail.formats import by_suffix, whole_lines
 from klinetail.mailbox import Mailbox
+
+_TOGETHER: Final = 4_096
+"""Bytes of whole lines that are written together: a kill leaves none of them torn."""
 
 
 class FileSink:
@@ -24,14 +26,16 @@ class FileSink:
 
     Args:
         path: its suffix tells the format.
+        updates: whether many lines are to come, which are then written together.
 
     Raises:
         UsageError: the suffix tells none, or the file is no recording of that format.
         OutputError: it cannot be opened, or another process writes to it.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, *, updates: bool = False) -> None:
         self.path = path
+        self._together = _TOGETHER if updates else 1
         self.written = 0
         """Candles."""
         self._format = by_suffix(path)
@@ -103,14 +107,18 @@ class FileSink:
                 " another file"
             )
 
-    def write(self, candle: Candle) -> None:
-        """Append one candle.
+    def write(self, candles: Sequence[Candle]) -> None:
+        """Append candles.
 
         Raises:
             OutputError: it could not be written; the file still ends in a whole line.
         """
-        self._write(self._format.encode((candle,)))
-        self.written += 1
+        rest = self._format.encode(candles)
+        while rest:
+            lines = whole_lines(rest, self._together)
+            self._write(lines)
+            self.written += lines.count(b"\n")
+            rest = rest[len(lines) :]
 
     def _write(self, line: bytes) -> None:
         written = 0
@@ -136,7 +144,7 @@ class FileThread(threading.Thread):
     def __init__(
         self,
         sink: FileSink,
-        mailbox: Mailbox,
+        mailbox: Mailbox[Candle],
         on_end: Callable[[OutputError | None], object],
     ) -> None:
         super().__init__(name=f"klinetail-file-{sink.path}", daemon=True)
@@ -151,9 +159,8 @@ class FileThread(threading.Thread):
         failure: OutputError | None = None
         try:
             with self._sink:
-                for event in self._mailbox:
-                    if isinstance(event, CandleEvent):
-                        self._sink.write(event.candle)
+                for candles in self._mailbox.batches():
+                    self._sink.write(candles)
         except OutputError as error:
             failure = error
         finally:

@@ -20,7 +20,7 @@ from typing import Final
 
 from klinetail.candle import Candle
 from klinetail.errors import OutputError
-from klinetail.formats import Format
+from klinetail.formats import Format, whole_lines
 
 MOST: Final = 65_536
 """Bytes of one write."""
@@ -47,6 +47,8 @@ class StdoutSink:
         """Candles handed to `offer` whose lines are all written."""
         self._format = form
         self._pending = form.HEADER
+        self._at = 0
+        """How much of it is written."""
         self._offered = 0
         try:
             mode = os.fstat(fd).st_mode
@@ -60,11 +62,12 @@ class StdoutSink:
     @property
     def pending(self) -> bool:
         """Whether something waits to be written."""
-        return bool(self._pending)
+        return self._at < len(self._pending)
 
     def offer(self, candles: Sequence[Candle]) -> None:
         """Take candles in; `write` puts them out."""
-        self._pending += self._format.encode(candles)
+        rest = self._pending[self._at :]
+        self._pending, self._at = rest + self._format.encode(candles), 0
         self._offered += len(candles)
 
     def write(self) -> None:
@@ -75,9 +78,9 @@ class StdoutSink:
             ReaderGone: nobody reads the pipe any more.
             OutputError: it cannot be written, a full disk for instance.
         """
-        if not self._pending:
+        if not self.pending:
             return
-        data = _whole_lines(self._pending, self._room())
+        data = whole_lines(self._pending, self._room(), self._at)
         try:
             written = os.write(self.fd, data)
         except BlockingIOError:
@@ -88,8 +91,8 @@ class StdoutSink:
             self._take_back()
             raise OutputError(f"stdout: {error.strerror}") from error
         self._torn = written - (data.rfind(b"\n", 0, written) + 1)
-        self._pending = self._pending[written:]
-        if not self._pending:
+        self._at += written
+        if not self.pending:
             self.written = self._offered
 
     def _take_back(self) -> None:
@@ -107,11 +110,3 @@ class StdoutSink:
         if unread:
             return select.PIPE_BUF
         return min(MOST, fcntl.fcntl(self.fd, fcntl.F_GETPIPE_SZ))
-
-
-def _whole_lines(data: bytes, most: int) -> bytes:
-    """The first lines of `data` that make up at most `most` bytes, one at least."""
-    if len(data) <= most:
-        return data
-    end = data.rfind(b"\n", 0, most)
-    return data[: end + 1] if end >= 0 else data[: data.index(b"\n") + 1]

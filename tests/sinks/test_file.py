@@ -10,12 +10,10 @@ import textwrap
 import pytest
 
 from klinetail.errors import ExitCode, OutputError, UsageError
-from klinetail.events import LinkEvent, LinkState
 from klinetail.formats import csv, jsonl
 from klinetail.mailbox import Mailbox
 from klinetail.sinks.file import FileSink, FileThread
 from tests.sinks.test_stdout import candles
-from tests.test_mailbox import item
 
 PATIENCE = 15.0
 FORMATS = pytest.mark.parametrize(
@@ -31,7 +29,7 @@ def write(path, some):
 
 def write_all(sink, some):
     for candle in some:
-        sink.write(candle)
+        sink.write([candle])
 
 
 def run(program, *args, limit=None):
@@ -74,7 +72,7 @@ class TestFileSink:
         with FileSink(str(path)) as sink:
             assert path.read_bytes() == csv.HEADER
             for number, candle in enumerate(candles(5), 1):
-                sink.write(candle)
+                sink.write([candle])
                 assert path.read_bytes() == csv.HEADER + csv.encode(candles(number))
 
     @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="/proc")
@@ -87,7 +85,7 @@ class TestFileSink:
         with FileSink(str(tmp_path / "a.csv")) as sink:
             before = writes()
             for candle in candles(50):
-                sink.write(candle)
+                sink.write([candle])
             assert writes() - before == 50
 
     @pytest.mark.parametrize(
@@ -159,10 +157,36 @@ class TestFileSink:
             done = run(program, folder / "a.csv")
         assert done.stderr.strip().endswith(f"a.csv: {os.strerror(errno.EACCES)}")
 
+    @FORMATS
+    def test_updates_are_written_together_in_whole_lines(self, tmp_path, name, form):
+        path = tmp_path / name
+        counts = {}
+        for updates in (False, True):
+            program = """
+                import os, sys
+                from klinetail.sinks.file import FileSink
+                from tests.sinks.test_stdout import candles
+                sizes, write = [], os.write
+                def counting(fd, data):
+                    sizes.append(len(data))
+                    return write(fd, data)
+                os.write = counting
+                with FileSink(sys.argv[1], updates=bool(sys.argv[2:])) as sink:
+                    sink.write(candles(100))
+                    print(len(sizes), max(sizes), sink.written)
+            """
+            path.unlink(missing_ok=True)
+            done = run(program, path, *(["updates"] if updates else []))
+            counts[updates] = list(map(int, done.stdout.split()))
+            assert path.read_bytes() == form.HEADER + form.encode(candles(100))
+        assert counts[False][0] - counts[True][0] > 80
+        assert counts[True][1] <= 4096
+        assert counts[False][2] == counts[True][2] == 100
+
     def test_a_second_writer_is_refused(self, tmp_path):
         path = str(tmp_path / "a.csv")
         with FileSink(path) as sink:
-            sink.write(candles(1)[0])
+            sink.write(candles(1))
             with pytest.raises(OutputError, match="is writing to it"):
                 FileSink(path)
             program = """
@@ -175,7 +199,7 @@ class TestFileSink:
                     raise SystemExit(str(error))
             """
             assert "another process is writing" in run(program, path).stderr
-            sink.write(candles(2)[1])
+            sink.write(candles(2)[1:])
         write(path, candles(1, 2))
         with open(path, "rb") as file:
             assert file.read() == csv.HEADER + csv.encode(candles(3))
@@ -215,7 +239,7 @@ class TestFileSink:
             with FileSink(sys.argv[1]) as sink:
                 for candle in candles(50):
                     try:
-                        sink.write(candle)
+                        sink.write([candle])
                     except OutputError as error:
                         failed.append(str(error))
                 print(sink.written, len(failed), failed[0])
@@ -282,14 +306,14 @@ class TestFileThread:
         return thread, ended
 
     def test_writes_the_candles_until_the_mailbox_is_done(self, tmp_path):
-        path, box = tmp_path / "a.jsonl", Mailbox(events=True)
+        path, box = tmp_path / "a.jsonl", Mailbox()
         thread, ended = self.start(path, box)
-        events = [item(n) for n in range(3)]
-        box.put([events[0], LinkEvent("link-0", LinkState.LIVE), *events[1:]])
+        box.put(candles(2))
+        box.put(candles(1, 2))
         box.close()
         assert ended.get(timeout=PATIENCE) is None
         thread.join(PATIENCE)
-        assert path.read_bytes() == jsonl.encode([event.candle for event in events])
+        assert path.read_bytes() == jsonl.encode(candles(3))
         write(path, [])  # the lock is free
 
     def test_has_ended_when_it_says_so(self, tmp_path):
@@ -315,7 +339,7 @@ class TestFileThread:
             with contextlib.suppress(OSError):
                 if os.readlink(f"/proc/self/fd/{name}") == str(path):
                     os.close(int(name))
-        box.put([item(1)])
+        box.put(candles(1))
         error = ended.get(timeout=PATIENCE)
         assert isinstance(error, OutputError)
         assert str(path) in str(error)
