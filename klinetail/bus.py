@@ -15,7 +15,7 @@ from klinetail.events import (
     PreviewEvent,
     RevisionEvent,
 )
-from klinetail.mailbox import Mailbox
+from klinetail.mailbox import Mailbox, as_it_is
 
 _log = logging.getLogger(__name__)
 
@@ -97,7 +97,7 @@ class EventBus:
         *,
         types: Iterable[type[Event]] | None = None,
         streams: Iterable[Stream] | None = None,
-    ) -> Mailbox[Event]: ...
+    ) -> Mailbox[Event, Event]: ...
 
     def subscribe(
         self,
@@ -105,7 +105,7 @@ class EventBus:
         *,
         types: Iterable[type[Event]] | None = None,
         streams: Iterable[Stream] | None = None,
-    ) -> Callable[[], None] | Mailbox[Event]:
+    ) -> Callable[[], None] | Mailbox[Event, Event]:
         """Have events handed over.
 
         Args:
@@ -121,7 +121,7 @@ class EventBus:
         followed = None if streams is None else frozenset(streams)
         if handler is not None:
             return self._add(_Subscription(handler, chosen, followed))
-        mailbox = Mailbox[Event]()
+        mailbox = Mailbox[Event, Event](as_it_is)
 
         def post(event: Event) -> None:
             mailbox.put((event,))

@@ -40,14 +40,19 @@ class Pace(enum.StrEnum):
     """Its closed candles did not fit any more; it gets no further ones."""
 
 
-Item = TypeVar("Item", Candle, Event)
-"""What a mailbox holds: bare candles, or events."""
+Item = TypeVar("Item", bound=Candle | Event)
+"""What is put: candles, or events."""
+
+Kept = TypeVar("Kept")
+"""What is kept of an item, and taken."""
 
 
-class Mailbox(Generic[Item]):
+class Mailbox(Generic[Item, Kept]):
     """A queue with one reader and, one at a time, writers.
 
     Args:
+        keep: makes of an item what is kept of it. It runs on the writer's thread, which
+            has the item at hand still; a reader on another core would have to fetch it.
         updates: take forming candles too.
         on_pace: called when the consumer's pace changes, with the number of forming
             candles skipped so far; on the writer's thread, or on the reader's when it
@@ -60,6 +65,7 @@ class Mailbox(Generic[Item]):
 
     def __init__(
         self,
+        keep: Callable[[Item], Kept],
         *,
         updates: bool = True,
         on_pace: Callable[[Pace, int], None] | None = None,
@@ -70,13 +76,14 @@ class Mailbox(Generic[Item]):
         self.pace = Pace.FOLLOWING
         self.skipped = 0
         """Forming candles that a newer one replaced before they were read."""
+        self._keep = keep
         self._updates = updates
         self._on_pace = on_pace
         self._notify = notify
         self._capacity = capacity
         self._most = most
-        self._items: list[Item] = []
-        self._newest: dict[Stream, Item] = {}
+        self._items: list[Kept] = []
+        self._newest: dict[Stream, Kept] = {}
         self._closed = False
         self._lock = threading.Lock()
         self._room = threading.Condition(self._lock)
@@ -100,7 +107,7 @@ class Mailbox(Generic[Item]):
             if self._closed:
                 return
             if self.pace is Pace.FOLLOWING:
-                self._items.extend(wanted)
+                self._items.extend(map(self._keep, wanted))
             else:
                 self._put_behind(wanted)
             self._wake()
@@ -116,7 +123,7 @@ class Mailbox(Generic[Item]):
         for item in items:
             if (forming := _forming(item)) is not None:
                 self.skipped += forming.stream in self._newest
-                self._newest[forming.stream] = item
+                self._newest[forming.stream] = self._keep(item)
                 continue
             if (candle := _candle(item)) is not None:
                 older = self._newest.pop(candle.stream, None)
@@ -124,9 +131,9 @@ class Mailbox(Generic[Item]):
             if len(self._items) >= self._most:
                 self.pace = Pace.LOST
                 return
-            self._items.append(item)
+            self._items.append(self._keep(item))
 
-    def take(self, timeout: float | None = 0.0) -> list[Item]:
+    def take(self, timeout: float | None = 0.0) -> list[Kept]:
         """What is queued, at most a batch.
 
         Waits up to `timeout` seconds (None: for ever) for something to come; empty
@@ -171,6 +178,11 @@ class Mailbox(Generic[Item]):
                 self._notify()
 
     @property
+    def empty(self) -> bool:
+        """Whether nothing can be taken."""
+        return not self._items and not self._newest
+
+    @property
     def closed(self) -> bool:
         """Whether nothing more comes."""
         return self._closed
@@ -179,9 +191,9 @@ class Mailbox(Generic[Item]):
     def done(self) -> bool:
         """Closed and empty."""
         with self._lock:
-            return self._closed and not self._items and not self._newest
+            return self._closed and self.empty
 
-    def batches(self) -> Iterator[list[Item]]:
+    def batches(self) -> Iterator[list[Kept]]:
         """What comes, as it is taken, until the mailbox is closed and empty."""
         while True:
             items = self.take(None)
@@ -189,10 +201,15 @@ class Mailbox(Generic[Item]):
                 return
             yield items
 
-    def __iter__(self) -> Iterator[Item]:
+    def __iter__(self) -> Iterator[Kept]:
         """The same, one by one."""
         for items in self.batches():
             yield from items
+
+
+def as_it_is(item: Item) -> Item:
+    """Keeps all of an item."""
+    return item
 
 
 def _candle(item: Candle | Event) -> Candle | None:

@@ -5,21 +5,29 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from klinetail.candle import Candle
 from klinetail.events import CandleEvent, Event, GapEvent
-from klinetail.mailbox import PATIENCE, Latest, Mailbox
+from klinetail.mailbox import PATIENCE, Latest
 from klinetail.stats import Stats
 
 
+class Consumer(Protocol):
+    """Who records."""
+
+    def put(self, items: Sequence[Candle], patience: float, /) -> None:
+        """Take candles in; wait for room at most `patience` seconds."""
+
+
 class Tee:
-    """Hands each candle to every mailbox, until so many were closed.
+    """Hands each candle to every consumer, until so many were closed.
 
     `candles` and `event` are a collector's callbacks. Waiting for room is shared: all
     consumers together hold the others up for a second at most.
 
     Args:
-        mailboxes: of those who record.
+        consumers: who records.
         latest: of a view, if there is one.
         count: closed candles to hand over in all; None for no end.
         strict: hand nothing over any more once a gap was announced.
@@ -30,7 +38,7 @@ class Tee:
 
     def __init__(
         self,
-        mailboxes: Sequence[Mailbox[Candle]],
+        consumers: Sequence[Consumer],
         *,
         latest: Latest | None = None,
         count: int | None = None,
@@ -42,7 +50,7 @@ class Tee:
         self.stats = Stats()
         """To be read under `lock`."""
         self.lock = threading.Lock()
-        self._mailboxes = mailboxes
+        self._consumers = consumers
         self._latest = latest
         self._left = count
         self._strict = strict
@@ -66,8 +74,8 @@ class Tee:
         if self._latest is not None:
             self._latest.put([CandleEvent(candle) for candle in candles])
         until = self._monotonic() + PATIENCE
-        for mailbox in self._mailboxes:
-            mailbox.put(candles, max(0.0, until - self._monotonic()))
+        for consumer in self._consumers:
+            consumer.put(candles, max(0.0, until - self._monotonic()))
         if self._left == 0:
             self._finish()
 

@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from klinetail.candle import Interval, Stream
 from klinetail.events import CandleEvent, EndedEvent, LinkEvent, LinkState
-from klinetail.mailbox import BATCH, Latest, Mailbox, Pace
+from klinetail.mailbox import BATCH, Latest, Mailbox, Pace, as_it_is
 from tests.strategies import BTCUSDT_1M, candle
 
 PATIENCE = 15.0
@@ -38,6 +38,7 @@ class Model(RuleBasedStateMachine):
         self.paces = []
         self.woken = 0
         self.box = Mailbox(
+            as_it_is,
             on_pace=lambda pace, skipped: self.paces.append((pace, skipped)),
             notify=self.wake,
             capacity=self.CAPACITY,
@@ -138,16 +139,16 @@ class TestMailbox:
         events = [item(1), item(2, closed=False), LINK]
         bare = [candle(count=1), candle(count=2, closed=False)]
         for items in (events, bare):
-            box = Mailbox()
+            box = Mailbox(as_it_is)
             box.put(items)
             assert box.take() == items
         for items in (events, bare):
-            box = Mailbox(updates=False)
+            box = Mailbox(as_it_is, updates=False)
             box.put(items)
             assert box.take() == [items[0], *items[2:]]
 
     def test_bare_candles_are_skipped_like_their_events(self):
-        box = Mailbox(capacity=1)
+        box = Mailbox(as_it_is, capacity=1)
         box.put([candle(count=1)])
         box.put([candle(count=n, closed=False) for n in (2, 3)], 0.0)
         box.put([candle(count=4), candle(count=5, closed=False)], 0.0)
@@ -156,7 +157,7 @@ class TestMailbox:
 
     def test_hands_out_batches_and_says_that_there_is_more(self):
         woken = []
-        box = Mailbox(notify=lambda: woken.append(1))
+        box = Mailbox(as_it_is, notify=lambda: woken.append(1))
         box.put([item(n) for n in range(BATCH + 1)])
         woken.clear()
         assert numbers(box.take()) == list(range(BATCH))
@@ -167,7 +168,7 @@ class TestMailbox:
 
     def test_a_consumer_is_behind_only_after_patience(self):
         paces = queue.Queue()
-        box = Mailbox(capacity=1, on_pace=lambda pace, _: paces.put(pace))
+        box = Mailbox(as_it_is, capacity=1, on_pace=lambda pace, _: paces.put(pace))
         box.put([item(1)])
         began = time.monotonic()
         box.put([item(2)], patience=0.3)
@@ -181,7 +182,7 @@ class TestMailbox:
         assert box.pace is Pace.FOLLOWING
 
     def test_a_consumer_that_makes_room_in_time_is_not_behind(self):
-        box = Mailbox(capacity=1)
+        box = Mailbox(as_it_is, capacity=1)
         box.put([item(1)])
         writer = threading.Thread(target=box.put, args=([item(2)], 60.0))
         writer.start()
@@ -194,7 +195,10 @@ class TestMailbox:
     def test_caught_up_at_half_empty(self):
         paces = []
         box = Mailbox(
-            capacity=4, most=2 * BATCH, on_pace=lambda *told: paces.append(told)
+            as_it_is,
+            capacity=4,
+            most=2 * BATCH,
+            on_pace=lambda *told: paces.append(told),
         )
         box.put([item(n) for n in range(BATCH + 3)])
         box.put([item(-1, closed=False), item(-2, closed=False)], 0.0)
@@ -207,7 +211,7 @@ class TestMailbox:
 
     def test_what_was_newest_while_behind_does_not_come_late(self):
         """It is older than all that comes after the consumer has caught up."""
-        box = Mailbox(capacity=4, most=2 * BATCH)
+        box = Mailbox(as_it_is, capacity=4, most=2 * BATCH)
         box.put([item(n) for n in range(BATCH + 2)])
         box.put([item(5000, closed=False)], 0.0)
         assert len(box.take()) == BATCH
@@ -216,7 +220,7 @@ class TestMailbox:
         assert numbers(box.take()) == [BATCH, BATCH + 1, 5000, 5001, 5002]
 
     def test_forming_candles_of_different_streams_do_not_touch(self):
-        box = Mailbox(capacity=1)
+        box = Mailbox(as_it_is, capacity=1)
         box.put([item(0)])
         for number, stream in enumerate(STREAMS * 2, 1):
             box.put([item(number, closed=False, stream=stream)], 0.0)
@@ -225,7 +229,9 @@ class TestMailbox:
 
     def test_lost_past_the_limit_and_for_good(self):
         paces = []
-        box = Mailbox(capacity=2, most=4, on_pace=lambda *told: paces.append(told))
+        box = Mailbox(
+            as_it_is, capacity=2, most=4, on_pace=lambda *told: paces.append(told)
+        )
         box.put([item(0), item(1)])
         box.put([item(n) for n in range(2, 9)], 0.0)
         assert [pace for pace, _ in paces] == [Pace.LOST]
@@ -235,26 +241,26 @@ class TestMailbox:
         assert box.pace is Pace.LOST
 
     def test_other_events_count_as_closed_candles(self):
-        box = Mailbox(capacity=1, most=3)
+        box = Mailbox(as_it_is, capacity=1, most=3)
         box.put([item(0)])
         box.put([LINK, LINK], 0.0)
         assert box.take() == [item(0), LINK, LINK]
 
     @pytest.mark.parametrize("timeout", [None, PATIENCE])
     def test_take_waits_for_something(self, timeout):
-        box = Mailbox()
+        box = Mailbox(as_it_is)
         timer = threading.Timer(0.1, box.put, [[item(1)]])
         timer.start()
         assert numbers(box.take(timeout)) == [1]
         timer.join()
 
     def test_take_does_not_wait_longer_than_asked(self):
-        box = Mailbox()
+        box = Mailbox(as_it_is)
         assert box.take() == []
         assert box.take(0.05) == []
 
     def test_close_ends_whoever_waits(self):
-        box = Mailbox(capacity=1)
+        box = Mailbox(as_it_is, capacity=1)
         box.put([item(1)])
         writer = threading.Thread(target=box.put, args=([item(2)], 600.0))
         writer.start()
@@ -262,14 +268,14 @@ class TestMailbox:
         box.close()
         writer.join(PATIENCE)
         assert not writer.is_alive()
-        empty = Mailbox()
+        empty = Mailbox(as_it_is)
         timer = threading.Timer(0.1, empty.close)
         timer.start()
         assert empty.take(None) == []
         assert list(empty) == []
 
     def test_nothing_comes_after_close(self):
-        box = Mailbox(capacity=1)
+        box = Mailbox(as_it_is, capacity=1)
         box.put([item(1)])
         writer = threading.Thread(target=box.put, args=([item(2)], 600.0))
         writer.start()
@@ -284,12 +290,12 @@ class TestMailbox:
 
     def test_close_wakes_the_reader(self):
         woken = []
-        box = Mailbox(notify=lambda: woken.append(1))
+        box = Mailbox(as_it_is, notify=lambda: woken.append(1))
         box.close()
         assert woken
 
     def test_iterating_ends_with_the_last_one(self):
-        box = Mailbox()
+        box = Mailbox(as_it_is)
         box.put([item(n) for n in range(BATCH + 10)])
         box.close()
         assert numbers(box) == list(range(BATCH + 10))
@@ -297,7 +303,7 @@ class TestMailbox:
     @pytest.mark.parametrize("pause", [0.0, 0.002])
     def test_one_writer_one_reader(self, pause):
         """A slow reader's forming candles are skipped, its closed ones never."""
-        box = Mailbox(capacity=64, most=10**6)
+        box = Mailbox(as_it_is, capacity=64, most=10**6)
         total = 6_000
         got = []
 
@@ -318,7 +324,7 @@ class TestMailbox:
         assert total - len(got) == box.skipped
 
     def test_many_writers(self):
-        box = Mailbox(capacity=16)
+        box = Mailbox(as_it_is, capacity=16)
         writers = [
             threading.Thread(
                 target=lambda stream=stream: [

@@ -1,7 +1,7 @@
 import pytest
 
 from klinetail.events import CandleEvent, EndedEvent
-from klinetail.mailbox import PATIENCE, Latest, Mailbox
+from klinetail.mailbox import PATIENCE, Latest, Mailbox, as_it_is
 from klinetail.tee import Tee
 from tests.strategies import BTCUSDT_1M, candle
 
@@ -37,7 +37,7 @@ class Patient:
 
 class TestTee:
     def test_everybody_gets_everything(self):
-        boxes = [Mailbox(updates=False), Mailbox()]
+        boxes = [Mailbox(as_it_is, updates=False), Mailbox(as_it_is)]
         latest, heard = Latest(5), []
         tee = Tee(boxes, latest=latest, on_event=heard.append)
         tee.candles([forming(1)])
@@ -52,7 +52,7 @@ class TestTee:
 
     @pytest.mark.parametrize("count", [1, 2, 7])
     def test_the_count_is_exact(self, count):
-        box, done, heard = Mailbox(), [], []
+        box, done, heard = Mailbox(as_it_is), [], []
         tee = Tee(
             [box], count=count, on_event=heard.append, on_done=lambda: done.append(1)
         )
@@ -70,7 +70,7 @@ class TestTee:
 
     @pytest.mark.parametrize("size", [1, 2, 3, 1000])
     def test_the_count_is_exact_within_a_batch(self, size):
-        box = Mailbox()
+        box = Mailbox(as_it_is)
         tee = Tee([box], count=5)
         some = [one for n in range(10) for one in (forming(100 + n), closed(n))]
         for at in range(0, len(some), size):
@@ -89,14 +89,14 @@ class TestTee:
         assert done == [1]
 
     def test_the_last_one_is_there_when_it_is_done(self):
-        box = Mailbox()
+        box = Mailbox(as_it_is)
         there = []
         tee = Tee([box], count=1, on_done=lambda: there.extend(box.take()))
         tee.candles([closed(1)])
         assert numbers(there) == [1]
 
     def test_without_a_count_there_is_no_end(self):
-        box = Mailbox()
+        box = Mailbox(as_it_is)
         tee = Tee([box], on_done=lambda: pytest.fail("done"))
         for number in range(100):
             tee.candles([closed(number)])
@@ -115,7 +115,7 @@ class TestTee:
         assert all(len(box.heard) == 2 for box in boxes)
 
     def test_one_that_is_behind_costs_the_others_nothing(self):
-        slow, quick = Mailbox(capacity=1), Mailbox()
+        slow, quick = Mailbox(as_it_is, capacity=1), Mailbox(as_it_is)
         clock = [0.0]
         tee = Tee([slow, quick], monotonic=lambda: clock[0])
         tee.candles([closed(0)])

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import math
 import select
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from klinetail.candle import Candle
+from klinetail.errors import OutputError
 from klinetail.mailbox import Latest, Mailbox
 from klinetail.sinks.stdout import ReaderGone, StdoutSink
 
@@ -46,38 +48,76 @@ class Outlet(Protocol):
 
 
 class LineOutlet:
-    """Lines for whatever reads stdout."""
+    """Lines for whatever reads stdout.
 
-    def __init__(self, sink: StdoutSink, mailbox: Mailbox[Candle]) -> None:
+    What comes goes straight out on the thread that brings it, if that cannot block: the
+    reader of a pipe need not wait until another thread has woken up. All else is queued
+    and goes out in the session's loop.
+
+    Args:
+        sink: where to.
+        mailbox: the queue; this outlet is its reader.
+        wake: has the loop step this outlet; callable from any thread.
+    """
+
+    def __init__(
+        self,
+        sink: StdoutSink,
+        mailbox: Mailbox[Candle, str],
+        wake: Callable[[], object],
+    ) -> None:
         self._sink = sink
         self._mailbox = mailbox
+        self._wake = wake
+        self._writing = threading.Lock()
+        self._failure: ReaderGone | OutputError | None = None
+
+    def put(self, candles: Sequence[Candle], patience: float) -> None:
+        """Take candles in, see `Mailbox.put`."""
+        self._mailbox.put(candles, patience)
+        if not self._mailbox.empty and not self._sent():
+            self._wake()
+
+    def _sent(self) -> bool:
+        """Send what is queued if that cannot block; whether all of it is out."""
+        if not self._sink.never_blocks or not self._writing.acquire(blocking=False):
+            return False
+        try:
+            if not self._sink.pending and self._sink.writable:
+                self._send()
+            return not self._sink.pending and self._mailbox.empty
+        except (ReaderGone, OutputError) as error:
+            self._failure = error
+            return False
+        finally:
+            self._writing.release()
+
+    def _send(self) -> None:
+        self._sink.offer(self._mailbox.take())
+        self._sink.write()
 
     def interest(self) -> tuple[int, int] | None:
         """See `Outlet`."""
-        return self._sink.fd, select.POLLOUT if self._sink.pending else 0
+        waits = self._sink.pending or not self._mailbox.empty
+        return self._sink.fd, select.POLLOUT if waits else 0
 
     def step(self, ready: int, now: float) -> float:  # noqa: ARG002
         """See `Outlet`."""
         if ready & (select.POLLERR | select.POLLHUP | select.POLLNVAL):
             raise ReaderGone
-        if ready & select.POLLOUT:
-            self._sink.write()
-        if not self._sink.pending:
-            self._sink.offer(self._mailbox.take())
-            if _writable(self._sink.fd):
+        with self._writing:
+            if self._failure is not None:
+                raise self._failure
+            if ready & select.POLLOUT:
                 self._sink.write()
+            if not self._sink.pending and self._sink.writable:
+                self._send()
         return math.inf
 
     @property
     def done(self) -> bool:
         """See `Outlet`."""
         return not self._sink.pending and self._mailbox.done
-
-
-def _writable(fd: int) -> bool:
-    poller = select.poll()
-    poller.register(fd, select.POLLOUT)
-    return any(ready & select.POLLOUT for _, ready in poller.poll(0))
 
 
 class TableOutlet:

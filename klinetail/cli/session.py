@@ -38,7 +38,7 @@ from klinetail.notices import Notices, receipt
 from klinetail.protocol.routes import Route
 from klinetail.sinks.file import FileSink, FileThread
 from klinetail.sinks.stdout import ReaderGone, StdoutSink
-from klinetail.tee import Tee
+from klinetail.tee import Consumer, Tee
 
 if TYPE_CHECKING:
     from klinetail.cli.outlets import Outlet
@@ -107,21 +107,26 @@ class Session:
         self._lost = False
         """stdout gets no more; what it was given already still goes out."""
         self._sinks = [FileSink(path, updates=plan.updates) for path in plan.files]
-        boxes = [self._mailbox(path) for path in plan.files]
+        boxes = [self._mailbox(sink.path, sink.line) for sink in self._sinks]
         self._files = [
             FileThread(sink, box, self._on_file_end)
             for sink, box in zip(self._sinks, boxes, strict=True)
         ]
-        self._stdout_box = self._mailbox("stdout")
         latest = Latest(_ROWS, notify=signals.wake)
+        consumers: list[Consumer] = [*boxes]
+        self._stdout_box: Mailbox[Candle, str] | None = None
         self._outlet: Outlet | None = None
         if plan.output != "table":
-            sink = StdoutSink(sys.stdout.fileno(), FORMATS[plan.output])
-            self._outlet = LineOutlet(sink, self._stdout_box)
+            form = FORMATS[plan.output]
+            self._stdout_box = self._mailbox("stdout", form.line)
             boxes.append(self._stdout_box)
+            sink = StdoutSink(sys.stdout.fileno(), form.HEADER)
+            outlet = LineOutlet(sink, self._stdout_box, signals.wake)
+            consumers.append(outlet)
+            self._outlet = outlet
         self._boxes = boxes
         self._tee = Tee(
-            boxes,
+            consumers,
             latest=latest if plan.output == "table" else None,
             count=plan.limit,
             strict=plan.strict,
@@ -146,10 +151,12 @@ class Session:
             self._outlet = self._table(latest, stack)
         logging.getLogger("klinetail").addHandler(_Said(self.say))
 
-    def _mailbox(self, name: str) -> Mailbox[Candle]:
-        mailbox = Mailbox[Candle](
+    def _mailbox(
+        self, name: str, line: Callable[[Candle], str]
+    ) -> Mailbox[Candle, str]:
+        mailbox = Mailbox(
+            line,
             updates=self._plan.updates,
-            notify=self._signals.wake,
             on_pace=lambda pace, skipped: self._on_pace(name, mailbox, pace, skipped),
         )
         return mailbox
@@ -304,7 +311,7 @@ class Session:
         self._signals.wake()
 
     def _on_pace(
-        self, name: str, box: Mailbox[Candle], pace: Pace, skipped: int
+        self, name: str, box: Mailbox[Candle, str], pace: Pace, skipped: int
     ) -> None:
         if pace is Pace.BEHIND:
             self.say(f"{name} is behind: nobody waits for it; closed candles queue up")

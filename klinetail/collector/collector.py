@@ -58,7 +58,7 @@ from klinetail.exchange.link import Link
 from klinetail.exchange.proxy import proxy_for
 from klinetail.exchange.rest import BinanceRest, Rest
 from klinetail.exchange.supervision import LIFETIME, backoff
-from klinetail.mailbox import Mailbox
+from klinetail.mailbox import Mailbox, as_it_is
 from klinetail.protocol.batches import decode_klines
 from klinetail.protocol.frames import decode, stream_name
 from klinetail.protocol.limits import klines_weight
@@ -311,7 +311,9 @@ class DataCollector:
         """Every accepted candle from now on, until the collector ends."""
         loop = asyncio.get_running_loop()
         news = asyncio.Event()
-        mailbox = Mailbox[Candle](notify=lambda: loop.call_soon_threadsafe(news.set))
+        mailbox = Mailbox[Candle, Candle](
+            as_it_is, notify=lambda: loop.call_soon_threadsafe(news.set)
+        )
         with self._lock:
             self._delivery.mailboxes.append(mailbox)
         try:

@@ -47,7 +47,7 @@ class Delivery:
         """Times that a callback raised."""
         self.waited = 0.0
         """Seconds that consumers kept us waiting, which count against no deadline."""
-        self.mailboxes: list[Mailbox[Candle]] = []
+        self.mailboxes: list[Mailbox[Candle, Candle]] = []
         self.ended = False
         """Set to deliver nothing any more."""
         self._on_candle = on_candle

@@ -20,6 +20,9 @@ class Format(Protocol):
     HEADER: bytes
     """What a file begins with: a whole line, or nothing."""
 
+    def line(self, candle: Candle, /) -> str:
+        """The candle as a whole line."""
+
     def encode(self, candles: Sequence[Candle], /) -> bytes:
         """The candles as whole lines."""
 
@@ -38,6 +41,11 @@ def by_suffix(path: str) -> Format:
         known = " or ".join(f".{name}" for name in FORMATS)
         raise UsageError(f"{path}: name it {known}, the suffix tells the format")
     return FORMATS[suffix]
+
+
+def joined(lines: Sequence[str]) -> bytes:
+    """Lines as bytes."""
+    return "".join(lines).encode()
 
 
 def whole_lines(data: bytes, most: int, at: int = 0) -> bytes:

@@ -42,10 +42,11 @@ HEADER: Final = (",".join(COLUMNS) + "\n").encode()
 
 def encode(candles: Sequence[Candle]) -> bytes:
     """The candles as lines, without the header."""
-    return "".join(map(_line, candles)).encode()
+    return "".join(map(line, candles)).encode()
 
 
-def _line(candle: Candle) -> str:
+def line(candle: Candle) -> str:
+    """The candle as a line."""
     return (
         f"{_names(candle.stream)}{candle.open_time},"
         f"{candle.open_text},{candle.high_text},{candle.low_text},"

@@ -23,10 +23,11 @@ _ENDS: Final = tuple(
 
 def encode(candles: Sequence[Candle]) -> bytes:
     """The candles as lines."""
-    return "".join(map(_line, candles)).encode()
+    return "".join(map(line, candles)).encode()
 
 
-def _line(candle: Candle) -> str:
+def line(candle: Candle) -> str:
+    """The candle as a line."""
     return (
         f'{_names(candle.stream)}"open_time":{candle.open_time},'
         f'"open":{candle.open_text},"high":{candle.high_text},'

@@ -12,7 +12,7 @@ from typing import Final, Self
 
 from klinetail.candle import Candle
 from klinetail.errors import OutputError, UsageError
-from klinetail.formats import by_suffix, whole_lines
+from klinetail.formats import by_suffix, joined, whole_lines
 from klinetail.mailbox import Mailbox
 
 _TOGETHER: Final = 4_096
@@ -107,18 +107,23 @@ class FileSink:
                 " another file"
             )
 
-    def write(self, candles: Sequence[Candle]) -> None:
-        """Append candles.
+    @property
+    def line(self) -> Callable[[Candle], str]:
+        """What makes a line of a candle."""
+        return self._format.line
+
+    def write(self, lines: Sequence[str]) -> None:
+        """Append whole lines.
 
         Raises:
             OutputError: it could not be written; the file still ends in a whole line.
         """
-        rest = self._format.encode(candles)
+        rest = joined(lines)
         while rest:
-            lines = whole_lines(rest, self._together)
-            self._write(lines)
-            self.written += lines.count(b"\n")
-            rest = rest[len(lines) :]
+            part = whole_lines(rest, self._together)
+            self._write(part)
+            self.written += part.count(b"\n")
+            rest = rest[len(part) :]
 
     def _write(self, line: bytes) -> None:
         written = 0
@@ -144,7 +149,7 @@ class FileThread(threading.Thread):
     def __init__(
         self,
         sink: FileSink,
-        mailbox: Mailbox[Candle],
+        mailbox: Mailbox[Candle, str],
         on_end: Callable[[OutputError | None], object],
     ) -> None:
         super().__init__(name=f"klinetail-file-{sink.path}", daemon=True)
@@ -159,8 +164,8 @@ class FileThread(threading.Thread):
         failure: OutputError | None = None
         try:
             with self._sink:
-                for candles in self._mailbox.batches():
-                    self._sink.write(candles)
+                for lines in self._mailbox.batches():
+                    self._sink.write(lines)
         except OutputError as error:
             failure = error
         finally:

@@ -18,9 +18,8 @@ import termios
 from collections.abc import Sequence
 from typing import Final
 
-from klinetail.candle import Candle
 from klinetail.errors import OutputError
-from klinetail.formats import Format, whole_lines
+from klinetail.formats import joined, whole_lines
 
 MOST: Final = 65_536
 """Bytes of one write."""
@@ -31,22 +30,21 @@ class ReaderGone(Exception):
 
 
 class StdoutSink:
-    """Writes candles to a file descriptor as it takes them.
+    """Writes lines to a file descriptor as it takes them.
 
     Args:
         fd: the descriptor; it stays open.
-        form: the format; its header goes first.
+        header: goes first.
 
     Raises:
         OutputError: the descriptor is not open.
     """
 
-    def __init__(self, fd: int, form: Format) -> None:
+    def __init__(self, fd: int, header: bytes = b"") -> None:
         self.fd = fd
         self.written = 0
-        """Candles handed to `offer` whose lines are all written."""
-        self._format = form
-        self._pending = form.HEADER
+        """Lines handed to `offer`, once all of them are written."""
+        self._pending = header
         self._at = 0
         """How much of it is written."""
         self._offered = 0
@@ -60,15 +58,27 @@ class StdoutSink:
         self._most = select.PIPE_BUF if stat.S_ISSOCK(mode) else MOST
 
     @property
+    def never_blocks(self) -> bool:
+        """Whether a write that `writable` allows cannot wait, for a disk for one."""
+        return self._is_pipe
+
+    @property
+    def writable(self) -> bool:
+        """Whether the descriptor takes something now."""
+        poller = select.poll()
+        poller.register(self.fd, select.POLLOUT)
+        return any(ready & select.POLLOUT for _, ready in poller.poll(0))
+
+    @property
     def pending(self) -> bool:
         """Whether something waits to be written."""
         return self._at < len(self._pending)
 
-    def offer(self, candles: Sequence[Candle]) -> None:
-        """Take candles in; `write` puts them out."""
+    def offer(self, lines: Sequence[str]) -> None:
+        """Take whole lines in; `write` puts them out."""
         rest = self._pending[self._at :]
-        self._pending, self._at = rest + self._format.encode(candles), 0
-        self._offered += len(candles)
+        self._pending, self._at = rest + joined(lines), 0
+        self._offered += len(lines)
 
     def write(self) -> None:
         """Write what the descriptor takes without blocking; call it when `poll` says

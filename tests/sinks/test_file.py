@@ -29,7 +29,11 @@ def write(path, some):
 
 def write_all(sink, some):
     for candle in some:
-        sink.write([candle])
+        sink.write([sink.line(candle)])
+
+
+def lines(sink, count):
+    return [sink.line(candle) for candle in candles(count)]
 
 
 def run(program, *args, limit=None):
@@ -72,7 +76,7 @@ class TestFileSink:
         with FileSink(str(path)) as sink:
             assert path.read_bytes() == csv.HEADER
             for number, candle in enumerate(candles(5), 1):
-                sink.write([candle])
+                sink.write([sink.line(candle)])
                 assert path.read_bytes() == csv.HEADER + csv.encode(candles(number))
 
     @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="/proc")
@@ -85,7 +89,7 @@ class TestFileSink:
         with FileSink(str(tmp_path / "a.csv")) as sink:
             before = writes()
             for candle in candles(50):
-                sink.write([candle])
+                sink.write([sink.line(candle)])
             assert writes() - before == 50
 
     @pytest.mark.parametrize(
@@ -172,7 +176,7 @@ class TestFileSink:
                     return write(fd, data)
                 os.write = counting
                 with FileSink(sys.argv[1], updates=bool(sys.argv[2:])) as sink:
-                    sink.write(candles(100))
+                    sink.write(list(map(sink.line, candles(100))))
                     print(len(sizes), max(sizes), sink.written)
             """
             path.unlink(missing_ok=True)
@@ -186,7 +190,7 @@ class TestFileSink:
     def test_a_second_writer_is_refused(self, tmp_path):
         path = str(tmp_path / "a.csv")
         with FileSink(path) as sink:
-            sink.write(candles(1))
+            sink.write(lines(sink, 1))
             with pytest.raises(OutputError, match="is writing to it"):
                 FileSink(path)
             program = """
@@ -199,7 +203,7 @@ class TestFileSink:
                     raise SystemExit(str(error))
             """
             assert "another process is writing" in run(program, path).stderr
-            sink.write(candles(2)[1:])
+            sink.write(lines(sink, 2)[1:])
         write(path, candles(1, 2))
         with open(path, "rb") as file:
             assert file.read() == csv.HEADER + csv.encode(candles(3))
@@ -239,7 +243,7 @@ class TestFileSink:
             with FileSink(sys.argv[1]) as sink:
                 for candle in candles(50):
                     try:
-                        sink.write([candle])
+                        sink.write([sink.line(candle)])
                     except OutputError as error:
                         failed.append(str(error))
                 print(sink.written, len(failed), failed[0])
@@ -306,7 +310,7 @@ class TestFileThread:
         return thread, ended
 
     def test_writes_the_candles_until_the_mailbox_is_done(self, tmp_path):
-        path, box = tmp_path / "a.jsonl", Mailbox()
+        path, box = tmp_path / "a.jsonl", Mailbox(jsonl.line)
         thread, ended = self.start(path, box)
         box.put(candles(2))
         box.put(candles(1, 2))
@@ -318,7 +322,7 @@ class TestFileThread:
 
     def test_has_ended_when_it_says_so(self, tmp_path):
         """Whoever is woken at the end looks once, and not again later."""
-        path, box, seen = tmp_path / "a.csv", Mailbox(), queue.Queue()
+        path, box, seen = tmp_path / "a.csv", Mailbox(jsonl.line), queue.Queue()
 
         def on_end(error):
             with FileSink(str(path)):  # closed and unlocked
@@ -333,7 +337,7 @@ class TestFileThread:
 
     def test_a_file_that_fails_ends_its_mailbox(self, tmp_path):
         """However it fails, even if somebody closed it under us."""
-        path, box = tmp_path / "a.csv", Mailbox()
+        path, box = tmp_path / "a.csv", Mailbox(jsonl.line)
         thread, ended = self.start(path, box)
         for name in os.listdir("/proc/self/fd"):
             with contextlib.suppress(OSError):

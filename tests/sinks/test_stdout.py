@@ -92,10 +92,10 @@ class TestStdoutSink:
     @pytest.mark.parametrize("form", [jsonl, csv])
     def test_writes_the_header_and_each_candle_once(self, form):
         with pipe() as (reading, writing):
-            sink = StdoutSink(writing, form)
-            sink.offer(candles(2))
+            sink = StdoutSink(writing, form.HEADER)
+            sink.offer(list(map(form.line, candles(2))))
             sink.write()
-            sink.offer(candles(1, 2))
+            sink.offer(list(map(form.line, candles(1, 2))))
             sink.write()
             sink.write()
             assert read_all(reading) == form.HEADER + form.encode(candles(3))
@@ -104,18 +104,18 @@ class TestStdoutSink:
 
     def test_the_header_goes_out_even_if_no_candle_comes(self):
         with pipe() as (reading, writing):
-            sink = StdoutSink(writing, csv)
+            sink = StdoutSink(writing, csv.HEADER)
             assert sink.pending
             sink.write()
             assert read_all(reading) == csv.HEADER
-            assert not StdoutSink(writing, jsonl).pending
+            assert not StdoutSink(writing, jsonl.HEADER).pending
 
     @pytest.mark.parametrize("size", [4096, 8192, 65_536, 1 << 20])
     @pytest.mark.parametrize("form", [jsonl, csv])
     def test_never_blocks_and_never_tears_a_line_where_nobody_reads(self, size, form):
         with pipe(size) as (reading, writing):
-            sink = StdoutSink(writing, form)
-            sink.offer(EVERYTHING)
+            sink = StdoutSink(writing, form.HEADER)
+            sink.offer(list(map(form.line, EVERYTHING)))
             in_time(lambda: write_until_full(sink))
             assert sink.pending
             assert sink.written == 0
@@ -128,8 +128,8 @@ class TestStdoutSink:
     @pytest.mark.parametrize("portion", [1, 100, 4095, 4096, 5000, 70_000])
     def test_at_every_moment_a_reader_that_stops_has_whole_lines(self, size, portion):
         with pipe(size) as (reading, writing):
-            sink = StdoutSink(writing, csv)
-            sink.offer(candles(600))
+            sink = StdoutSink(writing, csv.HEADER)
+            sink.offer(list(map(csv.line, candles(600))))
             everything = csv.HEADER + csv.encode(candles(600))
             data = b""
             while sink.pending:
@@ -150,8 +150,8 @@ class TestStdoutSink:
 
     def test_one_write_takes_all_that_is_ready(self):
         with pipe() as (reading, writing):
-            sink = StdoutSink(writing, jsonl)
-            sink.offer(candles(100))
+            sink = StdoutSink(writing, jsonl.HEADER)
+            sink.offer(list(map(jsonl.line, candles(100))))
             assert len(jsonl.encode(candles(100))) < MOST
             sink.write()
             assert not sink.pending
@@ -160,8 +160,8 @@ class TestStdoutSink:
     def test_a_write_on_a_full_nonblocking_pipe_is_nothing(self):
         with pipe(4096) as (reading, writing):
             os.set_blocking(writing, False)
-            sink = StdoutSink(writing, jsonl)
-            sink.offer(candles(100))
+            sink = StdoutSink(writing, jsonl.HEADER)
+            sink.offer(list(map(jsonl.line, candles(100))))
             for _ in range(9):
                 sink.write()
             assert sink.pending
@@ -173,8 +173,8 @@ class TestStdoutSink:
 
     def test_a_reader_that_went_away(self):
         with pipe() as (reading, writing):
-            sink = StdoutSink(writing, jsonl)
-            sink.offer(candles(1))
+            sink = StdoutSink(writing, jsonl.HEADER)
+            sink.offer(list(map(jsonl.line, candles(1))))
             os.close(reading)
             with pytest.raises(ReaderGone):
                 sink.write()
@@ -185,8 +185,8 @@ class TestStdoutSink:
         with ours, theirs:
             # Ready for some bytes, a small buffer is not ready for 64 KiB.
             ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 16_384)
-            sink = StdoutSink(ours.fileno(), jsonl)
-            sink.offer(candles(30_000))
+            sink = StdoutSink(ours.fileno(), jsonl.HEADER)
+            sink.offer(list(map(jsonl.line, candles(30_000))))
             in_time(lambda: write_until_full(sink))
             assert sink.pending
             theirs.setblocking(False)
@@ -205,15 +205,15 @@ class TestStdoutSink:
                 theirs.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
             theirs.close()
             time.sleep(0.05)
-            sink = StdoutSink(ours.fileno(), jsonl)
-            sink.offer(candles(1))
+            sink = StdoutSink(ours.fileno(), jsonl.HEADER)
+            sink.offer(list(map(jsonl.line, candles(1))))
             with pytest.raises(ReaderGone):
                 sink.write()
 
     def test_a_full_disk(self):
         with open("/dev/full", "wb", buffering=0) as full:
-            sink = StdoutSink(full.fileno(), jsonl)
-            sink.offer(candles(1))
+            sink = StdoutSink(full.fileno(), jsonl.HEADER)
+            sink.offer(list(map(jsonl.line, candles(1))))
             with pytest.raises(OutputError, match="No space left") as caught:
                 sink.write()
             assert caught.value.exit_code is ExitCode.OUTPUT
@@ -221,8 +221,8 @@ class TestStdoutSink:
     def test_a_file(self, tmp_path):
         path = tmp_path / "out"
         with open(path, "wb") as file:
-            sink = StdoutSink(file.fileno(), jsonl)
-            sink.offer(candles(2000))
+            sink = StdoutSink(file.fileno(), jsonl.HEADER)
+            sink.offer(list(map(jsonl.line, candles(2000))))
             writes = 0
             while sink.pending:
                 sink.write()
@@ -236,11 +236,11 @@ class TestStdoutSink:
         os.close(reading)
         os.close(writing)
         with pytest.raises(OutputError, match="stdout is closed"):
-            StdoutSink(writing, jsonl)
+            StdoutSink(writing, jsonl.HEADER)
 
     def test_the_descriptor_stays_open(self):
         with pipe() as (_, writing):
-            sink = StdoutSink(writing, jsonl)
+            sink = StdoutSink(writing, jsonl.HEADER)
             del sink
             os.fstat(writing)
 
@@ -263,14 +263,14 @@ class TestProcess:
             from klinetail.formats import jsonl
             from klinetail.sinks.stdout import StdoutSink
             from tests.strategies import candle
-            sink = StdoutSink(1, jsonl)
+            sink = StdoutSink(1, jsonl.HEADER)
             poll = select.poll()
             poll.register(1, select.POLLOUT)
             lines = [candle()] * 300
             print("ready", file=sys.stderr, flush=True)
             while True:
                 if not sink.pending:
-                    sink.offer(lines)
+                    sink.offer(list(map(jsonl.line, lines)))
                 poll.poll()
                 sink.write()
         """)
@@ -294,10 +294,10 @@ class TestProcess:
             from klinetail.formats import jsonl
             from klinetail.sinks.stdout import StdoutSink
             from tests.strategies import candle
-            sink = StdoutSink(1, jsonl)
+            sink = StdoutSink(1, jsonl.HEADER)
             try:
                 while True:
-                    sink.offer([candle()])
+                    sink.offer(list(map(jsonl.line, [candle()])))
                     sink.write()
             except OutputError as error:
                 raise SystemExit(str(error))
