@@ -136,7 +136,8 @@ class Line(RuleBasedStateMachine):
                 assert item.event_time >= seen
                 self.forming_seen[item.open_time] = item.event_time
             elif isinstance(item, GapEvent) and not item.filled:
-                if not self.out:  # it cannot know yet what was not listed then
+                # Until two answers agree it cannot know what was not listed then.
+                if not self.out and item.start == self.asked:
                     self.first = self.asked
                 assert item.start == self.next_expected()
                 assert item.end > item.start
