@@ -65,8 +65,9 @@ class Series:
 
     Call `begin` once, before subscribing; then `accept` for each frame, `tick` when
     a deadline (`due`, `exchange_due`) has passed, `resume` when a link is
-    subscribed again. When `take_wish` gives a range, fetch it and hand the answer to
-    `fill`, or the failure to `fail`; there is never more than one on its way.
+    subscribed again. When `take_wish` gives a range, fetch it (what `renew_wish` says
+    of it if that took a while to send) and hand the answer to `fill`, or the failure
+    to `fail`; there is never more than one on its way.
 
     Args:
         stream: what is followed.
@@ -399,6 +400,13 @@ class Series:
         elif self._gaps and now.monotonic >= self._gap_retry_at:
             gap = self._gaps[0]
             self._in_flight = Wish(gap.start, gap.end, late=True)
+        return self._in_flight
+
+    def renew_wish(self) -> Wish | None:
+        """The wish that is on its way, as of now: while it queued more may have been
+        missed, or less be missing. None if nothing is; it is on its way no more."""
+        if self._in_flight is not None and not self._in_flight.late:
+            self._in_flight = self._missing() if self.lacking else None
         return self._in_flight
 
     def _missing(self) -> Wish:

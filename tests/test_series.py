@@ -225,6 +225,19 @@ class Line(RuleBasedStateMachine):
 
     # REST
 
+    @precondition(lambda self: self.wish)
+    @rule()
+    def send(self) -> None:
+        """Only now the request is sent; it has queued for weight."""
+        wish = self.series.renew_wish()
+        self.wish = None
+        if wish is None:
+            assert not self.series.lacking
+            self.take([])
+        else:
+            assert wish.start < wish.end
+            self.wish = wish, self.moment, self.now
+
     def rows(self, wish: Wish, asked: int, lag: int, page: int) -> list[Candle]:
         first = max(wish.start, self.listed)
         found = [

@@ -69,6 +69,8 @@ ALL_KEPT: Final = 200_000
 
 _FEW: Final = 99
 _GLANCE: Final = 0.05
+_RECENT: Final = 0.5
+"""Seconds for which one reading of a fast exchange's time serves everybody."""
 
 
 class DataCollector:
@@ -149,8 +151,9 @@ class DataCollector:
         if connect is None:
             through = proxy_for(route.ws_url, proxy, os.environ)
             connect = connector(route.ws_url, through)
+        self._backfill = Backfill(Budget(share), monotonic)
         self._rest = PoliteRest(
-            rest, monotonic, lambda used: self._backfill.observe(used)
+            rest, monotonic, self._backfill.sent, self._backfill.observe
         )
         self._connect = connect
         self._monotonic = monotonic
@@ -176,7 +179,8 @@ class DataCollector:
         self._subscribed: Future[None] = Future()
         self._history: Future[None] = Future()
         self._without_history = set(self.streams)
-        self._backfill = Backfill(Budget(share), monotonic)
+        self._confirming = threading.Lock()
+        self._confirmed_at = -math.inf
         self._lookups = Lookups(
             self._series,
             self._rest,
@@ -439,25 +443,35 @@ class DataCollector:
     def _seek(self, series: Series, now: Moment) -> None:
         if (wish := series.take_wish(now)) is None:
             return
-        rows = series.stream.interval.steps(wish.start, wish.end) + 1
-        limit = min(rows, PAGE)
+        limit = _limit(series, wish)
         if wish.late:
             urgency = Urgency.LATE
-        elif series.started and rows <= _FEW:
+        elif series.started and limit <= _FEW:
             urgency = Urgency.LIVE
         else:
             urgency = Urgency.HISTORY
-        self._backfill.put(
-            urgency, klines_weight(limit), lambda: self._fetch(series, wish, limit)
-        )
+        self._backfill.put(urgency, klines_weight(limit), lambda: self._fetch(series))
 
-    def _fetch(self, series: Series, wish: Wish, limit: int) -> None:
-        with self._lock:
-            doubtful = self._moment().ahead > GRACE
-        if doubtful:  # of the sim's clock, which can run faster than ours
+    def _confirm_time(self) -> None:
+        """Read the time of an exchange whose clock runs faster than ours: our own. One
+        answer serves all who want it meanwhile."""
+        with self._confirming:
+            with self._lock:
+                now = self._moment()
+                if now.ahead <= GRACE or now.monotonic < self._confirmed_at + _RECENT:
+                    return
+                self._confirmed_at = now.monotonic
             self._read_time()
+
+    def _fetch(self, series: Series) -> None:
+        self._confirm_time()
         with self._lock:
             asked = self._moment()
+            self._delivery.deliver(series.tick(asked))
+            if (wish := series.renew_wish()) is None:
+                self._after(series, asked)
+                return
+            limit = _limit(series, wish)
         reason, wait = "", 0.0
         rows: list[Candle] = []
         try:
@@ -600,6 +614,11 @@ class DataCollector:
         _settle(self._history, error)
         _settle(self.ended, error)
         self._stopping.set()
+
+
+def _limit(series: Series, wish: Wish) -> int:
+    """Rows to ask for: one more than is missing, which proves the last one final."""
+    return min(series.stream.interval.steps(wish.start, wish.end) + 1, PAGE)
 
 
 async def _result(future: Future[None]) -> None:
