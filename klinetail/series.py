@@ -93,6 +93,8 @@ class Series:
         self.unheard = 0
         """Candles in a row that had trades, by REST, and of which no frame came though
         the line was up. From the first one on the stream is *mute*."""
+        self.unheard_since = 0.0
+        """When the first of them was fetched, monotonic seconds."""
         self.ended = False
         """Whether nothing more is expected, see `end`."""
         self._lines = lines
@@ -448,16 +450,18 @@ class Series:
             later = index + 1 < len(rows)
             if row.open_time > self.expected or not self._final(row, later, asked):
                 break
-            self._listen(row)
+            self._listen(row, now)
             self._deliver(row, out)
             self._release(out)
         if self.expected == before and self.lacking:
             self._retry(rows, asked, now)
         return out
 
-    def _listen(self, row: Candle) -> None:
+    def _listen(self, row: Candle, now: Moment) -> None:
         up = self._up_since is not None and self._up_since <= row.open_time
         if up and row.count and self.heard < row.open_time:
+            if not self.unheard:
+                self.unheard_since = now.monotonic
             self.unheard += 1
 
     def _skip_unlisted(self, first: int) -> None:

@@ -443,8 +443,10 @@ def give_row(series: Series, open_time: int, count: int) -> None:
 def test_candles_with_trades_that_a_line_did_not_bring_are_counted() -> None:
     series = mute(T0)
     assert series.unheard == 1
+    since = (T0 + MINUTE + SETTLED) / 1000
+    assert series.unheard_since == since
     give_row(series, T0 + MINUTE, 1)
-    assert series.unheard == 2
+    assert (series.unheard, series.unheard_since) == (2, since)
     give_row(series, T0 + 2 * MINUTE, 0)
     assert series.unheard == 2, "without a trade there is no frame"
     series.lose()
@@ -455,6 +457,11 @@ def test_candles_with_trades_that_a_line_did_not_bring_are_counted() -> None:
     assert (series.unheard, series.heard) == (0, T0 + 4 * MINUTE)
     series.accept(candle(T0 + 3 * MINUTE, 1), moment(T0 + 4 * MINUTE + 500))
     assert series.heard == T0 + 4 * MINUTE
+    series.resume(moment(T0 + 4 * MINUTE + 600))
+    give_row(series, T0 + 4 * MINUTE, 1)
+    give_row(series, T0 + 5 * MINUTE, 1)
+    assert series.unheard == 1
+    assert series.unheard_since == since + 5 * MINUTE / 1000
 
 
 def test_what_a_line_need_not_have_brought_is_not_counted() -> None:

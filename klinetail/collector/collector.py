@@ -494,7 +494,8 @@ class DataCollector:
                 unheard = series.unheard
                 self._delivery.deliver(series.fill(rows, asked, now))
                 if series.unheard > unheard:
-                    self._lookups.mute(series, unheard, self._link_of[series.stream])
+                    link = self._link_of[series.stream]
+                    self._lookups.mute(series, unheard, link, now)
             self._lookups.ended(series, now)
             self._after(series, now)
 
@@ -519,7 +520,7 @@ class DataCollector:
             if event.state is LinkState.WAITING:
                 for stream in shard.streams:
                     self._series[stream].lose()
-            if event.state is not LinkState.LIVE:
+            if event.state is not LinkState.LIVE or event.attempt:
                 return
             shard.quiet.heard()
             if shard.was_live:

@@ -3,16 +3,17 @@ stream mute, does a whole link acknowledge and bring no candle?"""
 
 from __future__ import annotations
 
+import contextlib
 import math
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-from klinetail.candle import Stream
+from klinetail.candle import Candle, Stream
 from klinetail.clock import Moment
 from klinetail.collector.backfill import Urgency
 from klinetail.collector.shards import Shard
-from klinetail.collector.silence import SAMPLE, Remedy, remedy_for
+from klinetail.collector.silence import ROWS, SAMPLE, Remedy, remedy_for
 from klinetail.collector.symbols import TRADING
 from klinetail.errors import BadMessage, ExchangeError
 from klinetail.exchange.link import Link
@@ -83,20 +84,33 @@ class Lookups:
                     ended[series] = status
             self._on_ended(ended, now)
 
-    def mute(self, series: Series, before: int, link: Link) -> None:
+    def mute(self, series: Series, before: int, link: Link, now: Moment) -> None:
         """REST has shown trades of a stream of which no frame came.
 
         Args:
             series: whose.
             before: its `unheard` when last looked at.
             link: the stream's.
+            now: when REST did.
         """
-        stream = series.stream
-        remedy = remedy_for(before, series.unheard)
+        lasted = now.monotonic - series.unheard_since
+        remedy = remedy_for(before, series.unheard, lasted)
+        reason = f"{series.stream} is mute: REST shows trades of which no frame came"
+        self._remedy(remedy, [series.stream], reason, link)
+
+    def _remedy(
+        self, remedy: Remedy, streams: Sequence[Stream], reason: str, link: Link
+    ) -> None:
+        named = not link.candles
+        if named:
+            reason = (
+                f"{self._ws_url} acks and sends no candle, though REST shows trades: is"
+                f" it the right address? The exchange's own is {LIVE.ws_url}"
+            )
         if remedy is Remedy.SUBSCRIBE:
-            link.subscribe_again([stream_name(stream)])
+            names = [stream_name(stream) for stream in streams]
+            link.subscribe_again(names, reason if named else "")
         elif remedy is Remedy.RECONNECT:
-            reason = f"{stream} is mute: REST shows trades of which no frame came"
             link.distrust(reason)
 
     def quiet(self, shard: Shard, link: Link) -> None:
@@ -105,25 +119,14 @@ class Lookups:
 
     def _look_into(self, shard: Shard, link: Link) -> None:
         self._read_time()
-        heard = self._heard(shard)
-        mute = False
-        for stream in shard.streams[:SAMPLE]:
-            try:
-                rows = self._rest.klines(stream, limit=1)
-            except (ExchangeError, BadMessage):
-                continue
-            mute = (bool(rows) and shard.quiet.show(rows[-1])) or mute
+        shown: list[list[Candle]] = []
         with self._lock:
-            if heard != self._heard(shard):
-                shard.quiet.heard()
-            elif mute and shard.quiet.strike() is Remedy.SUBSCRIBE:
-                link.subscribe_again([stream_name(s) for s in shard.streams])
-            elif mute:
-                link.distrust(
-                    f"{self._ws_url} acks and sends no candle, though REST shows"
-                    f" trades: is it the right address? The exchange's own is"
-                    f" {LIVE.ws_url}"
-                )
-
-    def _heard(self, shard: Shard) -> list[int]:
-        return [self._series[stream].heard for stream in shard.streams]
+            shard.quiet.look(link.candles)
+        for stream in shard.streams[:SAMPLE]:
+            with contextlib.suppress(ExchangeError, BadMessage):
+                shown.append(self._rest.klines(stream, limit=ROWS))
+        with self._lock:
+            traded = [shard.quiet.show(rows) for rows in shown]
+            remedy = shard.quiet.judge(link.candles, traded=any(traded))
+        reason = f"{shard.name} is mute: REST shows trades of which no frame came"
+        self._remedy(remedy, shard.streams, reason, link)

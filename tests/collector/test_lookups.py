@@ -27,9 +27,11 @@ class FakeLink:
     def __init__(self) -> None:
         self.again: list[str] = []
         self.reasons: list[str] = []
+        self.candles = 0
 
-    def subscribe_again(self, streams: list[str]) -> None:
+    def subscribe_again(self, streams: list[str], reason: str = "") -> None:
         self.again += streams
+        self.reasons += [reason] if reason else []
 
     def distrust(self, reason: str) -> None:
         self.reasons.append(reason)
@@ -127,16 +129,32 @@ def test_a_mute_stream_is_subscribed_again_and_then_its_link_is_distrusted() -> 
     series = asked.series[STREAMS[1]]
     series.begin(Moment(T0, 0.0))
     series.resume(Moment(T0, 0.0))
-    asked.lookups.mute(series, 0, asked.link)
+    asked.lookups.mute(series, 0, asked.link, NOW)
     assert (asked.link.again, asked.link.reasons) == ([], [])
+    asked.link.candles = 1
     series.unheard = 1
-    asked.lookups.mute(series, 0, asked.link)
+    asked.lookups.mute(series, 0, asked.link, NOW)
     assert asked.link.again == ["busdt@kline_1m"]
     series.unheard = 2
-    asked.lookups.mute(series, 1, asked.link)
+    series.unheard_since = NOW.monotonic
+    asked.lookups.mute(series, 1, asked.link, NOW)
+    assert asked.link.reasons == []
+    series.unheard_since = NOW.monotonic - 60.0
+    asked.lookups.mute(series, 1, asked.link, NOW)
     assert asked.link.again == ["busdt@kline_1m"]
     (reason,) = asked.link.reasons
     assert "busdt@1m is mute" in reason
+
+
+def test_a_mute_stream_of_a_link_without_any_candle_names_the_address() -> None:
+    asked = Asked()
+    series = asked.series[STREAMS[1]]
+    for unheard in (1, 2):
+        series.unheard = unheard
+        asked.lookups.mute(series, unheard - 1, asked.link, NOW)
+    assert asked.link.again == ["busdt@kline_1m"]
+    assert len(asked.link.reasons) == 2
+    assert all("acks and sends no candle" in one for one in asked.link.reasons)
 
 
 def traded(asked: Asked, count: int) -> None:
@@ -160,35 +178,48 @@ def test_a_link_is_looked_into_with_a_few_streams_and_before_all_else() -> None:
     assert (asked.link.again, asked.link.reasons) == ([], [])
 
 
-def test_trades_in_silence_are_answered_and_then_the_address_is_named() -> None:
+ALL = [f"{s.symbol.lower()}@kline_1m" for s in STREAMS]
+
+
+def test_an_address_that_never_sent_a_candle_is_named_when_it_is_asked_again() -> None:
     asked = Asked()
-    for count in (1, 1, 2):
+    for count in (1, 1, 2, 3):
         traded(asked, count)
         assert asked.link.again == []
         asked.look()
-    assert asked.link.again == [f"{s.symbol.lower()}@kline_1m" for s in STREAMS]
-    assert asked.link.reasons == []
-    traded(asked, 3)
-    asked.look()
+    assert asked.link.again == ALL
     (reason,) = asked.link.reasons
     assert reason.startswith("wss://wrong.example acks and sends no candle")
+    for count in (4, 5):
+        traded(asked, count)
+        asked.look()
+    assert asked.link.again == ALL
+    assert asked.link.reasons == [reason] * 2
+
+
+def test_a_link_that_fell_silent_is_asked_again_and_then_distrusted() -> None:
+    asked = Asked()
+    asked.link.candles = 1000
+    for count in range(5):
+        assert asked.link.reasons == []
+        traded(asked, count)
+        asked.look()
+    assert asked.link.again == ALL
+    assert asked.link.reasons == [
+        "link-0 is mute: REST shows trades of which no frame came"
+    ]
 
 
 def test_a_frame_that_comes_during_the_look_spoils_it() -> None:
     asked = Asked()
-    traded(asked, 1)
-    asked.look()
-    traded(asked, 2)
-    series = asked.series[STREAMS[3]]
 
     def klines(stream: Stream, *, start: int | None = None, limit: int) -> list[Candle]:
-        series.heard += 1
-        return [traded_row(stream, 2)]
+        asked.link.candles += 1
+        return [traded_row(stream, asked.link.candles)]
 
     asked.rest.klines = klines
-    asked.look()
-    traded(asked, 3)
-    asked.look()
+    for _ in range(9):
+        asked.look()
     assert (asked.link.again, asked.link.reasons) == ([], [])
 
 
