@@ -71,7 +71,7 @@ class LinkEvent(msgspec.Struct, frozen=True):
     reason: str = ""
     """Why, in words, unescaped: it may hold text from the network."""
     attempt: int = 0
-    """Failed attempts in a row."""
+    """Failed attempts in a row. A link that is live after one brings no candle."""
     delay: float = 0.0
     """Seconds until the next attempt, while waiting."""
 

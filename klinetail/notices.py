@@ -33,6 +33,7 @@ class Notices:
         self._verbose = verbose
         self._down: set[str] = set()
         self._said_bad = False
+        self._named: dict[str, str] = {}
 
     def lines(self, event: Event) -> list[str]:
         """What to say about an event: often nothing."""
@@ -61,6 +62,10 @@ class Notices:
 
     def _link(self, event: LinkEvent) -> list[str]:
         name = event.link
+        if event.state is LinkState.LIVE and event.attempt:
+            first = self._named.get(name) != event.reason
+            self._named[name] = event.reason
+            return [event.reason] if first or self._verbose else []
         if event.state is LinkState.WAITING:
             first = name not in self._down
             self._down.add(name)

@@ -65,8 +65,9 @@ class Series:
 
     Call `begin` once, before subscribing; then `accept` for each frame, `tick` when
     a deadline (`due`, `exchange_due`) has passed, `resume` when a link is
-    subscribed again. When `take_wish` gives a range, fetch it and hand the answer to
-    `fill`, or the failure to `fail`; there is never more than one on its way.
+    subscribed again. When `take_wish` gives a range, fetch it (what `renew_wish` says
+    of it if that took a while to send) and hand the answer to `fill`, or the failure
+    to `fail`; there is never more than one on its way.
 
     Args:
         stream: what is followed.
@@ -92,6 +93,8 @@ class Series:
         self.unheard = 0
         """Candles in a row that had trades, by REST, and of which no frame came though
         the line was up. From the first one on the stream is *mute*."""
+        self.unheard_since = 0.0
+        """When the first of them was fetched, monotonic seconds."""
         self.ended = False
         """Whether nothing more is expected, see `end`."""
         self._lines = lines
@@ -421,6 +424,13 @@ class Series:
             self._in_flight = Wish(gap.start, gap.end, late=True)
         return self._in_flight
 
+    def renew_wish(self) -> Wish | None:
+        """The wish that is on its way, as of now: while it queued more may have been
+        missed, or less be missing. None if nothing is; it is on its way no more."""
+        if self._in_flight is not None and not self._in_flight.late:
+            self._in_flight = self._missing() if self.lacking else None
+        return self._in_flight
+
     def _missing(self) -> Wish:
         if not self.expected and self._begun is not None:
             return self._unanchored(self._begun)
@@ -460,16 +470,18 @@ class Series:
             later = index + 1 < len(rows)
             if row.open_time > self.expected or not self._final(row, later, asked):
                 break
-            self._listen(row)
+            self._listen(row, now)
             self._deliver(row, out)
             self._release(out)
         if self.expected == before and self.lacking:
             self._retry(rows, asked, now)
         return out
 
-    def _listen(self, row: Candle) -> None:
+    def _listen(self, row: Candle, now: Moment) -> None:
         up = self._up_since is not None and self._up_since <= row.open_time
         if up and row.count and self.heard < row.open_time:
+            if not self.unheard:
+                self.unheard_since = now.monotonic
             self.unheard += 1
 
     def _skip_unlisted(self, first: int, out: list[Output]) -> None:

@@ -82,6 +82,14 @@ class TestNotices:
         assert said(flap * 3) == once * 3
         assert said([*flap, link(LinkState.STOPPED)]) == once
 
+    def test_an_address_without_candles_is_named_once(self):
+        named = link(LinkState.LIVE, "acks and sends no candle", 1)
+        assert said([link(LinkState.LIVE), named]) == ["acks and sends no candle"]
+        assert said([named, link(LinkState.LIVE), named]) == [named.reason]
+        other = link(LinkState.LIVE, "acks and sends no candle", 1, name="link-1")
+        assert said([named, other]) == [named.reason] * 2
+        assert said([named] * 3, verbose=True) == [named.reason] * 3
+
     def test_a_link_that_never_was_up(self):
         events = [link(LinkState.WAITING, "no route", n, 30.0) for n in range(9)]
         assert said(events) == [

@@ -138,9 +138,9 @@ class Line(RuleBasedStateMachine):
                 assert item.event_time >= seen
                 self.forming_seen[item.open_time] = item.event_time
             elif isinstance(item, GapEvent) and not item.filled:
-                if not self.out:  # perhaps it did not know yet what was not listed
-                    assert item.start in (self.asked, self.first)
-                    self.first = item.start
+                # Until two answers agree it cannot know what was not listed then.
+                if not self.out and item.start == self.asked:
+                    self.first = self.asked
                 assert item.start == self.next_expected()
                 assert item.end > item.start
                 self.out.append(item)
@@ -242,6 +242,19 @@ class Line(RuleBasedStateMachine):
         self.take(self.series.tick(self.moment))
 
     # REST
+
+    @precondition(lambda self: self.wish)
+    @rule()
+    def send(self) -> None:
+        """Only now the request is sent; it has queued for weight."""
+        wish = self.series.renew_wish()
+        self.wish = None
+        if wish is None:
+            assert not self.series.lacking
+            self.take([])
+        else:
+            assert wish.start < wish.end
+            self.wish = wish, self.moment, self.now
 
     def rows(self, wish: Wish, asked: int, lag: int, page: int) -> list[Candle]:
         first = max(wish.start, self.listed)

@@ -88,6 +88,39 @@ def test_what_is_on_its_way_is_not_due() -> None:
     assert series.due(now) > 1000.0
 
 
+def test_a_wish_that_queued_is_for_what_is_missing_when_it_is_sent() -> None:
+    series = begun()
+    assert series.renew_wish() is None, "there is none"
+    series.accept(candle(T0 + 5 * MINUTE, 5), Moment(T0 + 6 * MINUTE, 1000.0))
+    now = Moment(T0 + 6 * MINUTE, 1000.0)
+    assert series.take_wish(now) == series.renew_wish() == Wish(T0, T0 + 5 * MINUTE)
+    series.accept(candle(T0, 5), now, echo=True)
+    series.accept(candle(T0 + 4 * MINUTE, 5), now, echo=True)
+    assert series.renew_wish() == Wish(T0 + MINUTE, T0 + 4 * MINUTE)
+    assert series.take_wish(now) is None, "it is on its way"
+    asked = Moment(T0 + 10 * MINUTE, 1100.0)
+    rows = [row(T0 + n * MINUTE, asked.exchange) for n in range(1, 5)]
+    filled = series.fill(rows, asked, asked)
+    assert [one.open_time for one in filled] == [T0 + n * MINUTE for n in range(1, 6)]
+
+
+def test_a_wish_of_what_came_while_it_queued_is_none() -> None:
+    series = begun()
+    now = Moment(T0 + 3 * MINUTE, 1000.0)
+    series.accept(candle(T0 + MINUTE, 5), now)
+    assert series.take_wish(now) is not None
+    assert len(series.accept(candle(T0, 5), now, echo=True)) == 2
+    assert series.renew_wish() is None
+    series.accept(candle(T0 + 3 * MINUTE, 5), now)
+    assert series.take_wish(now) == Wish(T0 + 2 * MINUTE, T0 + 3 * MINUTE)
+
+
+def test_a_wish_of_a_gap_stays_what_it_was() -> None:
+    series, now = given_up()
+    wish = series.take_wish(now)
+    assert series.renew_wish() == wish == Wish(T0, T0 + 3 * MINUTE, late=True)
+
+
 def given_up(**options: object) -> tuple[Series, Moment]:
     """A series three candles of which were given up, in the middle of the fifth."""
     series = begun(hold=0.0, **options)
@@ -410,8 +443,10 @@ def give_row(series: Series, open_time: int, count: int) -> None:
 def test_candles_with_trades_that_a_line_did_not_bring_are_counted() -> None:
     series = mute(T0)
     assert series.unheard == 1
+    since = (T0 + MINUTE + SETTLED) / 1000
+    assert series.unheard_since == since
     give_row(series, T0 + MINUTE, 1)
-    assert series.unheard == 2
+    assert (series.unheard, series.unheard_since) == (2, since)
     give_row(series, T0 + 2 * MINUTE, 0)
     assert series.unheard == 2, "without a trade there is no frame"
     series.lose()
@@ -422,6 +457,11 @@ def test_candles_with_trades_that_a_line_did_not_bring_are_counted() -> None:
     assert (series.unheard, series.heard) == (0, T0 + 4 * MINUTE)
     series.accept(candle(T0 + 3 * MINUTE, 1), moment(T0 + 4 * MINUTE + 500))
     assert series.heard == T0 + 4 * MINUTE
+    series.resume(moment(T0 + 4 * MINUTE + 600))
+    give_row(series, T0 + 4 * MINUTE, 1)
+    give_row(series, T0 + 5 * MINUTE, 1)
+    assert series.unheard == 1
+    assert series.unheard_since == since + 5 * MINUTE / 1000
 
 
 def test_what_a_line_need_not_have_brought_is_not_counted() -> None:

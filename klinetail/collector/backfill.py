@@ -50,6 +50,7 @@ class Backfill:
         self._monotonic = monotonic
         self._jobs: list[tuple[Urgency, int, int, Callable[[], None]]] = []
         self._numbers = itertools.count()
+        self._reserved = 0
         self._changed = threading.Condition()
         self._stopping = False
         self._threads = [
@@ -65,10 +66,17 @@ class Backfill:
             thread.start()
 
     def put(self, urgency: Urgency, weight: int, job: Callable[[], None]) -> None:
-        """Queue a request of so much weight; the job must not raise."""
+        """Queue a request of so much weight, as far as one knows before it is sent;
+        the job must not raise."""
         with self._changed:
             heapq.heappush(self._jobs, (urgency, next(self._numbers), weight, job))
             self._changed.notify()
+
+    def sent(self, weight: int) -> None:
+        """A request is sent, from here or elsewhere: all of them are spent, lest they
+        be taken for what others use."""
+        with self._changed:
+            self._budget.spend(weight, self._monotonic())
 
     def observe(self, used: int | None) -> None:
         """What the exchange says that the address used, if it said so."""
@@ -86,10 +94,14 @@ class Backfill:
         return [thread for thread in self._threads if thread.is_alive()]
 
     def _work(self) -> None:
-        while (job := self._next()) is not None:
+        while (found := self._next()) is not None:
+            weight, job = found
             job()
+            with self._changed:
+                self._reserved -= weight
+                self._changed.notify()
 
-    def _next(self) -> Callable[[], None] | None:
+    def _next(self) -> tuple[int, Callable[[], None]] | None:
         with self._changed:
             while not self._stopping:
                 if not self._jobs:
@@ -97,10 +109,11 @@ class Backfill:
                     continue
                 _, _, weight, job = self._jobs[0]
                 now = self._monotonic()
-                if (delay := self._budget.delay(weight, now)) > 0:
+                delay = self._budget.delay(weight + self._reserved, now)
+                if delay > 0:
                     self._changed.wait(delay)
                     continue
                 heapq.heappop(self._jobs)
-                self._budget.spend(weight, now)
-                return job
+                self._reserved += weight
+                return weight, job
             return None

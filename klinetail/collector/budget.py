@@ -52,7 +52,7 @@ class Budget:
         return max(0.0, lacking / self._allowed())
 
     def spend(self, weight: int, now: float) -> None:
-        """A request of this weight is sent."""
+        """A request of this weight is sent, whether or not it waited for that."""
         self._fill(now)
         self._level -= weight
         self._spent.append((now, weight))

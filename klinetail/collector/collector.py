@@ -29,20 +29,21 @@ from typing import Final
 from klinetail.candle import Candle, Stream
 from klinetail.clock import ExchangeClock, Moment
 from klinetail.collector.backfill import PAGE, Backfill, Urgency
+from klinetail.collector.beginning import begin
 from klinetail.collector.budget import SHARE, Budget
 from klinetail.collector.buffer import Buffer
 from klinetail.collector.delivery import Delivery
+from klinetail.collector.keeper import Keeper
+from klinetail.collector.lookups import Lookups
 from klinetail.collector.parking import Parking
 from klinetail.collector.polite import PoliteRest
 from klinetail.collector.shards import Shard, shards
-from klinetail.collector.silence import SAMPLE, Remedy, remedy_for
-from klinetail.collector.symbols import TRADING, verify
+from klinetail.collector.sleep import SleepWatch, slept
 from klinetail.errors import (
     BadMessage,
     ExchangeError,
     KlinetailError,
     RateLimited,
-    Refused,
     UsageError,
 )
 from klinetail.events import (
@@ -57,13 +58,13 @@ from klinetail.exchange.client import Connect, Manager, connector
 from klinetail.exchange.link import Link
 from klinetail.exchange.proxy import proxy_for
 from klinetail.exchange.rest import BinanceRest, Rest
-from klinetail.exchange.supervision import LIFETIME, backoff
+from klinetail.exchange.supervision import LIFETIME
 from klinetail.mailbox import Mailbox, as_it_is
 from klinetail.protocol.batches import decode_klines
 from klinetail.protocol.frames import decode, stream_name
 from klinetail.protocol.limits import klines_weight
 from klinetail.protocol.routes import LIVE, Route
-from klinetail.series import GRACE, RETRY, SETTLED, Output, Series, Wish
+from klinetail.series import GRACE, RETRY, Output, Series, Wish
 
 _log = logging.getLogger(__name__)
 
@@ -75,16 +76,8 @@ ALL_KEPT: Final = 200_000
 
 _FEW: Final = 99
 _GLANCE: Final = 0.05
-_HERD: Final = 4
-_LOOK_UP: Final = 60.0
-_PULSE: Final = 5.0
-
-
-def _slept() -> float:
-    """Seconds that this machine was suspended, where the system tells."""
-    if not hasattr(time, "CLOCK_BOOTTIME"):
-        return 0.0
-    return time.clock_gettime(time.CLOCK_BOOTTIME) - time.monotonic()
+_RECENT: Final = 0.5
+"""Seconds for which one reading of a fast exchange's time serves everybody."""
 
 
 class DataCollector:
@@ -145,7 +138,7 @@ class DataCollector:
         rest: Rest | None = None,
         connect: Connect | None = None,
         monotonic: Callable[[], float] = time.monotonic,
-        slept: Callable[[], float] = _slept,
+        slept: Callable[[], float] = slept,
         random: Callable[[], float] = _random.random,
         lifetime: float = LIFETIME,
     ) -> None:
@@ -168,15 +161,15 @@ class DataCollector:
         if connect is None:
             through = proxy_for(route.ws_url, proxy, os.environ)
             connect = connector(route.ws_url, through)
+        self._backfill = Backfill(Budget(share), monotonic)
         self._rest = PoliteRest(
-            rest, monotonic, lambda used: self._backfill.observe(used)
+            rest, monotonic, self._backfill.sent, self._backfill.observe
         )
         self._connect = connect
         self._monotonic = monotonic
         self._slept = slept
         self._random = random
         self._lifetime = lifetime
-        self._ws_url = route.ws_url
         keep = max(1, min(keep, ALL_KEPT // len(self.streams)))
         self._series: Mapping[Stream, Series] = {
             stream: Series(stream, lines=lines, hold=hold, keep=keep)
@@ -188,7 +181,6 @@ class DataCollector:
         """`buffer[stream]`: its latest closed candles, then at most one forming."""
         self._clock = ExchangeClock()
         self._begun = False
-        self._exchange_due = math.inf
         self._parking = Parking(self._clock)
         self._failing = False
         self._known_time: int | None = None
@@ -197,15 +189,33 @@ class DataCollector:
         self._subscribed: Future[None] = Future()
         self._history: Future[None] = Future()
         self._without_history = set(self.streams)
-        self._backfill = Backfill(Budget(share), monotonic)
-        self._keeper = threading.Thread(
-            target=self._keep, name="klinetail-keeper", daemon=True
+        self._confirming = threading.Lock()
+        self._confirmed_at = -math.inf
+        self._lookups = Lookups(
+            self._series,
+            self._rest,
+            self._lock,
+            moment=self._moment,
+            put=self._backfill.put,
+            read_time=self._read_time,
+            on_ended=self._end,
+            ws_url=route.ws_url,
         )
         self._shards = shards(self.streams) if follow else []
         self._link_of: dict[Stream, Link] = {}
         self._links = [self._link(shard) for shard in self._shards]
-        self._look_up_at = -math.inf
-        self._awake = (monotonic(), slept())
+        self._sleep = SleepWatch(monotonic(), slept())
+        self._keeper = Keeper(
+            [[self._series[s] for s in shard.streams] for shard in self._shards]
+            or [list(self._series.values())],
+            self._changed,
+            self._moment,
+            self._see_to,
+            self._notice_sleep,
+        )
+        self._keeping = threading.Thread(
+            target=self._keep, name="klinetail-keeper", daemon=True
+        )
 
     def _link(self, shard: Shard) -> Link:
         link = Link(
@@ -216,9 +226,7 @@ class DataCollector:
             on_messages=self._handle_kline_messages,
             on_event=lambda event: self._on_link(event, shard),
             on_refused=self._fail,
-            on_quiet=lambda: self._backfill.put(
-                Urgency.TIME, SAMPLE + 1, lambda: self._look_into(shard, link)
-            ),
+            on_quiet=lambda: self._lookups.quiet(shard, link),
             monotonic=self._monotonic,
             random=self._random,
             lifetime=self._lifetime,
@@ -231,7 +239,7 @@ class DataCollector:
     def start(self) -> None:
         """Begin; returns at once. `ended` and the events tell what becomes of it."""
         self._backfill.start()
-        self._keeper.start()
+        self._keeping.start()
 
     def stop(self, timeout: float = STOP_TIMEOUT) -> None:
         """End within `timeout` seconds; no callback is called afterwards."""
@@ -246,7 +254,7 @@ class DataCollector:
             link.ask_to_stop()
         threads: list[Link | threading.Thread] = [
             *self._links,
-            self._keeper,
+            self._keeping,
             *self._backfill.stop(),
         ]
         for thread in threads:
@@ -481,29 +489,44 @@ class DataCollector:
                     _settle(self.ended)
         if series.lacking:
             self._seek(series, now)
+        self._keeper.heed(series, now)
+
+    @property
+    def _exchange_due(self) -> float:
+        return self._keeper.exchange_due
 
     def _seek(self, series: Series, now: Moment) -> None:
         if (wish := series.take_wish(now)) is None:
             return
-        rows = series.stream.interval.steps(wish.start, wish.end) + 1
-        limit = min(rows, PAGE)
+        limit = _limit(series, wish)
         if wish.late:
             urgency = Urgency.LATE
-        elif series.started and rows <= _FEW:
+        elif series.started and limit <= _FEW:
             urgency = Urgency.LIVE
         else:
             urgency = Urgency.HISTORY
-        self._backfill.put(
-            urgency, klines_weight(limit), lambda: self._fetch(series, wish, limit)
-        )
+        self._backfill.put(urgency, klines_weight(limit), lambda: self._fetch(series))
 
-    def _fetch(self, series: Series, wish: Wish, limit: int) -> None:
-        with self._lock:
-            doubtful = self._moment().ahead > GRACE
-        if doubtful:  # of the sim's clock, which can run faster than ours
+    def _confirm_time(self) -> None:
+        """Read the time of an exchange whose clock runs faster than ours: our own. One
+        answer serves all who want it meanwhile."""
+        with self._confirming:
+            with self._lock:
+                now = self._moment()
+                if now.ahead <= GRACE or now.monotonic < self._confirmed_at + _RECENT:
+                    return
+                self._confirmed_at = now.monotonic
             self._read_time()
+
+    def _fetch(self, series: Series) -> None:
+        self._confirm_time()
         with self._lock:
             asked = self._moment()
+            self._delivery.deliver(series.tick(asked))
+            if (wish := series.renew_wish()) is None:
+                self._after(series, asked)
+                return
+            limit = _limit(series, wish)
         reason, wait = "", 0.0
         rows: list[Candle] = []
         try:
@@ -526,10 +549,10 @@ class DataCollector:
                 unheard = series.unheard
                 self._delivery.deliver(series.fill(rows, asked, now))
                 if series.unheard > unheard:
-                    self._heed_silence(series, unheard)
-            self._look_up(now)
+                    link = self._link_of[series.stream]
+                    self._lookups.mute(series, unheard, link, now)
+            self._lookups.ended(series, now)
             self._after(series, now)
-            self._changed.notify_all()
 
     def _tell_of_rest(self, reason: str, stream: Stream) -> None:
         """Say once that fetches fail, and once that they work again."""
@@ -552,7 +575,7 @@ class DataCollector:
             if event.state is LinkState.WAITING:
                 for stream in shard.streams:
                     self._series[stream].lose()
-            if event.state is not LinkState.LIVE:
+            if event.state is not LinkState.LIVE or event.attempt:
                 return
             shard.quiet.heard()
             if shard.was_live:
@@ -571,64 +594,17 @@ class DataCollector:
     def _resume(self, shard: Shard) -> None:
         now = self._moment()
         for stream in shard.streams:
-            self._series[stream].resume(now)
-        self._changed.notify_all()
+            series = self._series[stream]
+            series.resume(now)
+            self._keeper.heed(series, now)
 
-    def _heed_silence(self, series: Series, before: int) -> None:
-        stream = series.stream
-        remedy = remedy_for(before, series.unheard)
-        if remedy is Remedy.SUBSCRIBE:
-            self._link_of[stream].subscribe_again([stream_name(stream)])
-        elif remedy is Remedy.RECONNECT:
-            reason = f"{stream} is mute: REST shows trades of which no frame came"
-            self._link_of[stream].distrust(reason)
-
-    def _look_into(self, shard: Shard, link: Link) -> None:
-        """A link lives and brings nothing: is nothing traded, or is it mute?"""
-        self._read_time()
-        heard = [self._series[stream].heard for stream in shard.streams]
-        mute = False
-        for stream in shard.streams[:SAMPLE]:
-            try:
-                rows = self._rest.klines(stream, limit=1)
-            except (ExchangeError, BadMessage):
-                continue
-            mute = (bool(rows) and shard.quiet.show(rows[-1])) or mute
-        with self._lock:
-            if heard != [self._series[stream].heard for stream in shard.streams]:
-                shard.quiet.heard()
-            elif mute and shard.quiet.strike() is Remedy.SUBSCRIBE:
-                link.subscribe_again([stream_name(s) for s in shard.streams])
-            elif mute:
-                link.distrust(
-                    f"{self._ws_url} acks and sends no candle, though REST shows"
-                    f" trades: is it the right address? The exchange's own is"
-                    f" {LIVE.ws_url}"
-                )
-
-    def _look_up(self, now: Moment) -> None:
-        """Streams of which nothing comes any more: is their symbol still traded?"""
-        if now.monotonic < self._look_up_at:
-            return
-        if any(series.absent(now) for series in self._series.values()):
-            self._look_up_at = now.monotonic + _LOOK_UP
-            self._backfill.put(Urgency.HISTORY, 1, self._end_the_ended)
-
-    def _end_the_ended(self) -> None:
-        try:
-            listed = {item.symbol: item.status for item in self._rest.listings()}
-        except (ExchangeError, BadMessage):
-            return
-        with self._lock:
-            now = self._moment()
-            for series in self._series.values():
-                status = listed.get(series.stream.symbol, "not listed any more")
-                if status != TRADING and series.absent(now):
-                    series.end()
-                    self._delivery.deliver([EndedEvent(series.stream, status)])
-                    self._after(series, now)
-            if all(series.ended for series in self._series.values()):
-                _settle(self.ended)
+    def _end(self, ended: Mapping[Series, str], now: Moment) -> None:
+        for series, status in ended.items():
+            series.end()
+            self._delivery.deliver([EndedEvent(series.stream, status)])
+            self._after(series, now)
+        if all(other.ended for other in self._series.values()):
+            _settle(self.ended)
 
     # The keeper's thread
 
@@ -637,46 +613,31 @@ class DataCollector:
             if self._begin():
                 for link in self._links:
                     link.start()
-                while not self._stopping.is_set():
-                    self._keep_deadlines()
+                self._keeper.run(self._stopping)
         except Exception as error:  # noqa: BLE001 - a silent end would look like silence
             _log.exception("the keeper's thread failed")
             self._fail(KlinetailError(f"a bug: {error!r}"))
 
     def _begin(self) -> bool:
-        """Read the time, verify the symbols, fix what is expected first."""
-        began = self._now()
-        attempt = 0
-        while not self._stopping.is_set():
-            try:
-                server_time = self._rest.server_time()
-                read_at = self._now()
-                verify(self._rest, self.streams, server_time)
-                break
-            except (Refused, UsageError) as error:
-                self._fail(error)
-                return False
-            except (ExchangeError, BadMessage) as error:
-                if self._now() - began >= self._patience:
-                    self._fail(error)
-                    return False
-                attempt += 1
-                delay = max(
-                    backoff(attempt, self._random), getattr(error, "retry_after", 0.0)
-                )
-                waiting = LinkEvent(
-                    "rest", LinkState.WAITING, str(error), attempt, delay
-                )
-                with self._lock:
-                    self._delivery.deliver([waiting])
-                self._stopping.wait(delay)
-        else:
+        """Have the exchange's time, then fix what is expected first."""
+        try:
+            began = begin(
+                self._rest,
+                self.streams,
+                now=self._now,
+                random=self._random,
+                patience=self._patience,
+                stopping=self._stopping,
+                tell=self._tell,
+            )
+        except (ExchangeError, UsageError, BadMessage) as error:
+            self._fail(error)
             return False
-        if attempt:
-            self._tell(LinkEvent("rest", LinkState.IDLE))
+        if began is None:
+            return False
         with self._lock:
             self._answered_at = self._now()
-            self._clock.sync(server_time, read_at)
+            self._clock.sync(began.server_time, began.read_at)
             self._begun = True
             now = self._moment()
             for series in self._series.values():
@@ -684,30 +645,13 @@ class DataCollector:
                 self._after(series, now)
         return True
 
-    def _keep_deadlines(self) -> None:
-        with self._changed:
-            now = self._moment()
-            due, exchange_due = math.inf, math.inf
-            self._mind_the_herd(now)
-            for series in self._series.values():
-                self._delivery.deliver(series.tick(now))
-                self._seek(series, now)
-                self._after(series, now)
-                due = min(due, series.due(now))
-                exchange_due = min(exchange_due, series.exchange_due(now))
-            self._exchange_due = exchange_due
-            while not self._stopping.is_set() and due > self._now():
-                if self._changed.wait(min(due - self._now(), _PULSE)):
-                    break
-                self._notice_sleep()
+    def _see_to(self, series: Series, now: Moment) -> None:
+        self._delivery.deliver(series.tick(now))
+        self._seek(series, now)
+        self._after(series, now)
 
     def _notice_sleep(self) -> None:
-        """After a suspended laptop or a stopped process nothing is as it was: the
-        lines may be dead, closes were missed, and the clock stood still."""
-        now, slept = self._now(), self._slept()
-        before, slept_before = self._awake
-        self._awake = now, slept
-        if now - before < 2 * _PULSE and slept - slept_before < _PULSE:
+        if not self._sleep.woke(self._now(), self._slept()):
             return
         for link in self._links:
             link.doubt()
@@ -720,20 +664,17 @@ class DataCollector:
                 if shard.was_live:
                     self._resume(shard)
 
-    def _mind_the_herd(self, now: Moment) -> None:
-        """If many closes are overdue together, it is the exchange that is late: at
-        midnight, for one. Then wait longer; the budget spreads what is left."""
-        overdue = [series for series in self._series.values() if series.overdue(now)]
-        if len(overdue) > max(_HERD, len(self._series) // 4):
-            for series in overdue:
-                series.grace = SETTLED
-
     def _fail(self, error: KlinetailError) -> None:
         """End: there is no use in going on."""
         _settle(self._subscribed, error)
         _settle(self._history, error)
         _settle(self.ended, error)
         self._stopping.set()
+
+
+def _limit(series: Series, wish: Wish) -> int:
+    """Rows to ask for: one more than is missing, which proves the last one final."""
+    return min(series.stream.interval.steps(wish.start, wish.end) + 1, PAGE)
 
 
 async def _result(future: Future[None]) -> None:

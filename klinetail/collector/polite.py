@@ -9,6 +9,7 @@ from typing import TypeVar
 from klinetail.candle import Candle, Stream
 from klinetail.errors import RateLimited
 from klinetail.exchange.rest import Rest
+from klinetail.protocol.limits import LISTINGS_WEIGHT, TIME_WEIGHT, klines_weight
 from klinetail.protocol.rest import Listing
 
 _T = TypeVar("_T")
@@ -20,6 +21,7 @@ class PoliteRest:
     Args:
         rest: the real one.
         monotonic: seconds.
+        on_sent: called before each request with its weight.
         on_used_weight: called after each request with what the exchange says that
             the address used.
     """
@@ -28,10 +30,12 @@ class PoliteRest:
         self,
         rest: Rest,
         monotonic: Callable[[], float],
+        on_sent: Callable[[int], None],
         on_used_weight: Callable[[int | None], None],
     ) -> None:
         self._rest = rest
         self._monotonic = monotonic
+        self._on_sent = on_sent
         self._on_used_weight = on_used_weight
         self._lock = threading.Lock()
         self._banned_until = float("-inf")
@@ -44,28 +48,32 @@ class PoliteRest:
 
     def server_time(self) -> int:
         """See `Rest`."""
-        return self._ask(self._rest.server_time)
+        return self._ask(TIME_WEIGHT, self._rest.server_time)
 
     def klines(
         self, stream: Stream, *, start: int | None = None, limit: int
     ) -> list[Candle]:
         """See `Rest`."""
-        return self._ask(lambda: self._rest.klines(stream, start=start, limit=limit))
+        return self._ask(
+            klines_weight(limit),
+            lambda: self._rest.klines(stream, start=start, limit=limit),
+        )
 
     def listings(self) -> list[Listing]:
         """See `Rest`."""
-        return self._ask(self._rest.listings)
+        return self._ask(LISTINGS_WEIGHT, self._rest.listings)
 
     def close(self) -> None:
         """See `Rest`."""
         self._rest.close()
 
-    def _ask(self, request: Callable[[], _T]) -> _T:
+    def _ask(self, weight: int, request: Callable[[], _T]) -> _T:
         with self._lock:
             left = self._banned_until - self._monotonic()
             why = self._why
         if left > 0:
             raise RateLimited(why, left)
+        self._on_sent(weight)
         try:
             return request()
         except RateLimited as error:

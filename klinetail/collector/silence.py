@@ -8,12 +8,24 @@ were not is *mute*: it is subscribed again once, then the connection is made ane
 from __future__ import annotations
 
 import enum
+from collections.abc import Sequence
 from typing import Final
 
 from klinetail.candle import Candle, Stream
 
 SAMPLE: Final = 3
 """Streams of a quiet link that REST is asked about."""
+
+LASTING: Final = 10.0
+"""Seconds that a stream must have been mute before its connection is made anew: while
+we are busy, frames of what REST shows lie unread, and a fast clock makes many."""
+
+ROWS: Final = 2
+"""Rows asked for of each: a candle that has just begun shows no trade yet."""
+
+PROOFS: Final = 2
+"""Looks in one silence that must show trades which those before them did not: the
+frame of a last trade may be on its way yet, and REST may be late with a first one."""
 
 
 class Remedy(enum.Enum):
@@ -24,7 +36,7 @@ class Remedy(enum.Enum):
     RECONNECT = enum.auto()
 
 
-def remedy_for(before: int, unheard: int) -> Remedy:
+def remedy_for(before: int, unheard: int, lasted: float) -> Remedy:
     """For a stream with so many candles in a row that had trades and no frame.
 
     The others on its connection must not pay for it every minute, so it is made anew
@@ -33,13 +45,15 @@ def remedy_for(before: int, unheard: int) -> Remedy:
     Args:
         before: how many there were when last looked at.
         unheard: how many there are.
+        lasted: seconds since the first of them was fetched.
     """
+    if before < 1:
+        return Remedy.SUBSCRIBE if unheard else Remedy.NONE
     power = 2
     while power <= before:
         power *= 4
-    if unheard >= power:
-        return Remedy.RECONNECT
-    return Remedy.SUBSCRIBE if before < 1 <= unheard else Remedy.NONE
+    lasts = lasted >= LASTING
+    return Remedy.RECONNECT if unheard >= power and lasts else Remedy.NONE
 
 
 class QuietLink:
@@ -47,22 +61,46 @@ class QuietLink:
 
     def __init__(self) -> None:
         self._shown: dict[Stream, tuple[int, int]] = {}
+        self._candles = 0
+        self._proofs = 0
         self._strikes = 0
 
     def heard(self) -> None:
         """A frame came, or the connection is a new one."""
         self._shown.clear()
+        self._proofs = self._strikes = 0
 
-    def show(self, row: Candle) -> bool:
-        """Take in the newest row of a stream; whether trades happened in silence."""
-        shown = (row.open_time, row.count)
-        before = self._shown.get(row.stream)
-        self._shown[row.stream] = shown
+    def look(self, candles: int) -> None:
+        """A look begins; so many candles came over the connection so far."""
+        if candles != self._candles:
+            self._candles = candles
+            self.heard()
+
+    def show(self, rows: Sequence[Candle]) -> bool:
+        """Take in the newest rows of a stream, oldest first; whether trades happened
+        since the look before this one."""
+        if not rows:
+            return False
+        newest = rows[-1]
+        before = self._shown.get(newest.stream)
+        self._shown[newest.stream] = (newest.open_time, newest.count)
         if before is None:
             return False
-        return row.count > (before[1] if before[0] == shown[0] else 0)
+        open_time, count = before
+        return any(
+            row.count > (count if row.open_time == open_time else 0)
+            for row in rows
+            if row.open_time >= open_time
+        )
 
-    def strike(self) -> Remedy:
-        """Trades happened in silence."""
+    def judge(self, candles: int, *, traded: bool) -> Remedy:
+        """The look is over; so many candles came so far, and REST showed trades or
+        did not."""
+        if candles != self._candles or not traded:
+            return Remedy.NONE
+        self._proofs += 1
+        if self._proofs < PROOFS:
+            return Remedy.NONE
+        self._proofs = 0
         self._strikes += 1
         return Remedy.SUBSCRIBE if self._strikes % 2 else Remedy.RECONNECT

@@ -141,9 +141,16 @@ class Link:
         recent = self._monotonic() - self._overlapped_at < _ECHO
         return recent or self._spare is not None
 
-    def subscribe_again(self, streams: Sequence[str]) -> None:
-        """Ask once more for some of the streams, which say nothing."""
-        self._inbox.put((0, Again(tuple(streams))))
+    @property
+    def candles(self) -> int:
+        """Candles that came over the present connection so far."""
+        line = self._line
+        return 0 if line is None or line.connection is None else line.connection.candles
+
+    def subscribe_again(self, streams: Sequence[str], reason: str = "") -> None:
+        """Ask once more for some of the streams, which say nothing; the reason is
+        told, if there is one."""
+        self._inbox.put((0, Again(tuple(streams), reason)))
 
     def _run(self) -> None:
         while self._status.state is not LinkState.STOPPED:
@@ -170,12 +177,8 @@ class Link:
             # Otherwise it is of a connection that was dropped before.
 
     def _due(self) -> Due:
-        line = None if self._line is None else self._line.connection
         spare = None if self._spare is None else self._spare.connection
-        return Due(
-            0 if line is None else line.candles,
-            0 if spare is None else spare.candles,
-        )
+        return Due(self.candles, 0 if spare is None else spare.candles)
 
     def _perform(self, action: Action) -> None:
         match action:

@@ -38,8 +38,15 @@ QUIET: Final = 30.0
 LOOK: Final = 1.0
 """Seconds between two looks at whether candles came."""
 
-FIRST_QUIET: Final = 10.0
-"""The same for a connection that never brought one."""
+FIRST_QUIET: Final = 2.5
+"""The same for a connection that never brought one, and between the first of its
+answers and the next while none comes: whoever looks into the silence sees soon."""
+
+FIRST_ANSWERS: Final = 3
+"""Answers in one silence that follow so soon upon one another."""
+
+LATER_QUIET: Final = 10.0
+"""Seconds between further ones, for a connection that never brought a candle."""
 
 PING_TIMEOUT: Final = 5.0
 """Seconds for the answer."""
@@ -91,6 +98,8 @@ class Status(NamedTuple):
     """When the silence has lasted too long, of the line or of our ping's answer."""
     pinged: bool = False
     """Whether our ping is under way."""
+    answers: int = 0
+    """To our pings, in the present silence."""
     renew_at: float = float("inf")
     renewal: Renewal = Renewal.NONE
     renewal_due: float = float("inf")
@@ -170,6 +179,8 @@ class Again(NamedTuple):
     """Some streams say nothing: they are to be subscribed once more."""
 
     streams: tuple[str, ...]
+    reason: str = ""
+    """Set if the user should know."""
 
 
 class Stop(NamedTuple):
@@ -356,15 +367,13 @@ def _while_live(
         case Broken():
             return _waiting(status, event, now, random)
         case Distrust(reason):
-            return _waiting(status, Broken(reason), now, random)
-        case Again(streams):
-            return status, (Subscribe(streams),)
+            return _waiting(status, Broken(reason, status.candles), now, random)
+        case Again():
+            return status, _again(event)
         case Doubt() if not status.pinged:
             return _asking(status, now)
         case Ponged() if status.pinged:
-            patience = QUIET if status.candles else FIRST_QUIET
-            calm = status._replace(pinged=False, quiet_at=now + patience)
-            return _scheduled(calm, now), (TellQuiet(),)
+            return _answered(status, now)
         case NextOpened(requests) if status.renewal is Renewal.OPENING:
             return status._replace(unacked=requests), ()
         case NextAcked(request) if status.renewal is Renewal.OPENING:
@@ -396,6 +405,22 @@ def _asking(status: Status, now: float) -> tuple[Status, Actions]:
     return _scheduled(asking, now), (Ping(),)
 
 
+def _answered(status: Status, now: float) -> tuple[Status, Actions]:
+    answers = status.answers + 1
+    if answers < FIRST_ANSWERS:
+        patience = FIRST_QUIET
+    else:
+        patience = QUIET if status.candles else LATER_QUIET
+    calm = status._replace(pinged=False, quiet_at=now + patience, answers=answers)
+    return _scheduled(calm, now), (TellQuiet(),)
+
+
+def _again(again: Again) -> Actions:
+    if not again.reason:
+        return (Subscribe(again.streams),)
+    return Subscribe(again.streams), Tell(LinkState.LIVE, again.reason, 1)
+
+
 def _live_due(
     status: Status,
     due: Due,
@@ -406,7 +431,9 @@ def _live_due(
     if due.candles != status.candles:
         # The last of them may have come right after the look before this one.
         quiet_at = now + QUIET - LOOK
-        status = status._replace(candles=due.candles, pinged=False, quiet_at=quiet_at)
+        status = status._replace(
+            candles=due.candles, pinged=False, quiet_at=quiet_at, answers=0
+        )
     if status.renewal is Renewal.ACKED and (
         due.next_candles or now >= status.renewal_due
     ):

@@ -20,6 +20,12 @@ MAX_ROWS: Final = 1500
 WEIGHT_PER_MINUTE: Final = 2400
 """REST weight an address may use in a minute of the exchange's clock."""
 
+TIME_WEIGHT: Final = 1
+"""REST weight of a `/fapi/v1/time` request."""
+
+LISTINGS_WEIGHT: Final = 1
+"""REST weight of a `/fapi/v1/exchangeInfo` request."""
+
 
 def klines_weight(limit: int | None) -> int:
     """REST weight of a klines request with this `limit`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from klinetail.candle import MINUTE, Candle, Interval, Source, Stream
-from klinetail.collector.silence import QuietLink, Remedy, remedy_for
+from klinetail.collector.silence import LASTING, QuietLink, Remedy, remedy_for
 
 BTC = Stream("BTCUSDT", Interval.M1)
 
@@ -16,7 +16,7 @@ def row(minute: int, count: int, stream: Stream = BTC) -> Candle:
 
 
 def test_a_mute_stream_is_subscribed_again_then_reconnected_ever_more_rarely() -> None:
-    remedies = {n: remedy_for(n - 1, n) for n in range(1, 200)}
+    remedies = {n: remedy_for(n - 1, n, (n - 1) * 60.0) for n in range(1, 200)}
     acted = {n: done for n, done in remedies.items() if done is not Remedy.NONE}
     assert acted == {
         1: Remedy.SUBSCRIBE,
@@ -28,49 +28,91 @@ def test_a_mute_stream_is_subscribed_again_then_reconnected_ever_more_rarely() -
 
 
 def test_candles_that_come_together_count_together() -> None:
-    assert remedy_for(0, 5) is Remedy.RECONNECT
-    assert remedy_for(5, 7) is Remedy.NONE
-    assert remedy_for(5, 20) is Remedy.RECONNECT
+    assert remedy_for(0, 0, 0.0) is Remedy.NONE
+    assert remedy_for(0, 5, 0.0) is Remedy.SUBSCRIBE, "first it is asked again"
+    assert remedy_for(5, 7, 60.0) is Remedy.NONE
+    assert remedy_for(5, 20, 60.0) is Remedy.RECONNECT
+
+
+def test_what_a_fast_clock_shows_within_seconds_is_no_reason_to_reconnect() -> None:
+    assert remedy_for(1, 20, LASTING - 0.1) is Remedy.NONE
+    assert remedy_for(1, 20, LASTING) is Remedy.RECONNECT
 
 
 def test_one_look_proves_nothing() -> None:
-    assert not QuietLink().show(row(0, 50))
+    assert not QuietLink().show([])
+    assert not QuietLink().show([row(0, 50)])
+    assert not QuietLink().show([row(0, 50), row(1, 50)])
 
 
 def test_no_new_trade_is_no_reason() -> None:
     link = QuietLink()
-    assert not link.show(row(0, 5))
-    assert not link.show(row(0, 5))
-    assert not link.show(row(1, 0))
-    assert not link.show(row(3, 0))
+    assert not link.show([row(0, 5)])
+    assert not link.show([row(0, 5)])
+    assert not link.show([])
+    assert not link.show([row(0, 5), row(1, 0)])
+    assert not link.show([row(2, 0), row(3, 0)])
 
 
 def test_trades_in_silence_are_a_reason() -> None:
-    same, next_one = QuietLink(), QuietLink()
-    same.show(row(0, 5))
-    assert same.show(row(0, 6))
-    next_one.show(row(0, 5))
-    assert next_one.show(row(1, 1))
+    for later in ([row(0, 6)], [row(0, 6), row(1, 0)], [row(1, 1)], [row(2, 1)]):
+        link = QuietLink()
+        link.show([row(-1, 9), row(0, 5)])
+        assert link.show(later)
 
 
-def test_a_frame_in_between_makes_the_looks_incomparable() -> None:
+def test_what_is_older_than_what_was_shown_is_no_reason() -> None:
     link = QuietLink()
-    link.show(row(0, 5))
-    link.heard()
-    assert not link.show(row(0, 6))
+    link.show([row(1, 5)])
+    assert not link.show([row(0, 9), row(1, 5)])
 
 
 def test_streams_are_not_mixed_up() -> None:
     link = QuietLink()
-    link.show(row(0, 5))
-    assert not link.show(row(0, 6, Stream("ETHUSDT", Interval.M1)))
+    link.show([row(0, 5)])
+    assert not link.show([row(0, 6, Stream("ETHUSDT", Interval.M1))])
+
+
+def looked(link: QuietLink, candles: int, rows: list[Candle]) -> Remedy:
+    link.look(candles)
+    return link.judge(candles, traded=link.show(rows))
+
+
+def test_a_frame_in_between_makes_the_looks_incomparable() -> None:
+    link = QuietLink()
+    for n in range(100):
+        assert looked(link, n, [row(0, n)]) is Remedy.NONE
+
+
+def test_a_frame_during_the_look_spoils_it() -> None:
+    link = QuietLink()
+    for n in range(100):
+        link.look(n)
+        assert link.judge(n + 1, traded=link.show([row(0, n)])) is Remedy.NONE
+
+
+def test_one_trade_whose_frame_is_on_its_way_proves_nothing() -> None:
+    link = QuietLink()
+    remedies = [looked(link, 7, [row(0, n)]) for n in (5, 6, 6, 6, 6)]
+    assert set(remedies) == {Remedy.NONE}
+    assert looked(link, 7, [row(0, 7)]) is Remedy.SUBSCRIBE
 
 
 def test_first_it_asks_again_then_it_connects_anew() -> None:
     link = QuietLink()
-    assert [link.strike() for _ in range(4)] == [
+    acted = [looked(link, 0, [row(0, n)]) for n in range(9)]
+    assert [one for one in acted if one is not Remedy.NONE] == [
         Remedy.SUBSCRIBE,
         Remedy.RECONNECT,
         Remedy.SUBSCRIBE,
         Remedy.RECONNECT,
     ]
+    assert acted[2] is Remedy.SUBSCRIBE
+
+
+def test_a_new_connection_is_asked_again_first() -> None:
+    link = QuietLink()
+    assert [looked(link, 0, [row(0, n)]) for n in range(3)][-1] is Remedy.SUBSCRIBE
+    link.heard()
+    acted = [looked(link, 0, [row(0, n)]) for n in range(3, 8)]
+    assert acted[2:] == [Remedy.SUBSCRIBE, Remedy.NONE, Remedy.RECONNECT]

@@ -14,7 +14,9 @@ from klinetail.exchange.supervision import (
     ACK_TIMEOUT,
     BACKOFF,
     CONNECT_TIMEOUT,
+    FIRST_ANSWERS,
     FIRST_QUIET,
+    LATER_QUIET,
     LIFETIME,
     LOOK,
     OVERLAP,
@@ -24,6 +26,7 @@ from klinetail.exchange.supervision import (
     QUIET,
     STEADY,
     Acked,
+    Again,
     Broken,
     Distrust,
     Doubt,
@@ -43,6 +46,7 @@ from klinetail.exchange.supervision import (
     Start,
     Status,
     Stop,
+    Subscribe,
     Swap,
     Tell,
     TellQuiet,
@@ -73,6 +77,7 @@ inputs = st.one_of(
     st.just(NextBroken()),
     st.just(Doubt()),
     st.just(Distrust("mute")),
+    st.just(Again(("btcusdt@kline_1m",), "mute")),
     st.just(Stop()),
 )
 pauses = st.floats(0, 3600)
@@ -140,7 +145,8 @@ class TestTransition:
                 assert (status, actions) == (before, ())
             if status.failures < before.failures and status.state is not STOPPED:
                 assert before.state is LIVE
-                assert event.candles > 0
+                brought = before if type(event) is Distrust else event
+                assert brought.candles > 0
                 assert now - before.live_since >= STEADY
 
     def test_the_way_up(self):
@@ -221,8 +227,38 @@ class TestTransition:
         status, _ = transition(status, Due(1), status.quiet_at, half)
         status, actions = transition(status, Due(1), status.quiet_at, half)
         assert actions == (Ping(),)
-        status, _ = transition(status, Ponged(), 60.0, half)
-        assert status.quiet_at == 60.0 + QUIET
+        status, actions = transition(status, Ponged(), 60.0, half)
+        assert actions == (TellQuiet(),)
+        assert status.quiet_at == 60.0 + FIRST_QUIET
+
+    @pytest.mark.parametrize(("candles", "later"), [(0, LATER_QUIET), (9, QUIET)])
+    def test_the_first_answers_in_a_silence_follow_soon_and_then_rarely(
+        self, candles, later
+    ):
+        status = live()
+        for _ in range(2):
+            if candles:
+                candles += 1
+                status, _ = transition(status, Due(candles), status.due, half)
+            pauses = []
+            for _ in range(FIRST_ANSWERS + 2):
+                now = status.quiet_at
+                status, actions = transition(status, Due(candles), now, half)
+                assert actions == (Ping(),)
+                status, actions = transition(status, Ponged(), now, half)
+                assert actions == (TellQuiet(),)
+                pauses.append(status.quiet_at - now)
+            if candles:
+                assert pauses == [FIRST_QUIET] * (FIRST_ANSWERS - 1) + [later] * 3
+        assert pauses[-3:] == [later] * 3
+
+    def test_what_is_asked_again_is_told_if_there_is_a_reason(self):
+        status = live()
+        names = ("btcusdt@kline_1m",)
+        again = transition(status, Again(names), 5.0, half)
+        assert again == (status, (Subscribe(names),))
+        told = transition(status, Again(names, "mute"), 5.0, half)
+        assert told == (status, (Subscribe(names), Tell(LIVE, "mute", 1)))
 
     @given(st.floats(0.01, 300))
     def test_silence_is_noticed_in_time_whenever_it_begins(self, last):
@@ -268,6 +304,14 @@ class TestTransition:
         assert status.state is WAITING
         assert actions[0] == Hangup()
         assert actions[1].reason == "mute"
+
+    @pytest.mark.parametrize(("candles", "failures"), [(0, 8), (9, 1)])
+    def test_one_mute_stream_among_many_is_no_reason_to_wait_for_long(
+        self, candles, failures
+    ):
+        status = live()._replace(failures=7, candles=candles)
+        status, _ = transition(status, Distrust("mute"), STEADY, half)
+        assert status.failures == failures
 
     def test_it_makes_before_it_breaks(self):
         status = live()._replace(quiet_at=math.inf)

@@ -24,7 +24,7 @@ def measure(quick, seed):
         for minute in range(int(4 * hours * 60) + 240)
     ]
     with (
-        Server(Recorded(rows), speed=SPEED) as server,
+        Server(Recorded(rows), speed=SPEED, start=day + HOUR) as server,
         Toxic(server.port) as line,
         TemporaryDirectory() as folder,
     ):

@@ -3,10 +3,12 @@
 import pytest
 
 from klinetail.protocol.limits import (
+    LISTINGS_WEIGHT,
     MAX_NAMES,
     MAX_ROWS,
     MAX_STREAMS,
     MESSAGES_PER_SECOND,
+    TIME_WEIGHT,
     WEIGHT_PER_MINUTE,
     klines_weight,
 )
@@ -40,3 +42,4 @@ def test_more_rows_never_weigh_less():
 def test_the_limits_are_the_exchanges():
     assert (MAX_STREAMS, MAX_NAMES, MESSAGES_PER_SECOND) == (1024, 200, 10)
     assert (MAX_ROWS, WEIGHT_PER_MINUTE) == (1500, 2400)
+    assert (TIME_WEIGHT, LISTINGS_WEIGHT) == (1, 1)

@@ -1,0 +1,116 @@
+"""Keeper: the thread that waits for the deadlines of all series and sees to those
+that are due, a few at a time, so that frames go on in between."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final
+
+from klinetail.clock import Moment
+from klinetail.collector.deadlines import Deadlines
+from klinetail.collector.herd import Herd
+from klinetail.collector.sleep import PULSE
+from klinetail.series import SETTLED, Series
+
+_AT_ONCE: Final = 128
+"""Series seen to before the lock is given up: some milliseconds."""
+
+_BREATH: Final = 0.001
+"""Seconds for which it is given up. Less, and who waits for it would not get it."""
+
+
+class Keeper:
+    """Sees to series when their deadlines come, on the thread that calls `run`.
+
+    Args:
+        groups: the series, by link.
+        changed: over the collector's lock; notified to end the waiting.
+        moment: the time on both clocks.
+        see_to: called with the lock held for each series that is due.
+        pulse: called at least every `PULSE` seconds.
+    """
+
+    def __init__(
+        self,
+        groups: Iterable[Sequence[Series]],
+        changed: threading.Condition,
+        moment: Callable[[], Moment],
+        see_to: Callable[[Series, Moment], None],
+        pulse: Callable[[], None],
+    ) -> None:
+        self.exchange_due = math.inf
+        """Exchange time (ms) at which to notify `changed`, while it waits."""
+        self._herd_of: dict[Series, Herd] = {}
+        for group in groups:
+            self._herd_of.update(dict.fromkeys(group, Herd(len(group))))
+        self._deadlines = Deadlines(self._herd_of)
+        self._unsettled = set(self._herd_of)
+        self._changed = changed
+        self._moment = moment
+        self._see_to = see_to
+        self._pulse = pulse
+
+    def heed(self, series: Series, now: Moment) -> None:
+        """Something happened to a series; the lock is held. A frame of one that lacks
+        nothing makes no deadline come earlier, so it costs no more than a look."""
+        if series in self._unsettled or series.lacking:
+            self._look_at(series, now)
+
+    def _look_at(self, series: Series, now: Moment) -> None:
+        self._herd_of[series].look_at(series, now)
+        if self._deadlines.file(series, now):
+            self._changed.notify_all()
+        if series.lacking or not self._deadlines.files(series):
+            self._unsettled.add(series)
+        else:
+            self._unsettled.discard(series)
+
+    def run(self, stopping: threading.Event) -> None:
+        """Keep the deadlines until it is to stop."""
+        while not stopping.is_set():
+            with self._changed:
+                self._wait(stopping)
+                self._keep(stopping)
+
+    def _wait(self, stopping: threading.Event) -> None:
+        while not stopping.is_set():
+            if (left := self._deadlines.left(self._moment())) <= 0:
+                return
+            self.exchange_due = self._deadlines.exchange_due
+            self._changed.wait(min(left, PULSE))
+            # Meanwhile it is awake: thousands of frames need not wake it.
+            self.exchange_due = math.inf
+            self._pulse()
+
+    def _keep(self, stopping: threading.Event) -> None:
+        due: list[Series] = []
+        while not stopping.is_set() and self._deadlines.left(self._moment()) <= 0:
+            now = self._moment()
+            taken = self._deadlines.take(now, _AT_ONCE)
+            for series in taken:
+                self._herd_of[series].look_at(series, now)
+            self._unsettled.update(taken)
+            due += taken
+            self._breathe(len(due))
+        late = {herd for series in due if (herd := self._herd_of[series]).late}
+        for first in range(0, len(due), _AT_ONCE):
+            if stopping.is_set():
+                return
+            now = self._moment()
+            for series in due[first : first + _AT_ONCE]:
+                self._mind_the_herd(series, now, late)
+                self._see_to(series, now)
+            self._breathe(len(due) - first)
+
+    def _mind_the_herd(self, series: Series, now: Moment, late: set[Herd]) -> None:
+        herd = self._herd_of[series]
+        if herd in late and series.overdue(now):
+            series.grace = SETTLED
+
+    def _breathe(self, many: int) -> None:
+        """Give up the lock, if this takes long; what is notified meanwhile is seen
+        when all deadlines are looked at again."""
+        if many > _AT_ONCE:
+            self._changed.wait(_BREATH)

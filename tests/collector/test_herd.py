@@ -1,0 +1,60 @@
+"""When it is the exchange that is late, and when a stream."""
+
+from __future__ import annotations
+
+from klinetail.candle import MINUTE, Stream
+from klinetail.clock import Moment
+from klinetail.collector.herd import Herd
+from klinetail.series import GRACE, SETTLED, Series
+from tests.test_series import STREAM, T0, candle
+
+LATE = Moment(T0 + MINUTE + GRACE, 63.0)
+
+
+def waiting(number: int) -> list[Series]:
+    """Series that took notice of the minute's end and heard of no close."""
+    found = [Series(Stream(f"S{n}USDT", STREAM.interval)) for n in range(number)]
+    for one in found:
+        one.begin(Moment(T0 + 1000, 1.0))
+        one.tick(Moment(T0 + MINUTE, 60.0))
+    return found
+
+
+def test_more_than_a_quarter_is_a_herd() -> None:
+    herd = Herd(40)
+    for number, series in enumerate(waiting(11), 1):
+        assert not herd.late
+        herd.look_at(series, LATE)
+        herd.look_at(series, LATE)
+        assert herd.late is (number > 10)
+
+
+def test_a_few_are_none_on_a_small_link() -> None:
+    herd = Herd(4)
+    for series in waiting(4):
+        herd.look_at(series, LATE)
+    assert not herd.late
+
+
+def test_what_is_not_overdue_or_not_any_more_does_not_count() -> None:
+    herd = Herd(5)
+    early = Moment(T0 + MINUTE + GRACE - 1, 63.0)
+    series = waiting(5)
+    for one in series:
+        herd.look_at(one, early)
+    assert not herd.late
+    for one in series:
+        herd.look_at(one, LATE)
+    assert herd.late
+    series[0].accept(candle(T0, 3, stream=series[0].stream), LATE)
+    herd.look_at(series[0], LATE)
+    assert not herd.late
+
+
+def test_a_longer_grace_is_over_at_its_end() -> None:
+    (one,) = waiting(1)
+    herd = Herd(0)
+    one.grace = SETTLED
+    herd.look_at(one, LATE)
+    assert not one.overdue(LATE)
+    assert one.overdue(Moment(T0 + MINUTE + SETTLED, 90.0))

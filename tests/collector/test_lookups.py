@@ -1,0 +1,235 @@
+"""What is asked about silence, and what follows from the answers."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+
+from klinetail.candle import MINUTE, Candle, Interval, Source, Stream
+from klinetail.clock import Moment
+from klinetail.collector.backfill import Urgency
+from klinetail.collector.lookups import Lookups
+from klinetail.collector.shards import Shard
+from klinetail.collector.silence import SAMPLE
+from klinetail.errors import Unreachable
+from klinetail.protocol.rest import Listing
+from klinetail.series import ABSENT, SETTLED, Series
+from tests.collector.test_collector import FakeRest
+from tests.test_series import T0, candle
+
+STREAMS = [Stream(name, Interval.M1) for name in ("AUSDT", "BUSDT", "CUSDT", "DUSDT")]
+NOW = Moment(T0 + 4 * MINUTE, 240.0)
+
+
+class FakeLink:
+    """Takes note of what it is to do."""
+
+    def __init__(self) -> None:
+        self.again: list[str] = []
+        self.reasons: list[str] = []
+        self.candles = 0
+
+    def subscribe_again(self, streams: list[str], reason: str = "") -> None:
+        self.again += streams
+        self.reasons += [reason] if reason else []
+
+    def distrust(self, reason: str) -> None:
+        self.reasons.append(reason)
+
+
+class Asked:
+    """Look-ups whose requests are sent when the test says so."""
+
+    def __init__(self) -> None:
+        self.rest = FakeRest()
+        self.series = {stream: Series(stream) for stream in STREAMS}
+        self.jobs: list[tuple[Urgency, int, Callable[[], None]]] = []
+        self.ended: dict[Series, str] = {}
+        self.link = FakeLink()
+        self.shard = Shard("link-0", STREAMS)
+        self.now = NOW
+        self.lookups = Lookups(
+            self.series,
+            self.rest,
+            threading.RLock(),
+            moment=lambda: self.now,
+            put=lambda *job: self.jobs.append(job),
+            read_time=self.rest.server_time,
+            on_ended=self.take_ended,
+            ws_url="wss://wrong.example",
+        )
+
+    def take_ended(self, ended: Mapping[Series, str], now: Moment) -> None:
+        self.ended.update(ended)
+
+    def send(self) -> None:
+        for _, _, job in self.jobs:
+            job()
+        self.jobs.clear()
+
+    def look(self) -> None:
+        self.lookups.quiet(self.shard, self.link)
+        self.send()
+
+
+def absent(series: Series) -> Series:
+    """Of it neither a frame nor a row has come for long."""
+    series.begin(Moment(T0, 0.0))
+    now = Moment(T0 + MINUTE, 60.0)
+    series.resume(now)
+    for wait in (0, ABSENT, SETTLED):
+        now = Moment(now.exchange + wait, now.monotonic + wait / 1000)
+        if series.take_wish(now):
+            series.fill([], now, now)
+    assert series.absent(NOW)
+    return series
+
+
+def test_nobody_asks_about_a_stream_that_is_there() -> None:
+    asked = Asked()
+    asked.lookups.ended(asked.series[STREAMS[0]], NOW)
+    assert asked.jobs == []
+
+
+def test_what_is_not_traded_any_more_has_ended_and_the_rest_has_not() -> None:
+    asked = Asked()
+    a, b, c = (absent(asked.series[stream]) for stream in STREAMS[:3])
+    asked.rest.listings = lambda: [
+        Listing("AUSDT", "SETTLING"),
+        Listing("BUSDT", "TRADING"),
+        Listing("DUSDT", "SETTLING"),
+    ]
+    asked.lookups.ended(b, NOW)
+    asked.send()
+    assert asked.ended == {a: "SETTLING", c: "not listed any more"}
+
+
+def test_it_is_asked_once_a_minute_and_not_before_what_is_live() -> None:
+    asked = Asked()
+    series = absent(asked.series[STREAMS[0]])
+    for seconds in range(120):
+        asked.lookups.ended(series, Moment(NOW.exchange, NOW.monotonic + seconds))
+    assert [job[:2] for job in asked.jobs] == [(Urgency.HISTORY, 1)] * 2
+
+
+def test_an_exchange_that_does_not_answer_ends_nothing() -> None:
+    asked = Asked()
+
+    def fail() -> list[Listing]:
+        raise Unreachable("no route")
+
+    asked.rest.listings = fail
+    asked.lookups.ended(absent(asked.series[STREAMS[0]]), NOW)
+    asked.send()
+    assert asked.ended == {}
+
+
+def test_a_mute_stream_is_subscribed_again_and_then_its_link_is_distrusted() -> None:
+    asked = Asked()
+    series = asked.series[STREAMS[1]]
+    series.begin(Moment(T0, 0.0))
+    series.resume(Moment(T0, 0.0))
+    asked.lookups.mute(series, 0, asked.link, NOW)
+    assert (asked.link.again, asked.link.reasons) == ([], [])
+    asked.link.candles = 1
+    series.unheard = 1
+    asked.lookups.mute(series, 0, asked.link, NOW)
+    assert asked.link.again == ["busdt@kline_1m"]
+    series.unheard = 2
+    series.unheard_since = NOW.monotonic
+    asked.lookups.mute(series, 1, asked.link, NOW)
+    assert asked.link.reasons == []
+    series.unheard_since = NOW.monotonic - 60.0
+    asked.lookups.mute(series, 1, asked.link, NOW)
+    assert asked.link.again == ["busdt@kline_1m"]
+    (reason,) = asked.link.reasons
+    assert "busdt@1m is mute" in reason
+
+
+def test_a_mute_stream_of_a_link_without_any_candle_names_the_address() -> None:
+    asked = Asked()
+    series = asked.series[STREAMS[1]]
+    for unheard in (1, 2):
+        series.unheard = unheard
+        asked.lookups.mute(series, unheard - 1, asked.link, NOW)
+    assert asked.link.again == ["busdt@kline_1m"]
+    assert len(asked.link.reasons) == 2
+    assert all("acks and sends no candle" in one for one in asked.link.reasons)
+
+
+def traded(asked: Asked, count: int) -> None:
+    asked.rest.rows = [traded_row(stream, count) for stream in STREAMS]
+    rows = {r.stream: r for r in asked.rest.rows}
+    asked.rest.klines = lambda stream, *, start=None, limit: [rows[stream]]
+
+
+def traded_row(stream: Stream, count: int) -> Candle:
+    return candle(T0, count, source=Source.REST, stream=stream)
+
+
+def test_a_link_is_looked_into_with_a_few_streams_and_before_all_else() -> None:
+    asked = Asked()
+    of: list[Stream] = []
+    asked.rest.klines = lambda stream, **_: of.append(stream) or []
+    asked.lookups.quiet(asked.shard, asked.link)
+    assert asked.jobs[0][:2] == (Urgency.TIME, SAMPLE + 1)
+    asked.send()
+    assert of == STREAMS[:SAMPLE]
+    assert (asked.link.again, asked.link.reasons) == ([], [])
+
+
+ALL = [f"{s.symbol.lower()}@kline_1m" for s in STREAMS]
+
+
+def test_an_address_that_never_sent_a_candle_is_named_when_it_is_asked_again() -> None:
+    asked = Asked()
+    for count in (1, 1, 2, 3):
+        traded(asked, count)
+        assert asked.link.again == []
+        asked.look()
+    assert asked.link.again == ALL
+    (reason,) = asked.link.reasons
+    assert reason.startswith("wss://wrong.example acks and sends no candle")
+    for count in (4, 5):
+        traded(asked, count)
+        asked.look()
+    assert asked.link.again == ALL
+    assert asked.link.reasons == [reason] * 2
+
+
+def test_a_link_that_fell_silent_is_asked_again_and_then_distrusted() -> None:
+    asked = Asked()
+    asked.link.candles = 1000
+    for count in range(5):
+        assert asked.link.reasons == []
+        traded(asked, count)
+        asked.look()
+    assert asked.link.again == ALL
+    assert asked.link.reasons == [
+        "link-0 is mute: REST shows trades of which no frame came"
+    ]
+
+
+def test_a_frame_that_comes_during_the_look_spoils_it() -> None:
+    asked = Asked()
+
+    def klines(stream: Stream, *, start: int | None = None, limit: int) -> list[Candle]:
+        asked.link.candles += 1
+        return [traded_row(stream, asked.link.candles)]
+
+    asked.rest.klines = klines
+    for _ in range(9):
+        asked.look()
+    assert (asked.link.again, asked.link.reasons) == ([], [])
+
+
+def test_a_look_that_fails_says_nothing() -> None:
+    asked = Asked()
+    traded(asked, 1)
+    asked.look()
+    asked.rest.failure = Unreachable("no route")
+    asked.rest.klines = lambda stream, **_: FakeRest.klines(asked.rest, stream, limit=1)
+    asked.rest.server_time = lambda: T0
+    asked.lookups._read_time = asked.rest.server_time
+    asked.look()
+    assert (asked.link.again, asked.link.reasons) == ([], [])

@@ -1,0 +1,64 @@
+"""The REST side that keeps account, and keeps away while it is to."""
+
+from __future__ import annotations
+
+import pytest
+
+from klinetail.collector.polite import PoliteRest
+from klinetail.errors import RateLimited, Unreachable
+from tests.collector.test_collector import BTC, START, FakeRest
+
+
+class Polite:
+    """One, what it reports, and a clock that is set by hand."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+        self.sent: list[int] = []
+        self.used: list[int | None] = []
+        self.inner = FakeRest()
+        self.rest = PoliteRest(
+            self.inner, lambda: self.now, self.sent.append, self.used.append
+        )
+
+
+def test_every_request_is_accounted_for_by_its_weight() -> None:
+    polite = Polite()
+    polite.inner.used_weight = 42
+    assert polite.rest.server_time() == START
+    for limit in (1, 100, 101, 499):
+        polite.rest.klines(BTC, limit=limit)
+    polite.rest.listings()
+    assert polite.sent == [1, 1, 1, 2, 2, 1]
+    assert polite.used == [42] * 6
+    assert polite.rest.used_weight == 42
+
+
+def test_one_that_fails_was_sent_all_the_same() -> None:
+    polite = Polite()
+    polite.inner.failure = Unreachable("no answer")
+    with pytest.raises(Unreachable):
+        polite.rest.server_time()
+    assert (polite.sent, polite.used) == ([1], [None])
+
+
+def test_while_it_is_to_wait_nothing_is_sent() -> None:
+    polite = Polite()
+    polite.inner.failure = RateLimited("slow down", 30.0)
+    with pytest.raises(RateLimited):
+        polite.rest.server_time()
+    polite.inner.failure = None
+    polite.now += 29.0
+    with pytest.raises(RateLimited, match="slow down") as caught:
+        polite.rest.klines(BTC, limit=1)
+    assert caught.value.retry_after == 1.0
+    assert polite.sent == [1]
+    polite.now += 1.0
+    assert polite.rest.klines(BTC, limit=1) == []
+    assert polite.sent == [1, 1]
+
+
+def test_closing_closes() -> None:
+    polite = Polite()
+    polite.rest.close()
+    assert polite.inner.closed
