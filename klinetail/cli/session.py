@@ -42,6 +42,7 @@ from klinetail.tee import Tee
 
 if TYPE_CHECKING:
     from klinetail.cli.outlets import Outlet
+    from klinetail.protocol.rest import Listing
     from klinetail.view.screen import Screen
 
 STOPPING: Final = 1.3
@@ -50,13 +51,16 @@ STOPPING: Final = 1.3
 _COLLECTOR: Final = 0.8
 _ROWS: Final = 500
 _LAST_WORDS: Final = 0.2
-_ONE_SHOT: Final = 30.0
+ONE_SHOT: Final = 30.0
+"""Seconds without an answer after which one that does not follow gives up."""
 
 
 class Plan(NamedTuple):
     """What was asked for."""
 
     streams: list[Stream]
+    listed: list[Listing] | None
+    """What the exchange lists, if it was asked already."""
     route: Route
     ws_proxy: Proxy | None
     rest_proxy: Proxy | None
@@ -136,7 +140,8 @@ class Session:
             hold=plan.hold,
             share=plan.share,
             follow=plan.follow,
-            patience=_ONE_SHOT,
+            patience=ONE_SHOT,
+            listed=plan.listed,
             route=plan.route,
             rest=BinanceRest(plan.route.rest_url, proxy=plan.rest_proxy),
             connect=connector(plan.route.ws_url, plan.ws_proxy),

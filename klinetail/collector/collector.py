@@ -55,6 +55,7 @@ from klinetail.exchange.supervision import LIFETIME, backoff
 from klinetail.mailbox import Mailbox
 from klinetail.protocol.frames import decode, stream_name
 from klinetail.protocol.limits import klines_weight
+from klinetail.protocol.rest import Listing
 from klinetail.protocol.routes import LIVE, Route
 from klinetail.series import GRACE, RETRY, SETTLED, Output, Series, Wish
 
@@ -95,6 +96,7 @@ class DataCollector:
         follow: whether to go on after the history.
         patience: with `follow=False`, seconds without an answer before giving up.
         keep: closed candles to keep a stream in `buffer`; 200,000 in all at most.
+        listed: what the exchange lists, if it was asked a moment ago.
         route: which exchange.
         proxy: the address of the proxy to it, instead of what HTTPS_PROXY, HTTP_PROXY,
             ALL_PROXY and NO_PROXY say.
@@ -130,6 +132,7 @@ class DataCollector:
         follow: bool = True,
         patience: float = math.inf,
         keep: int = 500,
+        listed: Sequence[Listing] | None = None,
         route: Route = LIVE,
         proxy: str | None = None,
         rest: Rest | None = None,
@@ -152,6 +155,7 @@ class DataCollector:
         self._delivery = Delivery(on_candle_callback, on_event, monotonic)
         self._follow = follow
         self._patience = patience
+        self._listed = listed
         if rest is None:
             through = proxy_for(route.rest_url, proxy, os.environ)
             rest = BinanceRest(route.rest_url, proxy=through)
@@ -596,7 +600,7 @@ class DataCollector:
             try:
                 server_time = self._rest.server_time()
                 read_at = self._now()
-                verify(self._rest, self.streams, server_time)
+                verify(self._rest, self.streams, server_time, self._listed)
                 break
             except (Refused, UsageError) as error:
                 self._fail(error)
