@@ -52,6 +52,7 @@ from klinetail.exchange.link import Link
 from klinetail.exchange.proxy import proxy_for
 from klinetail.exchange.rest import BinanceRest, Rest
 from klinetail.exchange.supervision import LIFETIME, backoff
+from klinetail.exchange.turns import Turns
 from klinetail.mailbox import Mailbox
 from klinetail.protocol.frames import decode, stream_name
 from klinetail.protocol.limits import klines_weight
@@ -197,11 +198,12 @@ class DataCollector:
         )
         self._shards = shards(self.streams) if follow else []
         self._link_of: dict[Stream, Link] = {}
-        self._links = [self._link(shard) for shard in self._shards]
+        turns = Turns()
+        self._links = [self._link(shard, turns) for shard in self._shards]
         self._look_up_at = -math.inf
         self._awake = (monotonic(), slept())
 
-    def _link(self, shard: Shard) -> Link:
+    def _link(self, shard: Shard, turns: Turns) -> Link:
         link = Link(
             shard.name,
             [stream_name(stream) for stream in shard.streams],
@@ -215,6 +217,7 @@ class DataCollector:
             monotonic=self._monotonic,
             random=self._random,
             lifetime=self._lifetime,
+            turns=turns,
         )
         self._link_of.update(dict.fromkeys(shard.streams, link))
         return link
