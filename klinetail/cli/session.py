@@ -25,8 +25,10 @@ from klinetail.candle import Stream
 from klinetail.cli.outlets import LineOutlet, TableOutlet
 from klinetail.cli.signals import Signals
 from klinetail.cli.voice import Voice
-from klinetail.cli.words import proxy_lines
+from klinetail.cli.words import history_lines, proxy_lines
 from klinetail.collector import DataCollector
+from klinetail.collector.backfill import weight_of
+from klinetail.collector.budget import Budget
 from klinetail.errors import ExitCode, OutputError
 from klinetail.events import Event
 from klinetail.exchange.client import connector
@@ -189,7 +191,7 @@ class Session:
         for thread in self._files:
             thread.start()
         if not self._plan.quiet:
-            for line in proxy_lines(self._plan.ws_proxy, self._plan.rest_proxy):
+            for line in self._beginnings():
                 self.say(line)
         self._collector.start()
         due = 0.0
@@ -204,6 +206,14 @@ class Session:
         if self._plan.strict and self._tee.stats.gaps and self._code is ExitCode.OK:
             self._code = ExitCode.NOT_WHOLE
         return self._code
+
+    def _beginnings(self) -> list[str]:
+        plan, count = self._plan, len(self._plan.streams)
+        seconds = Budget(plan.share).lasts(weight_of(count, plan.lines))
+        return [
+            *proxy_lines(plan.ws_proxy, plan.rest_proxy),
+            *history_lines(count, seconds / 60),
+        ]
 
     def _poll(self, timeout: float) -> int:
         poller = select.poll()
@@ -222,6 +232,7 @@ class Session:
             self._screen.resized()
         if signals.asked:
             signals.asked = False
+            self._awaited = self._collector.awaited()
             self.say(self._figures())
         if signals.suspended:
             if self._screen is not None:

@@ -100,6 +100,14 @@ def proxy_lines(ws: Proxy | None, rest: Proxy | None) -> list[str]:
     return [f"{side} through the proxy {proxy}" for side, proxy in sides if proxy]
 
 
+def history_lines(streams: int, minutes: float) -> list[str]:
+    """What to say about a history that takes its time."""
+    if minutes < 1:
+        return []
+    takes = f"the history of {streams:,} streams takes about {minutes:.0f} min"
+    return [f"{takes} (--weight, -n); each stream's live candles follow its own"]
+
+
 def parse_zone(name: str) -> tzinfo:
     """The time zone of a name: `local`, `UTC` or one such as `Europe/Vienna`.
 

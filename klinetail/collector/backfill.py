@@ -10,12 +10,24 @@ from collections.abc import Callable
 from typing import Final
 
 from klinetail.collector.budget import Budget
+from klinetail.protocol.limits import klines_weight
 
 WORKERS: Final = 4
 """Requests under way at once."""
 
 PAGE: Final = 499
 """Rows asked for at once: of all limits the most rows a weight (2 for up to 500)."""
+
+
+def weight_of(streams: int, lines: int) -> int:
+    """REST weight of the start's history: of so many streams, so many closed candles
+    each."""
+    if lines == 0:
+        return 0
+    pages, rest = divmod(lines + 1, PAGE)  # one later row proves the last one final
+    return streams * (
+        pages * klines_weight(PAGE) + (klines_weight(rest) if rest else 0)
+    )
 
 
 class Urgency(enum.IntEnum):

@@ -58,7 +58,7 @@ from klinetail.protocol.frames import decode, stream_name
 from klinetail.protocol.limits import klines_weight
 from klinetail.protocol.rest import Listing
 from klinetail.protocol.routes import LIVE, Route
-from klinetail.series import GRACE, RETRY, SETTLED, Output, Series, Wish
+from klinetail.series import GRACE, HELD, RETRY, SETTLED, Output, Series, Wish
 
 _log = logging.getLogger(__name__)
 
@@ -66,7 +66,7 @@ STOP_TIMEOUT: Final = 2.0
 """Seconds within which everything has ended."""
 
 ALL_KEPT: Final = 200_000
-"""Closed candles kept in all, whatever is asked for a stream."""
+"""Closed candles kept in all, whatever is asked for a stream; and as many held."""
 
 _FEW: Final = 99
 _GLANCE: Final = 0.05
@@ -172,9 +172,10 @@ class DataCollector:
         self._random = random
         self._lifetime = lifetime
         self._ws_url = route.ws_url
-        keep = max(1, min(keep, ALL_KEPT // len(self.streams)))
+        most = max(1, ALL_KEPT // len(self.streams))
+        keep, held = max(1, min(keep, most)), min(HELD, most)
         self._series: Mapping[Stream, Series] = {
-            stream: Series(stream, lines=lines, hold=hold, keep=keep)
+            stream: Series(stream, lines=lines, hold=hold, keep=keep, held=held)
             for stream in self.streams
         }
         self._lock = threading.RLock()
@@ -479,7 +480,7 @@ class DataCollector:
                 self._delivery.deliver(series.fill(rows, asked, now))
                 if series.unheard > unheard:
                     self._heed_silence(series, unheard)
-            self._look_up(now)
+            self._look_up(series, now)
             self._after(series, now)
             self._changed.notify_all()
 
@@ -558,11 +559,9 @@ class DataCollector:
                     f" {LIVE.ws_url}"
                 )
 
-    def _look_up(self, now: Moment) -> None:
-        """Streams of which nothing comes any more: is their symbol still traded?"""
-        if now.monotonic < self._look_up_at:
-            return
-        if any(series.absent(now) for series in self._series.values()):
+    def _look_up(self, series: Series, now: Moment) -> None:
+        """A stream of which nothing comes any more: is its symbol still traded?"""
+        if now.monotonic >= self._look_up_at and series.absent(now):
             self._look_up_at = now.monotonic + _LOOK_UP
             self._backfill.put(Urgency.HISTORY, 1, self._end_the_ended)
 
