@@ -78,8 +78,6 @@ def choose(
         ExchangeError: the exchange refuses, or it did not answer in time.
     """
     if all(isinstance(one, Stream) for one in wanted):
-        if quote is not None:
-            raise UsageError("--quote chooses among --all and globs; give one of these")
         chosen = Chosen([one for one in wanted if isinstance(one, Stream)], None)
     else:
         listed = _listed(exchange, signals, patience=patience, quiet=quiet)

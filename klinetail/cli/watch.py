@@ -39,6 +39,7 @@ class Color(enum.StrEnum):
 
 
 def watch(
+    context: typer.Context,
     streams: Annotated[
         list[str] | None,
         typer.Argument(
@@ -219,6 +220,7 @@ def watch(
     import os
     import signal
 
+    from klinetail.candle import Pattern
     from klinetail.cli import complain
     from klinetail.cli.choice import choose, read_words
     from klinetail.cli.words import expand, parse_streams, parse_zone
@@ -226,6 +228,8 @@ def watch(
 
     words = expand(streams or [], read_words)
     wanted = parse_streams(words, everything=everything)
+    if _is_said(context, "quote") and not any(isinstance(w, Pattern) for w in wanted):
+        raise UsageError("--quote chooses among --all and globs; give one of these")
     zone = parse_zone(tz)
     check_exchange(env, ws_url, rest_url)
     if math.isnan(hold):
@@ -282,6 +286,12 @@ def watch(
         session.receipt()
 
     raise typer.Exit(code)
+
+
+def _is_said(context: typer.Context, option: str) -> bool:
+    """Whether an option is on the command line, not only in the environment."""
+    source = context.get_parameter_source(option)
+    return source is not None and source.name == "COMMANDLINE"
 
 
 def _output(asked: Output | None) -> Output:

@@ -15,7 +15,7 @@ import pytest
 from klinetail.sim.server import Server
 from tests.e2e.conftest import DEADLINE, KLINETAIL, environment, urls
 from tests.e2e.test_watch import candles, check_whole, ended, run
-from tests.venue import Answer, Venue
+from tests.venue import Answer, Request, Stall, Venue
 
 Popen = Callable[..., subprocess.Popen[bytes]]
 TRADED = [
@@ -136,6 +136,12 @@ def test_what_cannot_be_is_exit_2(
     assert said in done.stderr.decode()
 
 
+def test_a_quote_in_the_environment_is_no_reason_to_refuse(exchange: Server) -> None:
+    asked = ["btcusdt", "-n1", "--no-follow", *urls(exchange)]
+    done = run("watch", *asked, KLINETAIL_QUOTE="usdc")
+    assert done.returncode == 0, done.stderr
+
+
 def test_one_answer_serves_to_find_and_to_verify() -> None:
     info = b'{"symbols":[{"symbol":"BTCUSDT","status":"TRADING","quoteAsset":"USDT"}]}'
     with Venue(
@@ -162,6 +168,21 @@ def test_an_exchange_that_cannot_be_reached_is_waited_for(popen: Popen) -> None:
     assert code == 0
     assert time.monotonic() - began < 15, "stopping takes 2 s at most"
     assert "0 candles" in said
+
+
+@pytest.mark.parametrize(
+    ("words", "code"), [(["watch", "--all"], 0), (["symbols"], 130)]
+)
+def test_an_exchange_that_never_answers_keeps_nobody(
+    popen: Popen, words: list[str], code: int
+) -> None:
+    with Venue([Request(), Stall()]) as v:
+        process = popen(*words, "--ws-url", v.ws_url, "--rest-url", v.rest_url)
+        v.peer().requests.get(timeout=DEADLINE)
+        began = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        assert ended(process)[0] == code
+        assert time.monotonic() - began < 8, "stopping takes 2 s at most"
 
 
 def test_no_follow_gives_up(popen: Popen) -> None:
