@@ -22,12 +22,10 @@ PAGE: Final = 499
 def weight_of(streams: int, lines: int) -> int:
     """REST weight of the start's history: of so many streams, so many closed candles
     each."""
-    if lines == 0:
-        return 0
-    pages, rest = divmod(lines + 1, PAGE)  # one later row proves the last one final
-    return streams * (
-        pages * klines_weight(PAGE) + (klines_weight(rest) if rest else 0)
-    )
+    # Of each page the last row is not final yet: that takes a later one.
+    pages, rest = divmod(lines, PAGE - 1)
+    last = klines_weight(rest + 1) if rest else 0
+    return streams * (pages * klines_weight(PAGE) + last)
 
 
 class Urgency(enum.IntEnum):

@@ -4,15 +4,20 @@ import queue
 import threading
 import time
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
+from klinetail.candle import MINUTE, Candle, Source
+from klinetail.clock import Moment
 from klinetail.collector.backfill import PAGE, Backfill, Urgency, weight_of
 from klinetail.collector.budget import Budget
 from klinetail.protocol.limits import klines_weight
+from klinetail.series import Series
 from tests.collector.test_budget import spend_all
+from tests.strategies import BTCUSDT_1M
 
 PATIENCE = 15.0
+START = 1_760_000_000_000 - 1_760_000_000_000 % MINUTE + 40_000
 
 
 @given(st.lists(st.sampled_from(Urgency), max_size=40))
@@ -58,14 +63,29 @@ def test_one_that_cannot_be_afforded_yet_keeps_no_urgent_one_waiting():
         assert not thread.is_alive()
 
 
-@given(st.integers(1, 500), st.integers(0, 1_200))
+@given(st.integers(1, 500), st.integers(0, 2_000))
+@example(1, PAGE - 1)
+@example(1, PAGE)
 def test_what_a_history_weighs(streams, lines):
     """It is what the requests weigh that a series makes, one page after another."""
-    weight, left = 0, lines
-    while left > 0:
-        weight += klines_weight(min(left + 1, PAGE))
-        left -= PAGE
+    series, now = Series(BTCUSDT_1M, lines=lines), Moment(START, 0.0)
+    series.begin(now)
+    weight = 0
+    while series.lacking:
+        wish = series.take_wish(now)
+        count = min((wish.end - wish.start) // MINUTE + 1, PAGE)
+        weight += klines_weight(count)
+        rows = [row(wish.start + n * MINUTE) for n in range(count)]
+        series.fill(rows, now, now)
     assert weight_of(streams, lines) == streams * weight
+
+
+def row(open_time):
+    close_time = open_time + MINUTE - 1
+    prices = ("1", "1", "1", "1", "0")
+    return Candle(
+        BTCUSDT_1M, open_time, *prices, close_time, "0", 0, "0", "0", True, Source.REST
+    )
 
 
 @given(st.integers(1, 8_000), st.sampled_from([0.05, 0.2, 1.0]))
