@@ -7,6 +7,7 @@ exchange's own digits as text; they are read as `Decimal`, never as a float.
 from __future__ import annotations
 
 import enum
+import fnmatch
 import functools
 import re
 import unicodedata
@@ -138,6 +139,23 @@ class Stream(msgspec.Struct, frozen=True, order=True, gc=False):
 
     def __str__(self) -> str:
         return f"{self.symbol.lower()}@{self.interval}"
+
+
+class Pattern(msgspec.Struct, frozen=True):
+    """Streams yet to be found out: a glob over symbols (any case, `*`, `?`, `[ab]`),
+    in some intervals."""
+
+    glob: str
+    intervals: tuple[Interval, ...]
+
+    def matches(self, symbol: str) -> bool:
+        """Whether an upper-case symbol is meant."""
+        return fnmatch.fnmatchcase(symbol, self.glob.upper())
+
+
+def is_glob(word: str) -> bool:
+    """Whether a word means symbols by a pattern."""
+    return any(character in "*?[" for character in word)
 
 
 def symbol_fault(symbol: str) -> str | None:

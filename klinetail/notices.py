@@ -95,20 +95,20 @@ def receipt(
         source: where the candles came from.
         awaited: streams whose next candles were being fetched at the end.
     """
-    candles = _plural(stats.closed, "candle")
+    candles = plural(stats.closed, "candle")
     if stats.by_rest:
         candles += f" ({stats.by_rest:,} by REST)"
-    parts = [candles, _plural(stats.gaps, "gap")]
+    parts = [candles, plural(stats.gaps, "gap")]
     if stats.gaps:
-        parts[-1] += f" ({_plural(stats.missing, 'candle')} still missing)"
+        parts[-1] += f" ({plural(stats.missing, 'candle')} still missing)"
     if awaited:
-        parts.append(f"{_plural(awaited, 'stream')} waiting for a fetch")
-    parts.append(f"{_plural(stats.dropped[Drop.DUPLICATE], 'duplicate')} dropped")
+        parts.append(f"{plural(awaited, 'stream')} waiting for a fetch")
+    parts.append(f"{plural(stats.dropped[Drop.DUPLICATE], 'duplicate')} dropped")
     if bad := stats.dropped[Drop.BAD]:
-        parts.append(f"{_plural(bad, 'bad message')} dropped")
+        parts.append(f"{plural(bad, 'bad message')} dropped")
     if stats.revisions:
-        parts.append(_plural(stats.revisions, "revision"))
-    parts.append(_plural(stats.reconnects, "reconnect"))
+        parts.append(plural(stats.revisions, "revision"))
+    parts.append(plural(stats.reconnects, "reconnect"))
     if (delay := stats.close_delay) is not None:
         parts.append(f"closes {delay[0]:.1f} s late (median; {delay[1]:.1f} s at most)")
     parts.extend(f"wrote {path} ({count:,})" for path, count in files)
@@ -135,5 +135,6 @@ def _range(start: int, end: int) -> str:
     return f"{utc(start)} to before {utc(end)}"
 
 
-def _plural(number: int, noun: str) -> str:
+def plural(number: int, noun: str) -> str:
+    """So many of something: `1 candle`, `2,000 candles`."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -46,7 +46,8 @@ FOUNDED: Final = 1_483_228_800_000
 """2017-01-01: no candle of the exchange is older."""
 
 HELD: Final = 500
-"""Closed candles kept while an earlier one is missing; the rest is fetched again."""
+"""Closed candles kept while an earlier one is missing, at most; the rest is fetched
+again."""
 
 Output = Candle | PreviewEvent | GapEvent | RevisionEvent | DropEvent
 
@@ -74,10 +75,17 @@ class Series:
         lines: closed candles wanted from before the start.
         hold: real seconds that later candles wait for a failing fetch.
         keep: closed candles to keep.
+        held: closed candles to keep while an earlier one is missing.
     """
 
     def __init__(
-        self, stream: Stream, *, lines: int = 0, hold: float = 30.0, keep: int = 500
+        self,
+        stream: Stream,
+        *,
+        lines: int = 0,
+        hold: float = 30.0,
+        keep: int = 500,
+        held: int = HELD,
     ) -> None:
         self.stream = stream
         self.closed: deque[Candle] = deque(maxlen=keep)
@@ -99,6 +107,7 @@ class Series:
         """Whether nothing more is expected, see `end`."""
         self._lines = lines
         self._hold = hold
+        self._most_held = held
         self._first = 0
         self.heard = 0
         """Open time of the newest candle that a frame came of."""
@@ -339,7 +348,7 @@ class Series:
         if candle.open_time in self._held:
             out.append(DropEvent(Drop.DUPLICATE, self.stream))
         self._held[candle.open_time] = candle
-        if len(self._held) > HELD:
+        if len(self._held) > self._most_held:
             del self._held[max(self._held)]
 
     def _accept_forming(self, candle: Candle, out: list[Output]) -> None:

@@ -694,6 +694,19 @@ def test_the_held_candles_are_bounded_and_the_rest_is_fetched_again() -> None:
     assert wish.start == T0 + (HELD + 1) * MINUTE
 
 
+@pytest.mark.parametrize("held", [1, 16])
+def test_of_many_streams_each_holds_fewer(held: int) -> None:
+    series = begun(held=held)
+    for n in range(1, held + 10):
+        series.accept(candle(T0 + n * MINUTE, 1), moment(T0 + (n + 2) * MINUTE))
+        assert len(series._held) == min(n, held)
+    asked = moment(T0 + (held + 12) * MINUTE)
+    assert series.take_wish(asked) == Wish(T0, T0 + MINUTE)
+    rows = [row(T0, asked.exchange), row(T0 + MINUTE, asked.exchange)]
+    assert len(series.fill(rows, asked, asked)) == held + 1
+    assert series.expected == T0 + (held + 1) * MINUTE
+
+
 @pytest.mark.parametrize("offset", [0, 1, 2])
 def test_three_days_are_anchored_by_the_first_row(offset: int) -> None:
     stream = Stream("BTCUSDT", Interval.D3)

@@ -85,6 +85,10 @@ class Toxic(Venue):
                 with contextlib.suppress(OSError):
                     socket.socket.shutdown(peer.sock, socket.SHUT_RDWR)
 
+    def cut_one(self):
+        """End by RST the connection that has lasted longest, and no other."""
+        self._pairs[0].cut(True)
+
     def refuse(self):
         """Refuse new connections and break those there are."""
         self._refusing = True

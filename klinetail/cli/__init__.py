@@ -3,6 +3,7 @@ and exit codes; has no logic of its own."""
 
 from __future__ import annotations
 
+import signal
 import sys
 
 from klinetail.errors import ExitCode, KlinetailError
@@ -20,6 +21,10 @@ def main() -> None:
         sys.exit(error.exit_code)
     except KeyboardInterrupt:  # before a command listened, or the second one
         sys.exit(ExitCode.INTERRUPTED_TWICE)
+    finally:
+        # Late in its end the interpreter would let one kill the process, as if
+        # what was done had not been.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def complain(text: str) -> None:

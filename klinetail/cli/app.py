@@ -8,6 +8,7 @@ import typer
 
 from klinetail import __version__
 from klinetail.cli.serve import serve
+from klinetail.cli.symbols import symbols
 from klinetail.cli.watch import watch
 
 app = typer.Typer(
@@ -41,4 +42,5 @@ def klinetail(
 
 
 app.command(no_args_is_help=True)(watch)
+app.command()(symbols)
 app.command()(serve)

@@ -25,8 +25,10 @@ from klinetail.candle import Candle, Stream
 from klinetail.cli.outlets import LineOutlet, TableOutlet
 from klinetail.cli.signals import Signals
 from klinetail.cli.voice import Voice
-from klinetail.cli.words import proxy_lines
+from klinetail.cli.words import history_lines, proxy_lines
 from klinetail.collector import DataCollector
+from klinetail.collector.backfill import weight_of
+from klinetail.collector.budget import Budget
 from klinetail.errors import ExitCode, OutputError
 from klinetail.events import Event
 from klinetail.exchange.client import connector
@@ -42,6 +44,7 @@ from klinetail.tee import Consumer, Tee
 
 if TYPE_CHECKING:
     from klinetail.cli.outlets import Outlet
+    from klinetail.protocol.rest import Listing
     from klinetail.view.screen import Screen
 
 STOPPING: Final = 1.3
@@ -50,13 +53,16 @@ STOPPING: Final = 1.3
 _COLLECTOR: Final = 0.8
 _ROWS: Final = 500
 _LAST_WORDS: Final = 0.2
-_ONE_SHOT: Final = 30.0
+ONE_SHOT: Final = 30.0
+"""Seconds without an answer after which one that does not follow gives up."""
 
 
 class Plan(NamedTuple):
     """What was asked for."""
 
     streams: list[Stream]
+    listed: list[Listing] | None
+    """What the exchange lists, if it was asked already."""
     route: Route
     ws_proxy: Proxy | None
     rest_proxy: Proxy | None
@@ -141,7 +147,8 @@ class Session:
             hold=plan.hold,
             share=plan.share,
             follow=plan.follow,
-            patience=_ONE_SHOT,
+            patience=ONE_SHOT,
+            listed=plan.listed,
             route=plan.route,
             rest=BinanceRest(plan.route.rest_url, proxy=plan.rest_proxy),
             connect=connector(plan.route.ws_url, plan.ws_proxy),
@@ -191,7 +198,7 @@ class Session:
         for thread in self._files:
             thread.start()
         if not self._plan.quiet:
-            for line in proxy_lines(self._plan.ws_proxy, self._plan.rest_proxy):
+            for line in self._beginnings():
                 self.say(line)
         self._collector.start()
         due = 0.0
@@ -206,6 +213,14 @@ class Session:
         if self._plan.strict and self._tee.stats.gaps and self._code is ExitCode.OK:
             self._code = ExitCode.NOT_WHOLE
         return self._code
+
+    def _beginnings(self) -> list[str]:
+        plan, count = self._plan, len(self._plan.streams)
+        seconds = Budget(plan.share).lasts(weight_of(count, plan.lines))
+        return [
+            *proxy_lines(plan.ws_proxy, plan.rest_proxy),
+            *history_lines(count, seconds / 60),
+        ]
 
     def _poll(self, timeout: float) -> int:
         poller = select.poll()
@@ -224,6 +239,7 @@ class Session:
             self._screen.resized()
         if signals.asked:
             signals.asked = False
+            self._awaited = self._collector.awaited()
             self.say(self._figures())
         if signals.suspended:
             if self._screen is not None:

@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import enum
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Final
 
 import typer
 
-if TYPE_CHECKING:
-    from klinetail.protocol.routes import Route
+from klinetail.cli.exchange import (
+    Env,
+    EnvOption,
+    ProxyOption,
+    RestUrlOption,
+    WsUrlOption,
+    check_exchange,
+    exchange_of,
+)
+
+MAX_STREAMS: Final = 12_000
+"""Followed unless more are asked for: all symbols in all intervals are some 11,800."""
 
 
 class Output(enum.StrEnum):
@@ -28,23 +38,45 @@ class Color(enum.StrEnum):
     NEVER = "never"
 
 
-class Env(enum.StrEnum):
-    """Which exchange."""
-
-    LIVE = "live"
-    TESTNET = "testnet"
-    SIM = "sim"
-
-
 def watch(
+    context: typer.Context,
     streams: Annotated[
-        list[str],
+        list[str] | None,
         typer.Argument(
             metavar="STREAMS...",
             help="Symbols and intervals: btcusdt ethusdt 1m 5m are four streams, "
-            "btcusdt@5m is one. Without an interval: 1m.",
+            "btcusdt@5m is one, '*usdc' is every symbol like that, @FILE is what a "
+            "file names (@- is stdin). Without an interval: 1m.",
+            show_default=False,
         ),
-    ],
+    ] = None,
+    everything: Annotated[
+        bool,
+        typer.Option(
+            "--all",
+            envvar="KLINETAIL_ALL",
+            help="Every symbol that is traded.",
+        ),
+    ] = False,
+    quote: Annotated[
+        str | None,
+        typer.Option(
+            "--quote",
+            metavar="ASSET",
+            envvar="KLINETAIL_QUOTE",
+            help="Of --all and globs only what is quoted in it: USDT, USDC.",
+        ),
+    ] = None,
+    max_streams: Annotated[
+        int,
+        typer.Option(
+            "--max-streams",
+            min=1,
+            max=1_000_000,
+            envvar="KLINETAIL_MAX_STREAMS",
+            help="Refuse to follow more than so many.",
+        ),
+    ] = MAX_STREAMS,
     lines: Annotated[
         int,
         typer.Option(
@@ -130,42 +162,10 @@ def watch(
             help="Each dropped message and each change of a link on stderr.",
         ),
     ] = False,
-    env: Annotated[
-        Env,
-        typer.Option(
-            "--env",
-            envvar="KLINETAIL_ENV",
-            help="Which exchange; sim is a made-up market on this machine.",
-        ),
-    ] = Env.LIVE,
-    ws_url: Annotated[
-        str | None,
-        typer.Option(
-            "--ws-url",
-            metavar="URL",
-            envvar="KLINETAIL_WS_URL",
-            help="Another exchange's WebSocket, with --rest-url.",
-        ),
-    ] = None,
-    rest_url: Annotated[
-        str | None,
-        typer.Option(
-            "--rest-url",
-            metavar="URL",
-            envvar="KLINETAIL_REST_URL",
-            help="Another exchange's REST, with --ws-url.",
-        ),
-    ] = None,
-    proxy: Annotated[
-        str | None,
-        typer.Option(
-            "--proxy",
-            metavar="URL",
-            envvar="KLINETAIL_PROXY",
-            help="http://[USER:PASSWORD@]HOST:PORT, or https://; for WebSocket and "
-            "REST. Otherwise HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY tell.",
-        ),
-    ] = None,
+    env: EnvOption = Env.LIVE,
+    ws_url: WsUrlOption = None,
+    rest_url: RestUrlOption = None,
+    proxy: ProxyOption = None,
     hold: Annotated[
         float,
         typer.Option(
@@ -213,44 +213,58 @@ def watch(
     klinetail watch btcusdt 1m
     klinetail watch btcusdt ethusdt 1m 5m --out candles.csv
     klinetail watch btcusdt 1m -n 100 | jq .close
+    klinetail watch --all --quote USDT 1m -n 0
     klinetail watch btcusdt 1m --env sim
     """
     import math
     import os
+    import signal
 
-    from klinetail.cli.words import parse_streams, parse_zone
-    from klinetail.errors import UsageError
-    from klinetail.exchange.proxy import proxy_for
-    from klinetail.protocol import routes
+    from klinetail.candle import Pattern
+    from klinetail.cli import complain
+    from klinetail.cli.choice import choose, read_words
+    from klinetail.cli.words import expand, parse_streams, parse_zone
+    from klinetail.errors import ExitCode, UsageError
 
-    parsed = parse_streams(streams)
+    words = expand(streams or [], read_words)
+    wanted = parse_streams(words, everything=everything)
+    if _is_said(context, "quote") and not any(isinstance(w, Pattern) for w in wanted):
+        raise UsageError("--quote chooses among --all and globs; give one of these")
     zone = parse_zone(tz)
-    custom = routes.custom(ws_url, rest_url)
-    if custom is not None and env is not Env.LIVE:
-        raise UsageError(f"--env {env} and --ws-url name two exchanges; give one")
+    check_exchange(env, ws_url, rest_url)
     if math.isnan(hold):
         raise UsageError("--hold nan is no time; give seconds, or inf")
     shown = _output(output)
 
-    from klinetail.cli.session import Plan, Session
+    from klinetail.cli.session import ONE_SHOT, Plan, Session
     from klinetail.cli.signals import Signals
+    from klinetail.notices import receipt
+    from klinetail.stats import Stats
 
     with ExitStack() as stack:
         signals = stack.enter_context(Signals(suspending=shown is Output.TABLE))
-        if env is Env.SIM:
-            route, source = _sim(stack), "SIM (synthetic market)"
-        elif custom is not None:
-            route, source = custom, custom.ws_url
-        else:
-            route = routes.LIVE if env is Env.LIVE else routes.TESTNET
-            source = "binance live" if env is Env.LIVE else "binance testnet"
-        given = None if env is Env.SIM else proxy  # the sim is in this process
+        exchange = exchange_of(stack, env, ws_url, rest_url, proxy)
+        chosen = choose(
+            wanted,
+            exchange,
+            signals,
+            quote=quote,
+            most=max_streams,
+            patience=math.inf if follow else ONE_SHOT,
+            quiet=quiet,
+        )
+        if chosen is None:
+            if not quiet:
+                complain(receipt(Stats(), [], exchange.source))
+            hung_up = signals.stop is signal.SIGHUP
+            raise typer.Exit(ExitCode.HANGUP if hung_up else ExitCode.OK)
         plan = Plan(
-            streams=parsed,
-            route=route,
-            ws_proxy=proxy_for(route.ws_url, given, os.environ),
-            rest_proxy=proxy_for(route.rest_url, given, os.environ),
-            source=source,
+            streams=chosen.streams,
+            listed=chosen.listed,
+            route=exchange.route,
+            ws_proxy=exchange.ws_proxy,
+            rest_proxy=exchange.rest_proxy,
+            source=exchange.source,
             lines=lines,
             follow=follow,
             limit=count,
@@ -274,16 +288,10 @@ def watch(
     raise typer.Exit(code)
 
 
-def _sim(stack: ExitStack) -> Route:
-    """Start the embedded exchange, to be left with the stack."""
-    import time
-
-    from klinetail.protocol.routes import sim_route
-    from klinetail.sim.server import Server
-    from klinetail.sim.synthetic import Synthetic
-
-    market = Synthetic(seed=1, start=time.time_ns() // 1_000_000)
-    return sim_route(stack.enter_context(Server(market)).port)
+def _is_said(context: typer.Context, option: str) -> bool:
+    """Whether an option is on the command line, not only in the environment."""
+    source = context.get_parameter_source(option)
+    return source is not None and source.name == "COMMANDLINE"
 
 
 def _output(asked: Output | None) -> Output:

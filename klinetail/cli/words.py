@@ -4,32 +4,63 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, tzinfo
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from klinetail.candle import Interval, Stream
+from klinetail.candle import Interval, Pattern, Stream, is_glob
 from klinetail.errors import UsageError
 from klinetail.exchange.proxy import Proxy
 
 _INTERVAL: Final = re.compile(r"\d+[A-Za-z]").fullmatch
 
 
-def parse_streams(words: Sequence[str]) -> list[Stream]:
+def expand(words: Sequence[str], read: Callable[[str], str]) -> list[str]:
+    """The words, with those of a file in place of `@FILE`: one or several a line,
+    `#` begins a comment.
+
+    Args:
+        words: of the command line.
+        read: the text of a file of this name, `-` is stdin.
+
+    Raises:
+        UsageError: a file names another one; or what `read` raises.
+    """
+    expanded: list[str] = []
+    for word in words:
+        if not word.startswith("@"):
+            expanded.append(word)
+            continue
+        for line in read(word[1:]).splitlines():
+            for inner in line.partition("#")[0].split():
+                if inner.startswith("@"):
+                    raise UsageError(f"{word[1:]}: {inner} in it would be another file")
+                expanded.append(inner)
+    return expanded
+
+
+def parse_streams(
+    words: Sequence[str], *, everything: bool = False
+) -> list[Stream | Pattern]:
     """The streams that words name: `btcusdt ethusdt 1m 5m` are four, `btcusdt@5m`
-    is one; without an interval it is 1m. Commas separate like spaces.
+    is one; without an interval it is 1m. Commas separate like spaces. A glob such as
+    `*usdc` gives a pattern.
+
+    Args:
+        words: symbols, intervals, or both joined by `@`.
+        everything: whether every symbol is meant besides.
 
     Raises:
         UsageError: no symbol, or something that is neither.
     """
-    symbols: list[str] = []
+    symbols: list[str] = ["*"] if everything else []
     intervals: list[Interval] = []
-    streams: list[Stream] = []
+    streams: list[Stream | Pattern] = []
     for word in filter(None, ",".join(words).split(",")):
         if "@" in word:
             symbol, _, name = word.partition("@")
-            streams.append(Stream.of(symbol, _interval(name)))
+            streams.extend(_streams(symbol, [_interval(name)]))
         elif _INTERVAL(word):
             intervals.append(_interval(word))
         else:
@@ -38,12 +69,15 @@ def parse_streams(words: Sequence[str]) -> list[Stream]:
         raise UsageError("which symbol? for example: klinetail watch btcusdt 1m")
     if not symbols and intervals:
         raise UsageError(f"{intervals[0]} of which symbol? btcusdt@5m has its own")
-    streams.extend(
-        Stream.of(symbol, interval)
-        for symbol in symbols
-        for interval in intervals or [Interval.M1]
-    )
+    for symbol in symbols:
+        streams.extend(_streams(symbol, intervals or [Interval.M1]))
     return list(dict.fromkeys(streams))
+
+
+def _streams(symbol: str, intervals: Sequence[Interval]) -> list[Stream | Pattern]:
+    if is_glob(symbol):
+        return [Pattern(symbol, tuple(dict.fromkeys(intervals)))]
+    return [Stream.of(symbol, interval) for interval in intervals]
 
 
 def _interval(name: str) -> Interval:
@@ -64,6 +98,14 @@ def proxy_lines(ws: Proxy | None, rest: Proxy | None) -> list[str]:
         return [] if ws is None else [f"through the proxy {ws}"]
     sides = (("WebSocket", ws), ("REST", rest))
     return [f"{side} through the proxy {proxy}" for side, proxy in sides if proxy]
+
+
+def history_lines(streams: int, minutes: float) -> list[str]:
+    """What to say about a history that takes its time."""
+    if minutes < 1:
+        return []
+    takes = f"the history of {streams:,} streams takes about {minutes:.0f} min"
+    return [f"{takes} (--weight, -n); each stream's live candles follow its own"]
 
 
 def parse_zone(name: str) -> tzinfo:

@@ -13,6 +13,7 @@ from klinetail.errors import BadMessage, ExchangeError, Refused
 from klinetail.events import LinkEvent, LinkState
 from klinetail.exchange.rest import Rest
 from klinetail.exchange.supervision import backoff
+from klinetail.protocol.rest import Listing
 
 
 class Began(NamedTuple):
@@ -28,6 +29,7 @@ def begin(
     rest: Rest,
     streams: Sequence[Stream],
     *,
+    listed: Sequence[Listing] | None = None,
     now: Callable[[], float],
     random: Callable[[], float],
     patience: float,
@@ -39,6 +41,7 @@ def begin(
     Args:
         rest: who is asked.
         streams: what is to be followed.
+        listed: what the exchange lists, where that is known already.
         now: local seconds.
         random: uniform in [0, 1).
         patience: seconds after which an exchange that does not answer is given up.
@@ -56,7 +59,7 @@ def begin(
         try:
             server_time = rest.server_time()
             read_at = now()
-            verify(rest, streams, server_time)
+            verify(rest, streams, server_time, listed)
         except Refused:
             raise
         except (ExchangeError, BadMessage) as error:

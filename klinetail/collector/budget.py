@@ -42,6 +42,10 @@ class Budget:
         self._spent: deque[tuple[float, int]] = deque()
         self._others = 0.0
 
+    def lasts(self, weight: float) -> float:
+        """Seconds in which so much can be spent, if others leave the share to us."""
+        return max(0.0, weight - self._burst) / self._rate
+
     def delay(self, weight: int, now: float) -> float:
         """Seconds until so much may be spent; 0 if it may now.
 

@@ -59,12 +59,14 @@ from klinetail.exchange.link import Link
 from klinetail.exchange.proxy import proxy_for
 from klinetail.exchange.rest import BinanceRest, Rest
 from klinetail.exchange.supervision import LIFETIME
+from klinetail.exchange.turns import Turns
 from klinetail.mailbox import Mailbox, as_it_is
 from klinetail.protocol.batches import decode_klines
 from klinetail.protocol.frames import decode, stream_name
 from klinetail.protocol.limits import klines_weight
+from klinetail.protocol.rest import Listing
 from klinetail.protocol.routes import LIVE, Route
-from klinetail.series import GRACE, RETRY, Output, Series, Wish
+from klinetail.series import GRACE, HELD, RETRY, Output, Series, Wish
 
 _log = logging.getLogger(__name__)
 
@@ -72,7 +74,7 @@ STOP_TIMEOUT: Final = 2.0
 """Seconds within which everything has ended."""
 
 ALL_KEPT: Final = 200_000
-"""Closed candles kept in all, whatever is asked for a stream."""
+"""Closed candles kept in all, whatever is asked for a stream; and as many held."""
 
 _FEW: Final = 99
 _GLANCE: Final = 0.05
@@ -97,6 +99,7 @@ class DataCollector:
         follow: whether to go on after the history.
         patience: with `follow=False`, seconds without an answer before giving up.
         keep: closed candles to keep a stream in `buffer`; 200,000 in all at most.
+        listed: what the exchange lists, if it was asked a moment ago.
         route: which exchange.
         proxy: the address of the proxy to it, instead of what HTTPS_PROXY, HTTP_PROXY,
             ALL_PROXY and NO_PROXY say.
@@ -133,6 +136,7 @@ class DataCollector:
         follow: bool = True,
         patience: float = math.inf,
         keep: int = 500,
+        listed: Sequence[Listing] | None = None,
         route: Route = LIVE,
         proxy: str | None = None,
         rest: Rest | None = None,
@@ -155,6 +159,7 @@ class DataCollector:
         self._delivery = Delivery(on_candle_callback, on_candles, on_event, monotonic)
         self._follow = follow
         self._patience = patience
+        self._listed = listed
         if rest is None:
             through = proxy_for(route.rest_url, proxy, os.environ)
             rest = BinanceRest(route.rest_url, proxy=through)
@@ -170,9 +175,10 @@ class DataCollector:
         self._slept = slept
         self._random = random
         self._lifetime = lifetime
-        keep = max(1, min(keep, ALL_KEPT // len(self.streams)))
+        most = max(1, ALL_KEPT // len(self.streams))
+        keep, held = max(1, min(keep, most)), min(HELD, most)
         self._series: Mapping[Stream, Series] = {
-            stream: Series(stream, lines=lines, hold=hold, keep=keep)
+            stream: Series(stream, lines=lines, hold=hold, keep=keep, held=held)
             for stream in self.streams
         }
         self._lock = threading.RLock()
@@ -203,7 +209,8 @@ class DataCollector:
         )
         self._shards = shards(self.streams) if follow else []
         self._link_of: dict[Stream, Link] = {}
-        self._links = [self._link(shard) for shard in self._shards]
+        turns = Turns()
+        self._links = [self._link(shard, turns) for shard in self._shards]
         self._sleep = SleepWatch(monotonic(), slept())
         self._keeper = Keeper(
             [[self._series[s] for s in shard.streams] for shard in self._shards]
@@ -217,7 +224,7 @@ class DataCollector:
             target=self._keep, name="klinetail-keeper", daemon=True
         )
 
-    def _link(self, shard: Shard) -> Link:
+    def _link(self, shard: Shard, turns: Turns) -> Link:
         link = Link(
             shard.name,
             [stream_name(stream) for stream in shard.streams],
@@ -230,6 +237,7 @@ class DataCollector:
             monotonic=self._monotonic,
             random=self._random,
             lifetime=self._lifetime,
+            turns=turns,
         )
         self._link_of.update(dict.fromkeys(shard.streams, link))
         return link
@@ -624,6 +632,7 @@ class DataCollector:
             began = begin(
                 self._rest,
                 self.streams,
+                listed=self._listed,
                 now=self._now,
                 random=self._random,
                 patience=self._patience,

@@ -1,13 +1,16 @@
-"""Whether the exchange lists what was asked for. An ack proves nothing there: the
-WebSocket acks any name and then stays silent, so REST is asked first."""
+"""What the exchange lists, and whether that is what was asked for. An ack proves
+nothing there: the WebSocket acks any name and then stays silent, so REST is asked."""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from typing import Final
 
-from klinetail.candle import Stream
+import msgspec
+
+from klinetail.candle import Interval, Pattern, Stream, is_glob
 from klinetail.errors import Refused, UnknownSymbol, UsageError
 from klinetail.exchange.rest import Rest
 from klinetail.protocol.rest import INVALID_SYMBOL, Listing
@@ -18,13 +21,19 @@ _FEW: Final = 5
 TRADING: Final = "TRADING"
 
 
-def verify(rest: Rest, streams: Sequence[Stream], server_time: int) -> None:
+def verify(
+    rest: Rest,
+    streams: Sequence[Stream],
+    server_time: int,
+    listed: Sequence[Listing] | None = None,
+) -> None:
     """Make sure that every symbol is listed and traded.
 
     Args:
         rest: who is asked.
         streams: what is to be followed.
         server_time: exchange time, ms.
+        listed: what the exchange lists, where that is known already.
 
     Raises:
         UnknownSymbol: one is not, with those that look like it.
@@ -32,8 +41,8 @@ def verify(rest: Rest, streams: Sequence[Stream], server_time: int) -> None:
         ExchangeError, BadMessage: the exchange could not be asked.
     """
     by_symbol = {stream.symbol: stream for stream in streams}
-    if len(by_symbol) > _FEW:
-        _check(by_symbol, rest.listings())
+    if listed is not None or len(by_symbol) > _FEW:
+        check(by_symbol, rest.listings() if listed is None else listed)
         return
     for symbol, stream in by_symbol.items():
         try:
@@ -41,13 +50,14 @@ def verify(rest: Rest, streams: Sequence[Stream], server_time: int) -> None:
         except Refused as error:
             if error.code != INVALID_SYMBOL:
                 raise
-            _check([symbol], rest.listings())
+            check([symbol], rest.listings())
             raise
         if not rows or rows[-1].close_time < server_time:  # no candle is forming
-            _check([symbol], rest.listings())
+            check([symbol], rest.listings())
 
 
-def _check(symbols: Sequence[str] | dict[str, Stream], listed: list[Listing]) -> None:
+def check(symbols: Iterable[str], listed: Sequence[Listing]) -> None:
+    """Make sure that these symbols are listed and traded; errors as `verify`."""
     status = {listing.symbol: listing.status for listing in listed}
     for symbol in symbols:
         if symbol not in status:
@@ -56,8 +66,141 @@ def _check(symbols: Sequence[str] | dict[str, Stream], listed: list[Listing]) ->
             raise UsageError(f"{symbol} is not traded: its status is {status[symbol]}")
 
 
+def resolve(
+    wanted: Sequence[Stream | Pattern],
+    listed: Sequence[Listing],
+    quote: str | None = None,
+) -> list[Stream]:
+    """The streams that are wanted, each once; of a pattern, in the exchange's order.
+
+    Args:
+        wanted: streams stay as they are, patterns give what is traded.
+        listed: what the exchange lists.
+        quote: the asset that the symbols of patterns have to be quoted in.
+
+    Raises:
+        UsageError: a pattern matches nothing that is traded.
+    """
+    streams: dict[Stream, None] = {}
+    for one in wanted:
+        if isinstance(one, Stream):
+            streams[one] = None
+            continue
+        for listing in traded(one, listed, quote):
+            for interval in one.intervals:
+                streams[Stream(listing.symbol, interval)] = None
+    return list(streams)
+
+
+def find(
+    word: str, listed: Sequence[Listing], quote: str | None = None
+) -> list[Listing]:
+    """What a symbol or a glob names among what is traded; errors as `resolve` and
+    `check`."""
+    if not is_glob(word):
+        symbol = Stream.of(word, Interval.M1).symbol
+        check([symbol], listed)
+        word = symbol
+    return traded(Pattern(word, ()), listed, quote)
+
+
+def traded(
+    pattern: Pattern, listed: Sequence[Listing], quote: str | None = None
+) -> list[Listing]:
+    """What is traded and matches, in the exchange's order; errors as `resolve`."""
+    trading = [listing for listing in listed if listing.status == TRADING]
+    if quote is not None:
+        among = trading
+        trading = [one for one in among if one.quote.upper() == quote.upper()]
+        if not trading:
+            quotes = sorted({one.quote for one in among if one.quote})
+            there = f"; there are {', '.join(quotes)}" if quotes else ""
+            raise UsageError(f"nothing that is traded is quoted in {quote}{there}")
+    found = [listing for listing in trading if pattern.matches(listing.symbol)]
+    if not found:
+        raise UsageError(_nothing(pattern, trading, listed, quote))
+    return found
+
+
+def _nothing(
+    pattern: Pattern,
+    trading: Sequence[Listing],
+    listed: Sequence[Listing],
+    quote: str | None,
+) -> str:
+    """Why a pattern gives nothing."""
+    idle = [
+        f"{one.symbol} ({one.status})"
+        for one in listed
+        if one.status != TRADING and pattern.matches(one.symbol)
+    ]
+    if idle:
+        more = f" and {len(idle) - 3} more" if len(idle) > 3 else ""
+        names = f"{', '.join(idle[:3])}{more}"
+        return f"{pattern.glob!r} matches nothing that is traded, only {names}"
+    alike = _patterns_like(pattern, trading)
+    hint = f"; did you mean {' or '.join(map(repr, alike))}?" if alike else ""
+    among = "" if quote is None else f" and is quoted in {quote}"
+    return f"{pattern.glob!r} matches nothing that is traded{among}{hint}"
+
+
+def _patterns_like(pattern: Pattern, trading: Sequence[Listing]) -> list[str]:
+    """Up to three globs that differ in one word and match something."""
+    names = dict.fromkeys(
+        name.lower()
+        for one in trading
+        for name in (one.quote, one.base, one.symbol)
+        if name
+    )
+    found: dict[str, None] = {}
+    for word in re.findall(r"[^*?\[\]]{2,}", pattern.glob.lower()):
+        for name in difflib.get_close_matches(word, list(names), n=8, cutoff=0.6):
+            glob = pattern.glob.lower().replace(word, name)
+            other = Pattern(glob, pattern.intervals)
+            if any(other.matches(one.symbol) for one in trading):
+                found[glob] = None
+    return list(found)[:3]
+
+
 def suggestions(symbol: str, listed: Sequence[str]) -> tuple[str, ...]:
     """Up to three listed symbols that look like this one, best first."""
     begin = sorted((s for s in listed if s.startswith(symbol)), key=len)
     alike = difflib.get_close_matches(symbol, listed, n=3, cutoff=0.6)
     return tuple(dict.fromkeys([*begin[:2], *alike]))[:3]
+
+
+def encode(listings: Iterable[Listing]) -> bytes:
+    """The listings as JSON lines: always the same keys, sizes as number literals with
+    the exchange's own digits, null for what it does not say."""
+    return _lines([_Line.of(listing) for listing in listings])
+
+
+_lines = msgspec.json.Encoder().encode_lines
+
+
+class _Line(msgspec.Struct):
+    symbol: str
+    status: str
+    contract_type: str | None
+    base: str | None
+    quote: str | None
+    tick_size: msgspec.Raw | None
+    step_size: msgspec.Raw | None
+    onboard_time: int | None
+
+    @classmethod
+    def of(cls, listing: Listing) -> _Line:
+        return cls(
+            listing.symbol,
+            listing.status,
+            listing.contract_type or None,
+            listing.base or None,
+            listing.quote or None,
+            _number(listing.tick_size),
+            _number(listing.step_size),
+            listing.onboard_time or None,
+        )
+
+
+def _number(digits: str) -> msgspec.Raw | None:
+    return msgspec.Raw(digits.encode()) if digits else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
 from collections.abc import Callable, Sequence
@@ -26,6 +27,7 @@ from klinetail.exchange.supervision import (
     Input,
     NextAcked,
     NextBroken,
+    NextLater,
     NextOpened,
     Open,
     Opened,
@@ -39,9 +41,11 @@ from klinetail.exchange.supervision import (
     Swap,
     Tell,
     TellQuiet,
+    connects,
     transition,
 )
 from klinetail.exchange.transport import Deadline
+from klinetail.exchange.turns import MESSAGES, Rate, Turns
 from klinetail.protocol.frames import Rejection, Reply
 from klinetail.protocol.limits import MAX_NAMES, MAX_STREAMS
 
@@ -65,6 +69,7 @@ class Link:
         monotonic: seconds.
         random: uniform in [0, 1).
         lifetime: seconds after which a connection is renewed at the latest.
+        turns: shared by all links of a program; by default there is no other one.
     """
 
     def __init__(
@@ -81,6 +86,7 @@ class Link:
         random: Callable[[], float],
         lifetime: float = LIFETIME,
         on_messages: Callable[[Manager, Sequence[bytes]], None] | None = None,
+        turns: Turns | None = None,
     ) -> None:
         if len(streams) > MAX_STREAMS:
             raise ValueError(f"{len(streams)} streams on one connection")
@@ -93,6 +99,9 @@ class Link:
         self._on_refused = on_refused
         self._on_quiet = on_quiet
         self._lifetime = lifetime
+        self._turns = Turns() if turns is None else turns
+        self._mute: queue.SimpleQueue[str] = queue.SimpleQueue()
+        """Names to subscribe once more."""
         self._monotonic = monotonic
         self._random = random
         self._status = Status()
@@ -102,7 +111,7 @@ class Link:
         self._overlapped_at = float("-inf")
         self._number = 0
         self._opening: Deadline | None = None
-        self._stopping = False
+        self._stopping = threading.Event()
         self._thread = threading.Thread(
             target=self._run, name=f"klinetail-{name}", daemon=True
         )
@@ -114,7 +123,7 @@ class Link:
 
     def ask_to_stop(self) -> None:
         """Close the connection and end; returns at once, `join` waits."""
-        self._stopping = True
+        self._stopping.set()
         self._inbox.put((0, Stop()))
         if (opening := self._opening) is not None:
             opening.abort()
@@ -150,16 +159,25 @@ class Link:
     def subscribe_again(self, streams: Sequence[str], reason: str = "") -> None:
         """Ask once more for some of the streams, which say nothing; the reason is
         told, if there is one."""
-        self._inbox.put((0, Again(tuple(streams), reason)))
+        for stream in streams:
+            self._mute.put(stream)
+        self._inbox.put((0, Again((), reason)))
 
     def _run(self) -> None:
         while self._status.state is not LinkState.STOPPED:
             event = self._next()
+            if connects(self._status, event):
+                self._wait(self._turns.attempt(self._monotonic()))
             self._status, actions = transition(
                 self._status, event, self._monotonic(), self._random, self._lifetime
             )
             for action in actions:
                 self._perform(action)
+
+    def _wait(self, until: float) -> None:
+        """Until a turn comes; stopping ends it."""
+        if (seconds := until - self._monotonic()) > 0:
+            self._stopping.wait(seconds)
 
     def _next(self) -> Input:
         while True:
@@ -169,12 +187,22 @@ class Link:
                 number, event = self._inbox.get(timeout=timeout)
             except queue.Empty:
                 return self._due()
+            if isinstance(event, Again):
+                event = event._replace(streams=self._muted())
             if number == 0 or (self._line and number == self._line.number):
                 return event
             of_spare = self._spare is not None and number == self._spare.number
             if of_spare and (spare := _of_spare(event)) is not None:
                 return spare
             # Otherwise it is of a connection that was dropped before.
+
+    def _muted(self) -> tuple[str, ...]:
+        """All names to subscribe once more, so that they share requests."""
+        names: dict[str, None] = {}
+        with contextlib.suppress(queue.Empty):
+            while True:
+                names[self._mute.get_nowait()] = None
+        return tuple(names)
 
     def _due(self) -> Due:
         spare = None if self._spare is None else self._spare.connection
@@ -202,7 +230,11 @@ class Link:
             case Open():
                 self._line = self._open()
             case OpenNext():
-                self._spare = self._open()
+                now = self._monotonic()
+                if (at := self._turns.renewal(self.name, now)) > now:
+                    self._inbox.put((0, NextLater(at)))
+                else:
+                    self._spare = self._open()
             case Swap():
                 self._overlapped_at = self._monotonic()
                 self._line, self._spare = spare, None
@@ -230,7 +262,7 @@ class Link:
         try:
             with Deadline(CONNECT_TIMEOUT) as deadline:
                 self._opening = deadline
-                if self._stopping:
+                if self._stopping.is_set():
                     return line
                 line.connection = self._connect(handlers, deadline)
         except ExchangeError as error:
@@ -253,6 +285,7 @@ class Link:
         try:
             for first in range(0, len(streams), MAX_NAMES):
                 chunk = list(streams[first : first + MAX_NAMES])
+                self._wait(line.rate.book(self._monotonic()))
                 line.requests += 1
                 line.connection.subscribe(chunk, id=line.requests)
         except Exception as error:  # noqa: BLE001 - the socket's own kinds, and then some
@@ -264,6 +297,7 @@ class Link:
         if line is None or line.connection is None:
             return
         line.pings += 1
+        self._wait(line.rate.book(self._monotonic()))
         try:
             line.connection.ping(_payload(line))
         except Exception as error:  # noqa: BLE001 - as above
@@ -298,6 +332,7 @@ class _Line:
         self.connection: Connection | None = None
         self.requests = 0
         self.pings = 0
+        self.rate = Rate(*MESSAGES)
 
 
 def _payload(line: _Line) -> bytes:

@@ -156,6 +156,12 @@ class NextBroken(NamedTuple):
     """It failed or ended."""
 
 
+class NextLater(NamedTuple):
+    """It has to wait for its turn: other links are being renewed."""
+
+    at: float
+
+
 class Due(NamedTuple):
     """The time `Status.due` has come."""
 
@@ -196,6 +202,7 @@ Input = (
     | NextOpened
     | NextAcked
     | NextBroken
+    | NextLater
     | Due
     | Doubt
     | Distrust
@@ -291,16 +298,19 @@ def transition(
         return stopped, (Hangup(), Tell(LinkState.STOPPED))
     match status.state:
         case LinkState.IDLE | LinkState.WAITING:
-            begins = Start if status.state is LinkState.IDLE else Due
-            return (
-                _connecting(status, now) if isinstance(event, begins) else (status, ())
-            )
+            return _connecting(status, now) if connects(status, event) else (status, ())
         case LinkState.CONNECTING | LinkState.SUBSCRIBING:
             return _while_connecting(status, event, now, random, lifetime)
         case LinkState.LIVE:
             return _while_live(status, event, now, random, lifetime)
         case _:
             assert_never(status.state)
+
+
+def connects(status: Status, event: Input) -> bool:
+    """Whether what happens leads to an attempt to connect, which takes its turn."""
+    begins = {LinkState.IDLE: Start, LinkState.WAITING: Due}.get(status.state)
+    return begins is not None and isinstance(event, begins)
 
 
 def _connecting(status: Status, now: float) -> tuple[Status, Actions]:
@@ -384,8 +394,8 @@ def _while_live(
                 unacked=left, renewal=Renewal.ACKED, renewal_due=now + OVERLAP
             )
             return _scheduled(acked, now), ()
-        case NextBroken() if status.renewal is not Renewal.NONE:
-            return _renewal_failed(status, now)
+        case NextBroken() | NextLater() if status.renewal is not Renewal.NONE:
+            return _renewal_put_off(status, event, now)
         case Due():
             return _live_due(status, event, now, random, lifetime)
         case _:
@@ -439,7 +449,7 @@ def _live_due(
     ):
         return _swapped(status, now, random, lifetime)
     if now >= status.renewal_due:
-        return _renewal_failed(status, now)
+        return _renewal_put_off(status, due, now)
     if now >= status.renew_at:
         renewing = status._replace(
             renew_at=float("inf"),
@@ -455,14 +465,17 @@ def _live_due(
     return _asking(status, now)
 
 
-def _renewal_failed(status: Status, now: float) -> tuple[Status, Actions]:
-    failed = status._replace(
+def _renewal_put_off(
+    status: Status, event: NextBroken | NextLater | Due, now: float
+) -> tuple[Status, Actions]:
+    until = event.at if isinstance(event, NextLater) else now + OVERLAP
+    put_off = status._replace(
         unacked=frozenset(),
         renewal=Renewal.NONE,
         renewal_due=float("inf"),
-        renew_at=now + OVERLAP,
+        renew_at=until,
     )
-    return _scheduled(failed, now), (DropNext(),)
+    return _scheduled(put_off, now), (DropNext(),)
 
 
 def _swapped(

@@ -14,7 +14,14 @@ from typing import Annotated, Final
 
 import msgspec
 
-from klinetail.candle import LAST_TIME, Candle, Source, Stream, symbol_fault
+from klinetail.candle import (
+    LAST_TIME,
+    MAX_SYMBOL,
+    Candle,
+    Source,
+    Stream,
+    symbol_fault,
+)
 from klinetail.errors import (
     BadMessage,
     ExchangeError,
@@ -127,14 +134,48 @@ def decode_time(body: bytes) -> int:
 
 
 class Listing(msgspec.Struct, frozen=True):
-    """A symbol that the exchange lists, and its status (only TRADING streams)."""
+    """A symbol that the exchange lists, and its status (only TRADING streams).
+
+    What an answer does not say, or not in a form that can be, is "" or 0.
+    """
 
     symbol: str
     status: str
+    contract_type: str = ""
+    """`PERPETUAL`, `TRADIFI_PERPETUAL`, `CURRENT_QUARTER` and so on."""
+    base: str = ""
+    """Asset that is traded."""
+    quote: str = ""
+    """Asset that it is paid for with."""
+    tick_size: str = ""
+    """Least step of a price, in the quote asset: the exchange's digits."""
+    step_size: str = ""
+    """Least step of a volume, in the base asset: the exchange's digits."""
+    onboard_time: int = 0
+    """When it was listed, ms since the epoch."""
+
+
+class _Filter(msgspec.Struct, rename="camel"):
+    filter_type: str = ""
+    tick_size: str = ""
+    step_size: str = ""
+
+
+class _Symbol(msgspec.Struct, rename="camel"):
+    symbol: str
+    status: str
+    contract_type: str = ""
+    base_asset: str = ""
+    quote_asset: str = ""
+    onboard_date: int = 0
+    filters: list[_Filter] = []
 
 
 class _Info(msgspec.Struct):
-    symbols: list[Listing]
+    symbols: list[_Symbol]
+
+
+_info_decoder = msgspec.json.Decoder(_Info)
 
 
 def decode_listings(body: bytes) -> list[Listing]:
@@ -145,10 +186,36 @@ def decode_listings(body: bytes) -> list[Listing]:
         BadMessage: it is no such answer.
     """
     try:
-        info = msgspec.json.decode(body, type=_Info)
+        info = _info_decoder.decode(body)
     except (ValueError, RecursionError) as error:
         raise BadMessage(f"no exchange information: {error}", _sample(body)) from None
-    return [listing for listing in info.symbols if symbol_fault(listing.symbol) is None]
+    return [_listing(raw) for raw in info.symbols if symbol_fault(raw.symbol) is None]
+
+
+def _listing(raw: _Symbol) -> Listing:
+    filters = {one.filter_type: one for one in raw.filters}  # in no fixed order
+    none = _Filter()
+    return Listing(
+        raw.symbol,
+        raw.status,
+        _name(raw.contract_type),
+        _name(raw.base_asset),
+        _name(raw.quote_asset),
+        _digits(filters.get("PRICE_FILTER", none).tick_size),
+        _digits(filters.get("LOT_SIZE", none).step_size),
+        raw.onboard_date if 0 < raw.onboard_date <= LAST_TIME else 0,
+    )
+
+
+def _name(text: str) -> str:
+    return text if text.isprintable() and len(text) <= MAX_SYMBOL else ""
+
+
+_NUMBER: Final = re.compile(r"(?:0|[1-9][0-9]{0,17})(?:\.[0-9]{1,18})?").fullmatch
+
+
+def _digits(text: str) -> str:
+    return text if _NUMBER(text) else ""
 
 
 class _ErrorBody(msgspec.Struct):

@@ -1,3 +1,4 @@
+import contextlib
 import json
 import queue
 import threading
@@ -10,7 +11,10 @@ from klinetail.events import LinkEvent, LinkState
 from klinetail.exchange.client import connector
 from klinetail.exchange.link import Link
 from klinetail.exchange.supervision import BACKOFF
+from klinetail.exchange.turns import ATTEMPT_APART, Turns
 from klinetail.protocol.frames import Candle, Rejection, Reply, decode
+from klinetail.protocol.limits import MESSAGES_PER_SECOND
+from klinetail.sim.limits import MessageRate
 from tests.venue import (
     PATIENCE,
     TEXT,
@@ -43,9 +47,11 @@ class Fake:
         """Errors to raise, or None to connect; the last one for ever."""
         self.opened = queue.Queue()
         self.attempts = 0
+        self.times = []
 
     def __call__(self, handlers, deadline):
         self.attempts += 1
+        self.times.append(time.monotonic())
         outcome = self.outcomes[0]
         if len(self.outcomes) > 1:
             del self.outcomes[0]
@@ -64,13 +70,19 @@ class FakeConnection:
         self.requests = queue.Queue()
         self.stopped = threading.Event()
         self.broken = None
+        self.sent = []
+        self.before = None
 
     def subscribe(self, stream, id):  # noqa: A002
+        self.sent.append(time.monotonic())
+        if self.before is not None:
+            self.before(PATIENCE)
         if self.broken is not None:
             raise self.broken
         self.requests.put((id, stream))
 
     def ping(self, payload):
+        self.sent.append(time.monotonic())
         self.pings.put(payload)
 
     def stop(self, timeout):
@@ -92,7 +104,7 @@ class Running:
         self.messages = queue.Queue()
         self.seen = []
         self.link = Link(
-            "link-0",
+            options.pop("name", "link-0"),
             streams,
             connect,
             on_message=options.pop("on_message", self._on_message),
@@ -147,6 +159,83 @@ class TestLink:
         assert [name for _, chunk in asked for name in chunk] == names
         assert running.until(STOPPED) == LinkEvent("link-0", STOPPED)
         assert connection.stopped.is_set()
+
+    def test_what_it_sends_keeps_to_the_exchange_s_rate(self):
+        names = [f"s{n}usdt@kline_1m" for n in range(1024)]
+        connect, rate = Fake(None), MessageRate()
+        with Running(connect, names) as running:
+            connection = connect.opened.get(timeout=PATIENCE)
+            for _ in range(6):
+                connection.ack()
+            running.until(LIVE)
+            running.link.subscribe_again(names)
+            for _ in range(9):
+                running.link.doubt()
+            for _ in range(6):
+                connection.ack()
+            assert len(connection.sent) >= 12
+        assert all(rate.admits(at) for at in connection.sent)
+        busiest = max(
+            sum(a <= b < a + 0.99 for b in connection.sent) for a in connection.sent
+        )
+        assert busiest < MESSAGES_PER_SECOND
+
+    def test_mute_streams_share_a_request(self):
+        connect = Fake(None)
+        with Running(connect, ["a", "b", "c"]) as running:
+            connection = connect.opened.get(timeout=PATIENCE)
+            connection.ack()
+            running.until(LIVE)
+            held = threading.Event()
+            connection.before = held.wait
+            running.link.subscribe_again(["a"])
+            for name in ("b", "c", "b"):
+                running.link.subscribe_again([name])
+            held.set()
+            asked = []
+            while len(asked) < 3:
+                asked += connection.ack()[1]
+            assert asked == ["a", "b", "c"]
+            assert connection.requests.empty()
+            assert len(connection.sent) <= 3
+
+    def test_links_connect_one_after_another(self):
+        turns, connect = Turns(), Fake(Unreachable("nobody there"))
+        links = [Running(connect, turns=turns, random=lambda: 0.01) for _ in range(8)]
+        began = time.monotonic()
+        with contextlib.ExitStack() as stack:
+            for link in links:
+                stack.enter_context(link)
+            eventually(lambda: connect.attempts >= 12)
+        for number, at in enumerate(sorted(connect.times)):
+            assert at - began > number * ATTEMPT_APART - 0.01
+
+    def test_two_links_are_not_renewed_within_a_minute(self):
+        turns, opened = Turns(), []
+        with contextlib.ExitStack() as stack:
+            for name in ("one", "other"):
+                connect = Fake(None)
+                running = Running(connect, name=name, turns=turns, lifetime=0.5)
+                stack.enter_context(running)
+                connect.opened.get(timeout=PATIENCE).ack()
+                running.until(LIVE)
+                opened.append((connect, running))
+            (first, one), (second, _) = opened
+            renewed = first.opened.get(timeout=PATIENCE)
+            renewed.ack()
+            renewed.candles = 1
+            assert one.until(LIVE).reason == "the connection was renewed"
+            assert second.opened.empty()
+            assert turns.renewal("a third", 0.0) > 2 * 60
+
+    def test_it_stops_while_it_waits_for_its_turn(self):
+        turns = Turns()
+        while turns.attempt(time.monotonic()) < time.monotonic() + 600:
+            pass
+        connect = Fake(None)
+        with Running(connect, turns=turns):
+            pass
+        assert connect.attempts == 0
 
     def test_more_streams_than_the_exchange_allows(self):
         with pytest.raises(ValueError, match="1025 streams"):

@@ -36,6 +36,7 @@ from klinetail.exchange.supervision import (
     Hangup,
     NextAcked,
     NextBroken,
+    NextLater,
     NextOpened,
     Open,
     Opened,
@@ -51,6 +52,7 @@ from klinetail.exchange.supervision import (
     Tell,
     TellQuiet,
     backoff,
+    connects,
     transition,
 )
 
@@ -75,6 +77,7 @@ inputs = st.one_of(
     st.builds(NextOpened, requests),
     st.builds(NextAcked, st.integers(0, 7)),
     st.just(NextBroken()),
+    st.builds(NextLater, st.floats(1000, 300_000)),
     st.just(Doubt()),
     st.just(Distrust("mute")),
     st.just(Again(("btcusdt@kline_1m",), "mute")),
@@ -103,6 +106,7 @@ class TestTransition:
         for event, pause, fraction in events:
             now += pause
             before = status
+            attempt = connects(status, event)
             status, actions = transition(status, event, now, lambda f=fraction: f)
             kinds = [type(action) for action in actions]
             if before.state is STOPPED:
@@ -121,6 +125,7 @@ class TestTransition:
             assert (Open in kinds) == (
                 status.state is CONNECTING and before.state is not CONNECTING
             )
+            assert (Open in kinds) == attempt
             if before.state in (CONNECTING, SUBSCRIBING, LIVE):
                 left = status.state not in (CONNECTING, SUBSCRIBING, LIVE)
                 assert (Hangup in kinds) == left
@@ -344,6 +349,18 @@ class TestTransition:
         assert (status.state, status.renewal) == (LIVE, Renewal.NONE)
         assert actions == (DropNext(),)
         assert status.renew_at == 50.0 + OVERLAP
+
+    def test_a_renewal_waits_for_its_turn(self):
+        status = live()._replace(
+            renewal=Renewal.OPENING, renewal_due=50.0, quiet_at=1000.0
+        )
+        status, _ = transition(status, NextLater(300.0), 20.0, half)
+        assert (status.state, status.renewal) == (LIVE, Renewal.NONE)
+        assert status.renew_at == 300.0
+        status, actions = transition(status, Due(), 299.0, half)
+        assert OpenNext() not in actions
+        status, actions = transition(status, Due(), 300.0, half)
+        assert (status.renewal, actions) == (Renewal.OPENING, (OpenNext(),))
 
     def test_if_the_first_breaks_the_second_takes_over(self):
         status = live()._replace(renewal=Renewal.ACKED, renewal_due=90.0)

@@ -8,12 +8,15 @@ import time
 from collections import Counter
 
 from klinetail.events import LinkState
+from klinetail.exchange.client import connector
+from klinetail.exchange.link import Link
+from klinetail.exchange.turns import Turns
 from klinetail.protocol.routes import Route
 from klinetail.sim.server import Server
 from klinetail.sim.synthetic import Synthetic
 from tests.exchange import test_supervision as fake
 from tests.measured.shared import BTC, START, Timed, collecting
-from tests.venue import Ack, Close, Heed, Text, Venue
+from tests.venue import PATIENCE, Ack, Close, Heed, Text, Venue
 
 WINDOW = 300.0
 ACKED = [Ack(), Heed(), Text('{"result":null,"id":1}')]
@@ -34,13 +37,18 @@ def measure(quick, seed):
         )
         for name in ("refuses", *SCRIPTS)
     ]
+    threads.append(
+        threading.Thread(target=lambda: found.update(many=many(seconds, seed)))
+    )
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(seconds + 60)
     assert len(found) == len(threads)
+    together = found.pop("many")
     return {
         "real_seconds": seconds,
+        "twelve_links_refused": together,
         "venues": found,
         "most_in_5_min": max(leg["most_in_5_min"] for leg in found.values()),
         "simulated_hours": hours(10 if quick else 100),
@@ -75,6 +83,47 @@ def leg(name, seconds, seed):
         "most_in_5_min": busiest(attempts, WINDOW),
         "most_in_10_s": busiest(attempts, 10.0),
         "pauses": histogram(pauses),
+    }
+
+
+def many(seconds, seed):
+    """Twelve links that share their turns, refused: the attempts of all."""
+    turns, chance, attempts = Turns(), random.Random(seed).random, []
+    connect = connector(f"ws://127.0.0.1:{closed_port()}")
+
+    def counted(handlers, deadline):
+        attempts.append(time.monotonic())
+        return connect(handlers, deadline)
+
+    links = [
+        Link(
+            f"link-{number}",
+            ["btcusdt@kline_1m"],
+            counted,
+            on_message=lambda *_: None,
+            on_event=lambda _: None,
+            on_refused=lambda _: None,
+            on_quiet=lambda: None,
+            monotonic=time.monotonic,
+            random=chance,
+            turns=turns,
+        )
+        for number in range(12)
+    ]
+    began = time.monotonic()
+    for link in links:
+        link.start()
+    time.sleep(seconds)
+    for link in links:
+        link.ask_to_stop()
+    for link in links:
+        link.join(PATIENCE)
+    attempts.sort()
+    return {
+        "attempts": len(attempts),
+        "all_tried_after": round(attempts[11] - began, 1),
+        "most_in_5_min": busiest(attempts, WINDOW),
+        "most_in_10_s": busiest(attempts, 10.0),
     }
 
 

@@ -314,6 +314,30 @@ class TestListings:
         assert "SETTLING" in statuses.values()
         assert any("_" in symbol for symbol in statuses)  # a quarterly
 
+    def test_what_a_user_needs_to_know_of_a_symbol(self, shared_data):
+        path = shared_data / "rest_misc" / "fapi_exchangeInfo_2026-10-07_subset.json"
+        raw = {x["symbol"]: x for x in json.loads(path.read_bytes())["symbols"]}
+        for one in decode_listings(path.read_bytes()):
+            symbol = raw[one.symbol]
+            filters = {x["filterType"]: x for x in symbol["filters"]}
+            assert one.contract_type == symbol["contractType"]
+            assert (one.base, one.quote) == (symbol["baseAsset"], symbol["quoteAsset"])
+            assert one.tick_size == filters["PRICE_FILTER"]["tickSize"]
+            assert one.step_size == filters["LOT_SIZE"]["stepSize"]
+            assert one.onboard_time == symbol["onboardDate"]
+
+    @pytest.mark.parametrize("digits", ["", "1e-3", "-1", "NaN", ".5", "00.1", "٣"])
+    def test_digits_that_are_none_are_not_passed_on(self, digits):
+        symbol = {
+            "symbol": "BTCUSDT",
+            "status": "TRADING",
+            "contractType": "\x1b[2J",
+            "onboardDate": 1 << 60,
+            "filters": [{"filterType": "PRICE_FILTER", "tickSize": digits}],
+        }
+        body = json.dumps({"symbols": [symbol]}).encode()
+        assert decode_listings(body) == [Listing("BTCUSDT", "TRADING")]
+
     def test_what_cannot_be_a_symbol_is_left_out(self):
         body = json.dumps(
             {

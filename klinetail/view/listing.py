@@ -1,0 +1,49 @@
+"""What can be watched, as a table to be printed once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import TextIO
+
+from rich.table import Table
+from rich.text import Text
+
+from klinetail.protocol.rest import Listing
+from klinetail.view.look import TITLE, Glyphs
+from klinetail.view.terminal import console_for, glyphs_of
+
+
+def rendered(
+    listings: Sequence[Listing], stdout: TextIO, environ: Mapping[str, str]
+) -> bytes:
+    """The table in the terminal's own encoding, a row a symbol.
+
+    Args:
+        listings: what to show, in this order.
+        stdout: the terminal.
+        environ: `NO_COLOR` and `TERM` decide about colours.
+    """
+    console = console_for(stdout, environ)
+    with console.capture() as captured:
+        console.print(_table(listings, glyphs_of(stdout)))
+    return captured.get().encode(stdout.encoding, "replace")
+
+
+def _table(listings: Sequence[Listing], glyphs: Glyphs) -> Table:
+    table = Table(box=None, pad_edge=False, header_style=TITLE)
+    for name in ("SYMBOL", "CONTRACT", "BASE", "QUOTE"):
+        table.add_column(name, no_wrap=True)
+    for name in ("TICK", "STEP", "LISTED"):
+        table.add_column(name, no_wrap=True, justify="right")
+    for one in listings:
+        words = (one.symbol, one.contract_type, one.base, one.quote)
+        sizes = (one.tick_size, one.step_size, _date(one.onboard_time))
+        table.add_row(
+            *(Text(glyphs.label(word or glyphs.none)) for word in words + sizes)
+        )
+    return table
+
+
+def _date(time: int) -> str:
+    return f"{datetime.fromtimestamp(time / 1000, UTC):%Y-%m-%d}" if time else ""

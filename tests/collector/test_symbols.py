@@ -1,0 +1,198 @@
+"""What the exchange lists against what is asked for."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from klinetail.candle import Interval, Pattern, Stream, is_glob
+from klinetail.collector.symbols import (
+    check,
+    encode,
+    find,
+    resolve,
+    traded,
+    verify,
+)
+from klinetail.errors import UnknownSymbol, UsageError
+from klinetail.protocol.rest import Listing
+from tests.strategies import streams, symbols
+
+M1, M5 = Interval.M1, Interval.M5
+
+
+def listing(symbol, quote="USDT", status="TRADING", **more):
+    base = symbol.removesuffix(quote)
+    return Listing(symbol, status, "PERPETUAL", base, quote, **more)
+
+
+MARKET = [
+    listing("BTCUSDT", tick_size="0.10", step_size="0.001", onboard_time=1_569_398_400),
+    listing("ETHUSDT"),
+    listing("BTCUSDC", "USDC"),
+    listing("ETHUSDC", "USDC"),
+    listing("币安人生USDT"),
+    listing("OMGUSDT", status="SETTLING"),
+]
+
+listings = st.lists(
+    st.builds(
+        listing,
+        symbols,
+        st.sampled_from(("USDT", "USDC")),
+        st.sampled_from(("TRADING", "TRADING", "SETTLING", "PENDING_TRADING")),
+    ),
+    unique_by=lambda one: one.symbol,
+)
+
+
+def names(found):
+    return [one.symbol for one in found]
+
+
+class TestResolve:
+    def test_a_glob_is_every_traded_symbol_in_every_interval(self):
+        found = resolve([Pattern("*usdc", (M1, M5))], MARKET)
+        assert list(map(str, found)) == [
+            "btcusdc@1m",
+            "btcusdc@5m",
+            "ethusdc@1m",
+            "ethusdc@5m",
+        ]
+
+    @given(listings, st.lists(streams))
+    def test_everything_is_what_trades_in_the_exchange_s_order(self, market, named):
+        trading = [one.symbol for one in market if one.status == "TRADING"]
+        if not trading:
+            with pytest.raises(UsageError, match="nothing that is traded"):
+                resolve([Pattern("*", (M1,))], market)
+            return
+        found = resolve([*named, Pattern("*", (M1,))], market)
+        assert len(set(found)) == len(found)
+        assert found[: len(set(named))] == list(dict.fromkeys(named))
+        assert set(found) == set(named) | {Stream(symbol, M1) for symbol in trading}
+        rest = found[len(set(named)) :]
+        assert [s.symbol for s in rest] == [
+            symbol for symbol in trading if Stream(symbol, M1) not in named
+        ]
+
+    @given(listings, st.sampled_from(("USDT", "usdc")))
+    def test_only_what_is_quoted_in_the_asset(self, market, quote):
+        meant = [
+            one.symbol
+            for one in market
+            if one.status == "TRADING" and one.quote == quote.upper()
+        ]
+        if meant:
+            assert names(traded(Pattern("*", ()), market, quote)) == meant
+        else:
+            with pytest.raises(UsageError, match=quote):
+                traded(Pattern("*", ()), market, quote)
+
+    @given(symbols, st.data())
+    def test_any_case_and_any_part_replaced_by_a_star_matches(self, symbol, data):
+        start = data.draw(st.integers(0, len(symbol)))
+        end = data.draw(st.integers(start, len(symbol)))
+        glob = f"{symbol[:start]}*{symbol[end:]}"
+        assert Pattern(glob, ()).matches(symbol)
+        assert Pattern(glob.lower(), ()).matches(symbol)
+        assert Pattern(symbol.lower(), ()).matches(symbol)
+        assert is_glob(glob)
+        assert not is_glob(symbol)
+
+    @pytest.mark.parametrize(
+        ("glob", "words"),
+        [
+            ("*usdx", ["did you mean", "'*usdc'", "'*usdt'"]),
+            ("bct*", ["'bct*' matches nothing", "'btc*'"]),
+            ("OMG*", ["only OMGUSDT (SETTLING)"]),
+            ("zzzz*", ["'zzzz*' matches nothing that is traded"]),
+        ],
+    )
+    def test_a_glob_without_a_match_says_what_was_meant(self, glob, words):
+        with pytest.raises(UsageError) as caught:
+            resolve([Pattern(glob, (M1,))], MARKET)
+        for word in words:
+            assert word in str(caught.value)
+
+    def test_an_unknown_quote_names_those_there_are(self):
+        with pytest.raises(UsageError, match="quoted in eur; there are USDC, USDT"):
+            resolve([Pattern("*", (M1,))], MARKET, "eur")
+
+    @given(st.text("*?[]!-Bb币 ", max_size=20), listings)
+    def test_any_glob_gives_streams_or_a_usage_error(self, glob, market):
+        try:
+            found = resolve([Pattern(glob, (M1,))], market)
+        except UsageError:
+            return
+        assert found
+
+
+class TestFind:
+    def test_a_symbol_is_itself(self):
+        assert names(find("btcusdt", MARKET)) == ["BTCUSDT"]
+        assert names(find("币安人生usdt", MARKET)) == ["币安人生USDT"]
+
+    def test_what_it_finds_is_what_watch_would_follow(self):
+        for word in ("*", "btc*", "eth[u]sd?"):
+            followed = resolve([Pattern(word, (M1,))], MARKET)
+            assert names(find(word, MARKET)) == [s.symbol for s in followed]
+
+    def test_an_unknown_one_has_suggestions(self):
+        with pytest.raises(UnknownSymbol, match="did you mean BTCUSDT or BTCUSDC"):
+            find("btcusd", MARKET)
+
+    def test_one_that_is_not_traded_says_so(self):
+        with pytest.raises(
+            UsageError, match="OMGUSDT is not traded: its status is SETTLING"
+        ):
+            find("omgusdt", MARKET)
+
+
+class NobodyAsked:
+    """A REST side that must not be needed."""
+
+    def __getattr__(self, name):
+        raise AssertionError(f"{name} was asked for")
+
+
+def test_what_is_known_already_is_not_asked_for_again():
+    verify(NobodyAsked(), [Stream("BTCUSDT", M1)], 0, MARKET)
+    with pytest.raises(UnknownSymbol):
+        verify(NobodyAsked(), [Stream("BTCUSDX", M1)], 0, MARKET)
+    with pytest.raises(UsageError, match="SETTLING"):
+        verify(NobodyAsked(), [Stream("OMGUSDT", M1)], 0, MARKET)
+
+
+@given(listings)
+def test_whatever_everything_gives_passes_the_check(market):
+    trading = [one for one in market if one.status == "TRADING"]
+    if trading:
+        check([s.symbol for s in resolve([Pattern("*", (M1,))], market)], market)
+
+
+class TestEncode:
+    def test_the_keys_are_always_there_and_the_digits_exact(self):
+        lines = encode([MARKET[0], Listing("X", "TRADING")]).splitlines()
+        assert lines[0] == (
+            b'{"symbol":"BTCUSDT","status":"TRADING","contract_type":"PERPETUAL",'
+            b'"base":"BTC","quote":"USDT","tick_size":0.10,"step_size":0.001,'
+            b'"onboard_time":1569398400}'
+        )
+        assert json.loads(lines[1]) == {
+            "symbol": "X",
+            "status": "TRADING",
+            "contract_type": None,
+            "base": None,
+            "quote": None,
+            "tick_size": None,
+            "step_size": None,
+            "onboard_time": None,
+        }
+
+    @given(listings)
+    def test_a_line_a_listing(self, market):
+        lines = encode(market).splitlines(keepends=True)
+        assert all(line.endswith(b"\n") for line in lines)
+        assert [json.loads(line)["symbol"] for line in lines] == names(market)
