@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import os
 import select
 import socket
@@ -32,6 +33,8 @@ _OPTIONS: Final = (
     (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 5),
     (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3),
 )
+
+_ROOTS: Final = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 
 
 class Deadline:
@@ -134,7 +137,8 @@ def dial(
     return TlsSocket(sock, tls_context(), host) if secure else sock
 
 
-def _secured(sock: socket.socket, host: str) -> ssl.SSLSocket:
+def secured(sock: socket.socket, host: str) -> ssl.SSLSocket:
+    """A connected socket with verified TLS over it; it is closed if that fails."""
     try:
         return tls_context().wrap_socket(sock, server_hostname=host)
     except BaseException:
@@ -157,7 +161,7 @@ def reach(
     sock = _reach(proxy.host, proxy.port, deadline)
     if proxy.secure:
         try:
-            sock = plain_end(_secured(sock, proxy.host))
+            sock = plain_end(secured(sock, proxy.host))
         except ssl.SSLCertVerificationError as error:
             raise Refused(f"the proxy's certificate is not valid: {error}") from error
     try:
@@ -227,9 +231,17 @@ def _connect(
 
 
 def tls_context() -> ssl.SSLContext:
-    """Verification is always on; SSL_CERT_FILE and SSL_CERT_DIR name other roots."""
+    """Verification is always on; SSL_CERT_FILE and SSL_CERT_DIR name other roots.
+
+    One for all connections: reading the roots takes as long as a handshake.
+    """
+    return _tls_context(*(os.environ.get(name) for name in _ROOTS))
+
+
+@functools.cache
+def _tls_context(*roots: str | None) -> ssl.SSLContext:
     context = ssl.create_default_context()
-    if not any(name in os.environ for name in ("SSL_CERT_FILE", "SSL_CERT_DIR")):
+    if roots == (None, None):
         context.load_verify_locations(certifi.where())
     return context
 
