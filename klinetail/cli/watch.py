@@ -1,6 +1,6 @@
 """`klinetail watch`: live candles, as a table or as lines, and recorded beside."""
 
-from __future__ import annotations
+# No annotations as text here: typer would have to compile each of them at the start.
 
 import enum
 from contextlib import ExitStack
@@ -274,7 +274,7 @@ def watch(
     raise typer.Exit(code)
 
 
-def _sim(stack: ExitStack) -> Route:
+def _sim(stack: ExitStack) -> "Route":
     """Start the embedded exchange, to be left with the stack."""
     import time
 

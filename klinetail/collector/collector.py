@@ -7,7 +7,6 @@ whoever has news for a series takes it and holds it until the callbacks returned
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import logging
 import math
@@ -309,6 +308,8 @@ class DataCollector:
 
     async def __aiter__(self) -> AsyncIterator[Candle]:
         """Every accepted candle from now on, until the collector ends."""
+        import asyncio
+
         loop = asyncio.get_running_loop()
         news = asyncio.Event()
         mailbox = Mailbox[Candle](notify=lambda: loop.call_soon_threadsafe(news.set))
@@ -736,6 +737,8 @@ class DataCollector:
 
 async def _result(future: Future[None]) -> None:
     """Wait for it; being cancelled does not cancel it."""
+    import asyncio  # for programs that have a loop; a command has none
+
     inner = asyncio.wrap_future(future)
     # Heard, so that asyncio does not complain if nobody waits any more.
     inner.add_done_callback(lambda done: done.cancelled() or done.exception())

@@ -3,7 +3,6 @@ WebSocket acks any name and then stays silent, so REST is asked first."""
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from typing import Final
 
@@ -58,6 +57,8 @@ def _check(symbols: Sequence[str] | dict[str, Stream], listed: list[Listing]) ->
 
 def suggestions(symbol: str, listed: Sequence[str]) -> tuple[str, ...]:
     """Up to three listed symbols that look like this one, best first."""
+    import difflib
+
     begin = sorted((s for s in listed if s.startswith(symbol)), key=len)
     alike = difflib.get_close_matches(symbol, listed, n=3, cutoff=0.6)
     return tuple(dict.fromkeys([*begin[:2], *alike]))[:3]

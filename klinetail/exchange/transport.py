@@ -16,8 +16,6 @@ from types import TracebackType
 from typing import Final, Self
 from urllib.parse import urlsplit
 
-import certifi
-
 from klinetail.errors import ExchangeError, Refused, Unreachable
 from klinetail.exchange.proxy import Proxy
 from klinetail.exchange.tls import TlsSocket
@@ -242,6 +240,8 @@ def tls_context() -> ssl.SSLContext:
 def _tls_context(*roots: str | None) -> ssl.SSLContext:
     context = ssl.create_default_context()
     if roots == (None, None):
+        import certifi  # with TLS only
+
         context.load_verify_locations(certifi.where())
     return context
 
