@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import enum
+import functools
 import heapq
 import itertools
 import threading
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Sequence
+from typing import Any, Final
 
 from klinetail.collector.budget import Budget
+from klinetail.errors import Unreachable
 
 WORKERS: Final = 4
 """Requests under way at once."""
@@ -69,6 +71,30 @@ class Backfill:
         with self._changed:
             heapq.heappush(self._jobs, (urgency, next(self._numbers), weight, job))
             self._changed.notify()
+
+    def ask(self, questions: Sequence[Callable[[], Any]]) -> list[Any]:
+        """Ask questions of weight 1 side by side, before all else, and wait for the
+        answers: one of an exception is the exception.
+
+        Once it is stopped, what was not answered yet is `Unreachable`.
+        """
+        answers: list[Any] = [Unreachable("asked no more")] * len(questions)
+        unanswered = set(range(len(questions)))
+
+        def ask(number: int) -> None:
+            try:
+                answers[number] = questions[number]()
+            except Exception as error:  # noqa: BLE001 - who asked decides about it
+                answers[number] = error
+            with self._changed:
+                unanswered.discard(number)
+                self._changed.notify_all()
+
+        for number in range(len(questions)):
+            self.put(Urgency.TIME, 1, functools.partial(ask, number))
+        with self._changed:
+            self._changed.wait_for(lambda: self._stopping or not unanswered)
+        return answers
 
     def observe(self, used: int | None) -> None:
         """What the exchange says that the address used, if it said so."""

@@ -31,11 +31,12 @@ from klinetail.collector.backfill import PAGE, Backfill, Urgency
 from klinetail.collector.budget import SHARE, Budget
 from klinetail.collector.buffer import Buffer
 from klinetail.collector.delivery import Delivery
+from klinetail.collector.inquiry import inquire
 from klinetail.collector.parking import Parking
 from klinetail.collector.polite import PoliteRest
 from klinetail.collector.shards import Shard, shards
 from klinetail.collector.silence import SAMPLE, Remedy, remedy_for
-from klinetail.collector.symbols import TRADING, verify
+from klinetail.collector.symbols import TRADING
 from klinetail.errors import (
     BadMessage,
     ExchangeError,
@@ -221,6 +222,7 @@ class DataCollector:
             monotonic=self._monotonic,
             random=self._random,
             lifetime=self._lifetime,
+            early=True,
         )
         self._link_of.update(dict.fromkeys(shard.streams, link))
         return link
@@ -633,11 +635,16 @@ class DataCollector:
 
     def _keep(self) -> None:
         try:
+            for link in self._links:
+                link.start()
             if self._begin():
                 for link in self._links:
-                    link.start()
+                    link.admit()
                 while not self._stopping.is_set():
                     self._keep_deadlines()
+            else:
+                for link in self._links:
+                    link.ask_to_stop()
         except Exception as error:  # noqa: BLE001 - a silent end would look like silence
             _log.exception("the keeper's thread failed")
             self._fail(KlinetailError(f"a bug: {error!r}"))
@@ -648,9 +655,9 @@ class DataCollector:
         attempt = 0
         while not self._stopping.is_set():
             try:
-                server_time = self._rest.server_time()
-                read_at = self._now()
-                verify(self._rest, self.streams, server_time)
+                server_time, read_at = inquire(
+                    self._rest, self.streams, self._now, self._backfill.ask
+                )
                 break
             except (Refused, UsageError) as error:
                 self._fail(error)

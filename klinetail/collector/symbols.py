@@ -3,50 +3,44 @@ WebSocket acks any name and then stays silent, so REST is asked first."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
-from klinetail.candle import Stream
+from klinetail.candle import Candle, Stream
 from klinetail.errors import Refused, UnknownSymbol, UsageError
 from klinetail.exchange.rest import Rest
 from klinetail.protocol.rest import INVALID_SYMBOL, Listing
 
-_FEW: Final = 5
+FEW: Final = 5
 """Up to so many symbols are cheaper to ask one by one than the list of all is."""
 
 TRADING: Final = "TRADING"
 
 
-def verify(rest: Rest, streams: Sequence[Stream], server_time: int) -> None:
-    """Make sure that every symbol is listed and traded.
+def latest(rest: Rest, stream: Stream) -> Candle | None:
+    """The latest candle of a stream, if there is any.
 
-    Args:
-        rest: who is asked.
-        streams: what is to be followed.
-        server_time: exchange time, ms.
+    Raises:
+        UnknownSymbol: the exchange does not list the symbol.
+        UsageError: it does, and not for trading.
+        ExchangeError, BadMessage: the exchange could not be asked.
+    """
+    try:
+        rows = rest.klines(stream, limit=1)
+    except Refused as error:
+        if error.code == INVALID_SYMBOL:
+            check([stream.symbol], rest.listings())
+        raise
+    return rows[-1] if rows else None
+
+
+def check(symbols: Iterable[str], listed: Sequence[Listing]) -> None:
+    """Make sure that these symbols are listed and traded.
 
     Raises:
         UnknownSymbol: one is not, with those that look like it.
         UsageError: one is not traded, with its status.
-        ExchangeError, BadMessage: the exchange could not be asked.
     """
-    by_symbol = {stream.symbol: stream for stream in streams}
-    if len(by_symbol) > _FEW:
-        _check(by_symbol, rest.listings())
-        return
-    for symbol, stream in by_symbol.items():
-        try:
-            rows = rest.klines(stream, limit=1)
-        except Refused as error:
-            if error.code != INVALID_SYMBOL:
-                raise
-            _check([symbol], rest.listings())
-            raise
-        if not rows or rows[-1].close_time < server_time:  # no candle is forming
-            _check([symbol], rest.listings())
-
-
-def _check(symbols: Sequence[str] | dict[str, Stream], listed: list[Listing]) -> None:
     status = {listing.symbol: listing.status for listing in listed}
     for symbol in symbols:
         if symbol not in status:

@@ -15,7 +15,10 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable
-from typing import Final, NamedTuple, assert_never
+from typing import Final, assert_never
+
+import msgspec
+from msgspec.structs import replace
 
 from klinetail.errors import Refused
 from klinetail.events import LinkState
@@ -48,6 +51,10 @@ LIFETIME: Final = 23 * 3600.0 + 50 * 60.0
 """Seconds after which a connection is renewed at the latest; the exchange ends it
 after 24 h."""
 
+EARLY: Final = 60.0
+"""Seconds that a connection which may not subscribe yet is kept for; one that is made
+later costs a start little."""
+
 OVERLAP: Final = 60.0
 """Seconds that two connections last at most while candles are awaited on the second;
 those of quiet symbols may bring none."""
@@ -73,7 +80,7 @@ class Renewal(enum.Enum):
     ACKED = enum.auto()
 
 
-class Status(NamedTuple):
+class Status(msgspec.Struct, frozen=True):
     """All that a link knows about itself. Times are monotonic seconds."""
 
     state: LinkState = LinkState.IDLE
@@ -82,6 +89,7 @@ class Status(NamedTuple):
     succeeded: bool = False
     """Whether it was ever live."""
     unacked: frozenset[int] = frozenset()
+    """Requests; while early, those to be sent."""
     live_since: float = 0.0
     due: float = float("inf")
     """When `Due` is to come."""
@@ -96,29 +104,35 @@ class Status(NamedTuple):
     renewal_due: float = float("inf")
     policy: tuple[float, ...] = ()
     """When connections were closed for policy."""
+    early: bool = False
+    """Whether it has to wait for `Admit` before it subscribes to anything."""
 
 
-class Start(NamedTuple):
+class Start(msgspec.Struct, frozen=True):
     """Begin."""
 
 
-class Opened(NamedTuple):
-    """Connected; these requests will be sent."""
+class Admit(msgspec.Struct, frozen=True):
+    """From now on it may subscribe."""
+
+
+class Opened(msgspec.Struct, frozen=True):
+    """Connected; these requests are to be sent."""
 
     requests: frozenset[int]
 
 
-class Acked(NamedTuple):
+class Acked(msgspec.Struct, frozen=True):
     """A request was acked."""
 
     request: int
 
 
-class Ponged(NamedTuple):
+class Ponged(msgspec.Struct, frozen=True):
     """Our ping came back."""
 
 
-class Broken(NamedTuple):
+class Broken(msgspec.Struct, frozen=True):
     """An attempt failed or a connection ended."""
 
     reason: str
@@ -131,23 +145,23 @@ class Broken(NamedTuple):
     """Of the close, if the server gave one."""
 
 
-class NextOpened(NamedTuple):
-    """The second connection is open; these requests will be sent."""
+class NextOpened(msgspec.Struct, frozen=True):
+    """The second connection is open; these requests are to be sent."""
 
     requests: frozenset[int]
 
 
-class NextAcked(NamedTuple):
+class NextAcked(msgspec.Struct, frozen=True):
     """One of its requests was acked."""
 
     request: int
 
 
-class NextBroken(NamedTuple):
+class NextBroken(msgspec.Struct, frozen=True):
     """It failed or ended."""
 
 
-class Due(NamedTuple):
+class Due(msgspec.Struct, frozen=True):
     """The time `Status.due` has come."""
 
     candles: int = 0
@@ -156,28 +170,29 @@ class Due(NamedTuple):
     """Over the second connection so far."""
 
 
-class Doubt(NamedTuple):
+class Doubt(msgspec.Struct, frozen=True):
     """Somebody has reason to doubt that the connection lives: after a sleep."""
 
 
-class Distrust(NamedTuple):
+class Distrust(msgspec.Struct, frozen=True):
     """The connection lives and yet does not bring what it should."""
 
     reason: str
 
 
-class Again(NamedTuple):
+class Again(msgspec.Struct, frozen=True):
     """Some streams say nothing: they are to be subscribed once more."""
 
     streams: tuple[str, ...]
 
 
-class Stop(NamedTuple):
+class Stop(msgspec.Struct, frozen=True):
     """End."""
 
 
 Input = (
     Start
+    | Admit
     | Opened
     | Acked
     | Ponged
@@ -193,37 +208,45 @@ Input = (
 )
 
 
-class Open(NamedTuple):
-    """To do: connect and subscribe."""
+class Open(msgspec.Struct, frozen=True):
+    """To do: connect."""
 
 
-class Hangup(NamedTuple):
+class Hangup(msgspec.Struct, frozen=True):
     """To do: drop every connection."""
 
 
-class Ping(NamedTuple):
+class Ping(msgspec.Struct, frozen=True):
     """To do: send a ping of ours."""
 
 
-class Subscribe(NamedTuple):
+class SubscribeAll(msgspec.Struct, frozen=True):
+    """To do: subscribe everything."""
+
+
+class Subscribe(msgspec.Struct, frozen=True):
     """To do: subscribe these, whose ack is not waited for."""
 
     streams: tuple[str, ...]
 
 
-class OpenNext(NamedTuple):
-    """To do: connect and subscribe a second time."""
+class OpenNext(msgspec.Struct, frozen=True):
+    """To do: connect a second time."""
 
 
-class DropNext(NamedTuple):
+class SubscribeNext(msgspec.Struct, frozen=True):
+    """To do: subscribe everything over the second connection."""
+
+
+class DropNext(msgspec.Struct, frozen=True):
     """To do: drop the second connection."""
 
 
-class Swap(NamedTuple):
+class Swap(msgspec.Struct, frozen=True):
     """To do: drop the first connection and go on with the second."""
 
 
-class Tell(NamedTuple):
+class Tell(msgspec.Struct, frozen=True):
     """To do: report."""
 
     state: LinkState
@@ -232,11 +255,11 @@ class Tell(NamedTuple):
     delay: float = 0.0
 
 
-class TellQuiet(NamedTuple):
+class TellQuiet(msgspec.Struct, frozen=True):
     """To do: report that the connection lives and says nothing."""
 
 
-class GiveUp(NamedTuple):
+class GiveUp(msgspec.Struct, frozen=True):
     """To do: report that there is no use in going on."""
 
     error: Refused
@@ -246,8 +269,10 @@ Action = (
     Open
     | Hangup
     | Ping
+    | SubscribeAll
     | Subscribe
     | OpenNext
+    | SubscribeNext
     | DropNext
     | Swap
     | Tell
@@ -278,6 +303,8 @@ def transition(
     if isinstance(event, Stop):
         stopped = Status(LinkState.STOPPED, succeeded=status.succeeded)
         return stopped, (Hangup(), Tell(LinkState.STOPPED))
+    if status.early:
+        return _early(status, event, now, random)
     match status.state:
         case LinkState.IDLE | LinkState.WAITING:
             begins = Start if status.state is LinkState.IDLE else Due
@@ -293,10 +320,50 @@ def transition(
 
 
 def _connecting(status: Status, now: float) -> tuple[Status, Actions]:
-    connecting = status._replace(
-        state=LinkState.CONNECTING, due=now + 2 * CONNECT_TIMEOUT
+    connecting = replace(
+        status, state=LinkState.CONNECTING, due=now + 2 * CONNECT_TIMEOUT
     )
     return connecting, (Tell(LinkState.CONNECTING, failures=status.failures), Open())
+
+
+def _early(
+    status: Status, event: Input, now: float, random: Callable[[], float]
+) -> tuple[Status, Actions]:
+    """Before it is known whether there is anything to subscribe to: one attempt to
+    connect, of whose failure nobody hears, unless the exchange asks to be left alone.
+    """
+    connecting = status.state is LinkState.CONNECTING
+    match event:
+        case Admit():
+            admitted = replace(status, early=False)
+            if status.state is LinkState.IDLE:
+                return _connecting(admitted, now)
+            if status.unacked:
+                return _subscribing(admitted, status.unacked, now)
+            return admitted, ()
+        case Start() if status.state is LinkState.IDLE:
+            return _connecting(status, now)
+        case Due() if status.state is LinkState.WAITING:
+            return _connecting(status, now)
+        case Opened(requests) if connecting:
+            return replace(status, unacked=requests, due=now + EARLY), ()
+        case Broken(wait=wait) if connecting and wait:
+            waiting, actions = _waiting(status, event, now, random)
+            return replace(waiting, early=True), actions
+        case Broken() | Due() if connecting:
+            again = Status(failures=status.failures, early=True)
+            return again, (Hangup(), Tell(LinkState.IDLE))
+        case _:
+            return status, ()
+
+
+def _subscribing(
+    status: Status, requests: frozenset[int], now: float
+) -> tuple[Status, Actions]:
+    asked = replace(
+        status, state=LinkState.SUBSCRIBING, unacked=requests, due=now + ACK_TIMEOUT
+    )
+    return asked, (Tell(LinkState.SUBSCRIBING), SubscribeAll())
 
 
 def _while_connecting(
@@ -316,14 +383,11 @@ def _while_connecting(
         case Due():
             return _waiting(status, Broken("no connection in time"), now, random)
         case Opened(requests) if not subscribing:
-            asked = status._replace(
-                state=LinkState.SUBSCRIBING, unacked=requests, due=now + ACK_TIMEOUT
-            )
-            return asked, (Tell(LinkState.SUBSCRIBING),)
+            return _subscribing(status, requests, now)
         case Acked(request) if subscribing:
             left = status.unacked - {request}
             if left:
-                return status._replace(unacked=left), ()
+                return replace(status, unacked=left), ()
             live = Status(
                 LinkState.LIVE,
                 status.failures,
@@ -363,16 +427,16 @@ def _while_live(
             return _asking(status, now)
         case Ponged() if status.pinged:
             patience = QUIET if status.candles else FIRST_QUIET
-            calm = status._replace(pinged=False, quiet_at=now + patience)
+            calm = replace(status, pinged=False, quiet_at=now + patience)
             return _scheduled(calm, now), (TellQuiet(),)
         case NextOpened(requests) if status.renewal is Renewal.OPENING:
-            return status._replace(unacked=requests), ()
+            return replace(status, unacked=requests), (SubscribeNext(),)
         case NextAcked(request) if status.renewal is Renewal.OPENING:
             left = status.unacked - {request}
             if left:
-                return status._replace(unacked=left), ()
-            acked = status._replace(
-                unacked=left, renewal=Renewal.ACKED, renewal_due=now + OVERLAP
+                return replace(status, unacked=left), ()
+            acked = replace(
+                status, unacked=left, renewal=Renewal.ACKED, renewal_due=now + OVERLAP
             )
             return _scheduled(acked, now), ()
         case NextBroken() if status.renewal is not Renewal.NONE:
@@ -388,11 +452,11 @@ def _scheduled(status: Status, now: float) -> Status:
     dues = [status.quiet_at, status.renew_at, status.renewal_due]
     if not status.pinged or status.renewal is Renewal.ACKED:
         dues.append(now + LOOK)
-    return status._replace(due=min(dues))
+    return replace(status, due=min(dues))
 
 
 def _asking(status: Status, now: float) -> tuple[Status, Actions]:
-    asking = status._replace(pinged=True, quiet_at=now + PING_TIMEOUT)
+    asking = replace(status, pinged=True, quiet_at=now + PING_TIMEOUT)
     return _scheduled(asking, now), (Ping(),)
 
 
@@ -406,7 +470,7 @@ def _live_due(
     if due.candles != status.candles:
         # The last of them may have come right after the look before this one.
         quiet_at = now + QUIET - LOOK
-        status = status._replace(candles=due.candles, pinged=False, quiet_at=quiet_at)
+        status = replace(status, candles=due.candles, pinged=False, quiet_at=quiet_at)
     if status.renewal is Renewal.ACKED and (
         due.next_candles or now >= status.renewal_due
     ):
@@ -414,7 +478,8 @@ def _live_due(
     if now >= status.renewal_due:
         return _renewal_failed(status, now)
     if now >= status.renew_at:
-        renewing = status._replace(
+        renewing = replace(
+            status,
             renew_at=float("inf"),
             renewal=Renewal.OPENING,
             renewal_due=now + 2 * CONNECT_TIMEOUT + ACK_TIMEOUT,
@@ -429,7 +494,8 @@ def _live_due(
 
 
 def _renewal_failed(status: Status, now: float) -> tuple[Status, Actions]:
-    failed = status._replace(
+    failed = replace(
+        status,
         unacked=frozenset(),
         renewal=Renewal.NONE,
         renewal_due=float("inf"),

@@ -7,6 +7,7 @@ from collections import deque
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from klinetail.errors import Refused
 from klinetail.events import LinkState
@@ -14,6 +15,7 @@ from klinetail.exchange.supervision import (
     ACK_TIMEOUT,
     BACKOFF,
     CONNECT_TIMEOUT,
+    EARLY,
     FIRST_QUIET,
     LIFETIME,
     LOOK,
@@ -24,6 +26,7 @@ from klinetail.exchange.supervision import (
     QUIET,
     STEADY,
     Acked,
+    Admit,
     Broken,
     Distrust,
     Doubt,
@@ -43,6 +46,8 @@ from klinetail.exchange.supervision import (
     Start,
     Status,
     Stop,
+    SubscribeAll,
+    SubscribeNext,
     Swap,
     Tell,
     TellQuiet,
@@ -56,6 +61,7 @@ REFUSED = Refused("no")
 requests = st.frozensets(st.integers(1, 6), min_size=1)
 inputs = st.one_of(
     st.just(Start()),
+    st.just(Admit()),
     st.builds(Opened, requests),
     st.builds(Acked, st.integers(0, 7)),
     st.builds(
@@ -91,9 +97,9 @@ class TestBackoff:
 
 
 class TestTransition:
-    @given(st.lists(st.tuples(inputs, pauses, fractions), max_size=60))
-    def test_whatever_happens(self, events):
-        status, now = Status(), 1000.0
+    @given(st.lists(st.tuples(inputs, pauses, fractions), max_size=60), st.booleans())
+    def test_whatever_happens(self, events, early):
+        status, now = Status(early=early), 1000.0
         given_up = False
         for event, pause, fraction in events:
             now += pause
@@ -119,6 +125,14 @@ class TestTransition:
             if before.state in (CONNECTING, SUBSCRIBING, LIVE):
                 left = status.state not in (CONNECTING, SUBSCRIBING, LIVE)
                 assert (Hangup in kinds) == left
+            assert (SubscribeAll in kinds) == (
+                status.state is SUBSCRIBING and before.state is not SUBSCRIBING
+            )
+            assert (SubscribeNext in kinds) <= (status.renewal is Renewal.OPENING)
+            if type(event) is Admit or not before.early:
+                assert not status.early
+            if status.early:
+                assert status.state in (IDLE, CONNECTING, WAITING)
             assert status.succeeded == (before.succeeded or status.state is LIVE)
             both = status.renewal is not Renewal.NONE
             assert both <= (status.state is LIVE)
@@ -149,7 +163,7 @@ class TestTransition:
         assert status.due >= CONNECT_TIMEOUT
         status, actions = transition(status, Opened(frozenset({1, 2})), 1, lambda: 0.5)
         assert (status.state, status.due) == (SUBSCRIBING, 1 + ACK_TIMEOUT)
-        assert actions == (Tell(SUBSCRIBING),)
+        assert actions == (Tell(SUBSCRIBING), SubscribeAll())
         for request in (7, 2, 2):  # an unknown one, one, the same again
             status, actions = transition(status, Acked(request), 2, lambda: 0.5)
             assert (status.state, actions) == (SUBSCRIBING, ())
@@ -157,6 +171,46 @@ class TestTransition:
         assert (status.state, status.succeeded, status.live_since) == (LIVE, True, 3)
         assert (status.due, status.quiet_at) == (3 + LOOK, 3 + FIRST_QUIET)
         assert actions == (Tell(LIVE),)
+
+    def test_an_early_one_connects_and_subscribes_once_it_may(self):
+        status, actions = transition(Status(early=True), Start(), 0.0, half)
+        assert [type(action) for action in actions] == [Tell, Open]
+        status, actions = transition(status, Opened(frozenset({1, 2})), 1.0, half)
+        assert (status.state, status.due, actions) == (CONNECTING, 1.0 + EARLY, ())
+        status, actions = transition(status, Admit(), 2.0, half)
+        assert (status.state, status.unacked) == (SUBSCRIBING, {1, 2})
+        assert status.due == 2.0 + ACK_TIMEOUT
+        assert actions == (Tell(SUBSCRIBING), SubscribeAll())
+
+    def test_or_as_soon_as_it_is_connected(self):
+        status, _ = transition(Status(early=True), Start(), 0.0, half)
+        status, actions = transition(status, Admit(), 1.0, half)
+        assert (status.state, actions) == (CONNECTING, ())
+        status, actions = transition(status, Opened(frozenset({1})), 2.0, half)
+        assert actions == (Tell(SUBSCRIBING), SubscribeAll())
+
+    @pytest.mark.parametrize("event", [Broken("no"), Broken("", error=REFUSED), Due()])
+    @pytest.mark.parametrize("opened", [False, True])
+    def test_that_an_early_one_fails_counts_for_nothing(self, event, opened):
+        status, _ = transition(Status(early=True), Start(), 0.0, half)
+        if opened:
+            status, _ = transition(status, Opened(frozenset({1})), 1.0, half)
+        status, actions = transition(status, event, 2.0, half)
+        assert status == Status(early=True)
+        assert actions == (Hangup(), Tell(IDLE))
+        status, actions = transition(status, Admit(), 3.0, half)
+        assert [type(action) for action in actions] == [Tell, Open]
+        status, actions = transition(status, Broken("", error=REFUSED), 4.0, half)
+        assert actions == (Hangup(), GiveUp(REFUSED))
+
+    def test_an_early_one_waits_as_long_as_the_exchange_asks(self):
+        status, _ = transition(Status(early=True), Start(), 0.0, half)
+        status, actions = transition(status, Broken("x", wait=120.0), 1.0, half)
+        assert (status.state, status.due) == (WAITING, 121.0)
+        status, actions = transition(status, Admit(), 2.0, half)
+        assert (status.state, status.due, actions) == (WAITING, 121.0, ())
+        status, actions = transition(status, Due(), 121.0, half)
+        assert [type(action) for action in actions] == [Tell, Open]
 
     def test_a_subscription_not_acked(self):
         status = Status(SUBSCRIBING, unacked=frozenset({1}), due=10.0)
@@ -205,7 +259,7 @@ class TestTransition:
             broken = Broken("1008", 9, code=POLICY)
             status, actions = transition(status, broken, now, lambda: 0.5)
             delays.append(actions[-1].delay)
-            status = status._replace(state=LIVE)
+            status = replace(status, state=LIVE)
         assert max(delays[:-1]) < slow
         assert delays[-1] == slow
         assert "over a limit" in actions[-1].reason
@@ -270,12 +324,13 @@ class TestTransition:
         assert actions[1].reason == "mute"
 
     def test_it_makes_before_it_breaks(self):
-        status = live()._replace(quiet_at=math.inf)
+        status = replace(live(), quiet_at=math.inf)
         assert 0.97 * LIFETIME < status.renew_at < LIFETIME
         now = status.renew_at
         status, actions = transition(status, Due(9), now, half)
         assert actions == (OpenNext(),)
         status, actions = transition(status, NextOpened(frozenset({1})), now + 1, half)
+        assert actions == (SubscribeNext(),)
         status, actions = transition(status, NextAcked(1), now + 2, half)
         assert (status.renewal, status.due, actions) == (Renewal.ACKED, now + 3, ())
         status, actions = transition(status, Due(9, 0), now + 3, half)
@@ -285,16 +340,16 @@ class TestTransition:
         assert status.renew_at > now + 0.97 * LIFETIME
 
     def test_quiet_symbols_do_not_keep_two_connections_for_ever(self):
-        status = live()._replace(
-            renewal=Renewal.ACKED, renewal_due=50.0, quiet_at=1000.0
+        status = replace(
+            live(), renewal=Renewal.ACKED, renewal_due=50.0, quiet_at=1000.0
         )
         assert transition(status, Due(), 49.0, half)[1] == ()
         assert transition(status, Due(), 50.0, half)[1][0] == Swap()
 
     @pytest.mark.parametrize("event", [NextBroken(), Due()])
     def test_a_renewal_that_fails_is_tried_again_and_costs_nothing(self, event):
-        status = live()._replace(
-            renewal=Renewal.OPENING, renewal_due=50.0, quiet_at=1000.0
+        status = replace(
+            live(), renewal=Renewal.OPENING, renewal_due=50.0, quiet_at=1000.0
         )
         status, actions = transition(status, event, 50.0, half)
         assert (status.state, status.renewal) == (LIVE, Renewal.NONE)
@@ -302,13 +357,13 @@ class TestTransition:
         assert status.renew_at == 50.0 + OVERLAP
 
     def test_if_the_first_breaks_the_second_takes_over(self):
-        status = live()._replace(renewal=Renewal.ACKED, renewal_due=90.0)
+        status = replace(live(), renewal=Renewal.ACKED, renewal_due=90.0)
         status, actions = transition(status, Broken("24 h"), 50.0, half)
         assert (status.state, status.renewal) == (LIVE, Renewal.NONE)
         assert actions[0] == Swap()
 
     def test_if_it_breaks_too_soon_both_are_dropped(self):
-        status = live()._replace(renewal=Renewal.OPENING, renewal_due=90.0)
+        status = replace(live(), renewal=Renewal.OPENING, renewal_due=90.0)
         status, actions = transition(status, Broken("24 h"), 50.0, half)
         assert (status.state, status.renewal) == (WAITING, Renewal.NONE)
         assert actions[0] == Hangup()
