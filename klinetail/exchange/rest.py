@@ -1,6 +1,6 @@
-"""The exchange's REST side: one door for every request, over the standard library's
-HTTP. A whole request has one deadline, its answer a greatest size, a redirect is
-not followed, and a page of HTML is not data.
+"""The exchange's REST side: one door for every request. A whole request has one
+deadline, its answer a greatest size, a redirect is not followed, and a page of HTML
+is not data.
 
 The connector's client does none of that, and loading it takes longer than all else
 that a start needs.
@@ -9,16 +9,14 @@ that a start needs.
 from __future__ import annotations
 
 import re
-import select
 import threading
-from http.client import HTTPConnection, HTTPException, HTTPResponse, IncompleteRead
-from typing import Final, Protocol
-from urllib.parse import urlencode, urlsplit
+from typing import TYPE_CHECKING, Final, Protocol
+from urllib.parse import urlencode
 
 from klinetail.candle import Candle, Stream
 from klinetail.errors import BadMessage, ExchangeError, Unreachable
 from klinetail.exchange.proxy import Proxy, through
-from klinetail.exchange.transport import Deadline, failure, reach, secured
+from klinetail.exchange.transport import Deadline, failure
 from klinetail.protocol.rest import (
     USED_WEIGHT,
     Listing,
@@ -29,11 +27,8 @@ from klinetail.protocol.rest import (
     http_date,
 )
 
-MAX_BODY: Final = 8 << 20
-"""Bytes of one answer; exchangeInfo, the largest, has 1.2 MB."""
-
-_MAX_ERROR: Final = 65_536
-_HEADERS: Final = {"User-Agent": "klinetail"}
+if TYPE_CHECKING:
+    from klinetail.exchange.http import Answer, Line
 
 PATIENCE: Final = 10.0
 """Seconds that one request may take in all."""
@@ -70,74 +65,11 @@ class Rest(Protocol):
         """End requests under way; there will be no further ones."""
 
 
-class _Line(HTTPConnection):
-    """A connection of one thread, kept alive from request to request."""
-
-    def __init__(self, url: str, proxy: Proxy | None) -> None:
-        parts = urlsplit(url)
-        self._secure = parts.scheme == "https"
-        self.default_port = 443 if self._secure else 80
-        super().__init__(parts.hostname or "", parts.port)
-        self._proxy = proxy
-        self._path = parts.path
-        self.lock = threading.Lock()
-        """Held during a request."""
-        self.deadline: Deadline | None = None
-        """Of the request under way."""
-
-    def connect(self) -> None:
-        """Connect before the deadline."""
-        assert self.deadline is not None  # noqa: S101 - set before every request
-        sock = reach(self.host, self.port, self.deadline, self._proxy)
-        self.sock = secured(sock, self.host) if self._secure else sock
-
-    def get(self, target: str, deadline: Deadline) -> tuple[HTTPResponse, bytes]:
-        """An answer and its body; of an error's, the beginning.
-
-        Raises:
-            BadMessage: it is too large.
-            OSError, HTTPException: there is none; the deadline may be why.
-            ExchangeError: the proxy did not connect.
-        """
-        try:
-            if self.sock is not None:
-                self._revive(deadline)
-            self.request("GET", self._path + target, headers=_HEADERS)
-            response = self.getresponse()
-            body = _body(response)
-        except BaseException:
-            self.close()
-            raise
-        if not response.isclosed():  # what is left would be taken for the next answer
-            self.close()
-        return response, body
-
-    def _revive(self, deadline: Deadline) -> None:
-        """Use a connection again, unless the server has ended it meanwhile."""
-        poll = select.poll()
-        poll.register(self.sock, select.POLLIN)
-        if poll.poll(0):
-            self.close()
-        else:
-            deadline.guard(self.sock)
-
-
-def _body(response: HTTPResponse) -> bytes:
-    if response.status != 200:
-        return response.read(_MAX_ERROR)
-    body = response.read(MAX_BODY + 1)
-    if len(body) > MAX_BODY:
-        raise BadMessage(f"an answer of more than {MAX_BODY} bytes")
-    if response.length:
-        raise IncompleteRead(body, response.length)
-    return body
-
-
-def _raise_for_status(response: HTTPResponse, body: bytes, where: str) -> None:
-    headers = response.headers
+def _raise_for_status(answer: Answer, where: str) -> None:
+    headers = answer.headers
     error = error_of(
-        response.status,
-        body,
+        answer.status,
+        answer.body,
         retry_after=headers.get("Retry-After"),
         server_time=http_date(headers.get("Date")),
     )
@@ -165,13 +97,16 @@ class BinanceRest:
         self._patience = patience
         self.used_weight: int | None = None
         self._local = threading.local()
-        self._lines: list[_Line] = []
+        self._lines: list[Line] = []
         self._closed = threading.Event()
 
-    def _line(self) -> _Line:
-        line: _Line | None = getattr(self._local, "line", None)
+    def _line(self) -> Line:
+        line: Line | None = getattr(self._local, "line", None)
         if line is None:
-            line = self._local.line = _Line(self._rest_url, self._proxy)
+            # Loaded on the thread that asks: meanwhile the WebSocket connects.
+            from klinetail.exchange.http import Line
+
+            line = self._local.line = Line(self._rest_url, self._proxy)
             self._lines.append(line)
         return line
 
@@ -186,18 +121,18 @@ class BinanceRest:
         target = f"{path}?{urlencode(parameters)}" if parameters else path
         with Deadline(self._patience) as deadline:
             try:
-                response, body = self._get(target, deadline)
-            except (ExchangeError, HTTPException, OSError, ValueError) as error:
+                answer = self._get(target, deadline)
+            except (ExchangeError, OSError, ValueError) as error:
                 raise failure(error, deadline, where) from error
         if deadline.over:
             raise failure(TimeoutError(), deadline, where)
-        used = response.headers.get(USED_WEIGHT, "")
+        used = answer.headers.get(USED_WEIGHT, "")
         if re.fullmatch(r"[0-9]{1,9}", used):
             self.used_weight = int(used)
-        _raise_for_status(response, body, self._rest_url)
-        return body
+        _raise_for_status(answer, self._rest_url)
+        return answer.body
 
-    def _get(self, target: str, deadline: Deadline) -> tuple[HTTPResponse, bytes]:
+    def _get(self, target: str, deadline: Deadline) -> Answer:
         line = self._line()
         try:
             with line.lock:
