@@ -201,10 +201,26 @@ class TestDial:
             raise OSError(errno.ENOENT, "no")
 
         monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
-        for url in ("ws://a.invalid/ws", "wss://b.invalid", "ws://c.invalid:8080"):
+        for url in (
+            "ws://a.x/ws",
+            "wss://b.x",
+            "http://c.x",
+            "https://d.x",
+            "ws://e:1",
+        ):
             with Deadline(PATIENCE) as deadline, pytest.raises(OSError):
                 dial(url, deadline)
-        assert asked == [("a.invalid", 80), ("b.invalid", 443), ("c.invalid", 8080)]
+        names = [(b"a.x", 80), (b"b.x", 443), (b"c.x", 80), (b"d.x", 443), (b"e", 1)]
+        assert asked == names
+
+    def test_a_name_in_any_script(self, monkeypatch):
+        asked = []
+        monkeypatch.setattr(
+            socket, "getaddrinfo", lambda host, *_, **__: asked.append(host) or ()
+        )
+        with Deadline(PATIENCE) as deadline, pytest.raises(OSError):
+            dial("ws://bücher.invalid", deadline)
+        assert asked == ["bücher.invalid"]
 
     def test_over_tls(self, authority):
         context = server_context(authority, "localhost")
