@@ -31,9 +31,9 @@ from klinetail.collector.backfill import PAGE, Backfill, Urgency
 from klinetail.collector.budget import SHARE, Budget
 from klinetail.collector.buffer import Buffer
 from klinetail.collector.delivery import Delivery
-from klinetail.collector.inquiry import inquire
 from klinetail.collector.parking import Parking
 from klinetail.collector.polite import PoliteRest
+from klinetail.collector.questions import inquire
 from klinetail.collector.shards import Shard, shards
 from klinetail.collector.silence import SAMPLE, Remedy, remedy_for
 from klinetail.collector.symbols import TRADING

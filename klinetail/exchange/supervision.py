@@ -15,10 +15,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable
-from typing import Final, assert_never
-
-import msgspec
-from msgspec.structs import replace
+from typing import Final, NamedTuple, assert_never
 
 from klinetail.errors import Refused
 from klinetail.events import LinkState
@@ -80,7 +77,7 @@ class Renewal(enum.Enum):
     ACKED = enum.auto()
 
 
-class Status(msgspec.Struct, frozen=True):
+class Status(NamedTuple):
     """All that a link knows about itself. Times are monotonic seconds."""
 
     state: LinkState = LinkState.IDLE
@@ -108,31 +105,31 @@ class Status(msgspec.Struct, frozen=True):
     """Whether it has to wait for `Admit` before it subscribes to anything."""
 
 
-class Start(msgspec.Struct, frozen=True):
+class Start(NamedTuple):
     """Begin."""
 
 
-class Admit(msgspec.Struct, frozen=True):
+class Admit(NamedTuple):
     """From now on it may subscribe."""
 
 
-class Opened(msgspec.Struct, frozen=True):
+class Opened(NamedTuple):
     """Connected; these requests are to be sent."""
 
     requests: frozenset[int]
 
 
-class Acked(msgspec.Struct, frozen=True):
+class Acked(NamedTuple):
     """A request was acked."""
 
     request: int
 
 
-class Ponged(msgspec.Struct, frozen=True):
+class Ponged(NamedTuple):
     """Our ping came back."""
 
 
-class Broken(msgspec.Struct, frozen=True):
+class Broken(NamedTuple):
     """An attempt failed or a connection ended."""
 
     reason: str
@@ -145,23 +142,23 @@ class Broken(msgspec.Struct, frozen=True):
     """Of the close, if the server gave one."""
 
 
-class NextOpened(msgspec.Struct, frozen=True):
+class NextOpened(NamedTuple):
     """The second connection is open; these requests are to be sent."""
 
     requests: frozenset[int]
 
 
-class NextAcked(msgspec.Struct, frozen=True):
+class NextAcked(NamedTuple):
     """One of its requests was acked."""
 
     request: int
 
 
-class NextBroken(msgspec.Struct, frozen=True):
+class NextBroken(NamedTuple):
     """It failed or ended."""
 
 
-class Due(msgspec.Struct, frozen=True):
+class Due(NamedTuple):
     """The time `Status.due` has come."""
 
     candles: int = 0
@@ -170,23 +167,23 @@ class Due(msgspec.Struct, frozen=True):
     """Over the second connection so far."""
 
 
-class Doubt(msgspec.Struct, frozen=True):
+class Doubt(NamedTuple):
     """Somebody has reason to doubt that the connection lives: after a sleep."""
 
 
-class Distrust(msgspec.Struct, frozen=True):
+class Distrust(NamedTuple):
     """The connection lives and yet does not bring what it should."""
 
     reason: str
 
 
-class Again(msgspec.Struct, frozen=True):
+class Again(NamedTuple):
     """Some streams say nothing: they are to be subscribed once more."""
 
     streams: tuple[str, ...]
 
 
-class Stop(msgspec.Struct, frozen=True):
+class Stop(NamedTuple):
     """End."""
 
 
@@ -208,45 +205,45 @@ Input = (
 )
 
 
-class Open(msgspec.Struct, frozen=True):
+class Open(NamedTuple):
     """To do: connect."""
 
 
-class Hangup(msgspec.Struct, frozen=True):
+class Hangup(NamedTuple):
     """To do: drop every connection."""
 
 
-class Ping(msgspec.Struct, frozen=True):
+class Ping(NamedTuple):
     """To do: send a ping of ours."""
 
 
-class SubscribeAll(msgspec.Struct, frozen=True):
+class SubscribeAll(NamedTuple):
     """To do: subscribe everything."""
 
 
-class Subscribe(msgspec.Struct, frozen=True):
+class Subscribe(NamedTuple):
     """To do: subscribe these, whose ack is not waited for."""
 
     streams: tuple[str, ...]
 
 
-class OpenNext(msgspec.Struct, frozen=True):
+class OpenNext(NamedTuple):
     """To do: connect a second time."""
 
 
-class SubscribeNext(msgspec.Struct, frozen=True):
+class SubscribeNext(NamedTuple):
     """To do: subscribe everything over the second connection."""
 
 
-class DropNext(msgspec.Struct, frozen=True):
+class DropNext(NamedTuple):
     """To do: drop the second connection."""
 
 
-class Swap(msgspec.Struct, frozen=True):
+class Swap(NamedTuple):
     """To do: drop the first connection and go on with the second."""
 
 
-class Tell(msgspec.Struct, frozen=True):
+class Tell(NamedTuple):
     """To do: report."""
 
     state: LinkState
@@ -255,11 +252,11 @@ class Tell(msgspec.Struct, frozen=True):
     delay: float = 0.0
 
 
-class TellQuiet(msgspec.Struct, frozen=True):
+class TellQuiet(NamedTuple):
     """To do: report that the connection lives and says nothing."""
 
 
-class GiveUp(msgspec.Struct, frozen=True):
+class GiveUp(NamedTuple):
     """To do: report that there is no use in going on."""
 
     error: Refused
@@ -320,8 +317,8 @@ def transition(
 
 
 def _connecting(status: Status, now: float) -> tuple[Status, Actions]:
-    connecting = replace(
-        status, state=LinkState.CONNECTING, due=now + 2 * CONNECT_TIMEOUT
+    connecting = status._replace(
+        state=LinkState.CONNECTING, due=now + 2 * CONNECT_TIMEOUT
     )
     return connecting, (Tell(LinkState.CONNECTING, failures=status.failures), Open())
 
@@ -335,7 +332,7 @@ def _early(
     connecting = status.state is LinkState.CONNECTING
     match event:
         case Admit():
-            admitted = replace(status, early=False)
+            admitted = status._replace(early=False)
             if status.state is LinkState.IDLE:
                 return _connecting(admitted, now)
             if status.unacked:
@@ -346,10 +343,10 @@ def _early(
         case Due() if status.state is LinkState.WAITING:
             return _connecting(status, now)
         case Opened(requests) if connecting:
-            return replace(status, unacked=requests, due=now + EARLY), ()
+            return status._replace(unacked=requests, due=now + EARLY), ()
         case Broken(wait=wait) if connecting and wait:
             waiting, actions = _waiting(status, event, now, random)
-            return replace(waiting, early=True), actions
+            return waiting._replace(early=True), actions
         case Broken() | Due() if connecting:
             again = Status(failures=status.failures, early=True)
             return again, (Hangup(), Tell(LinkState.IDLE))
@@ -360,8 +357,8 @@ def _early(
 def _subscribing(
     status: Status, requests: frozenset[int], now: float
 ) -> tuple[Status, Actions]:
-    asked = replace(
-        status, state=LinkState.SUBSCRIBING, unacked=requests, due=now + ACK_TIMEOUT
+    asked = status._replace(
+        state=LinkState.SUBSCRIBING, unacked=requests, due=now + ACK_TIMEOUT
     )
     return asked, (Tell(LinkState.SUBSCRIBING), SubscribeAll())
 
@@ -387,7 +384,7 @@ def _while_connecting(
         case Acked(request) if subscribing:
             left = status.unacked - {request}
             if left:
-                return replace(status, unacked=left), ()
+                return status._replace(unacked=left), ()
             live = Status(
                 LinkState.LIVE,
                 status.failures,
@@ -427,16 +424,16 @@ def _while_live(
             return _asking(status, now)
         case Ponged() if status.pinged:
             patience = QUIET if status.candles else FIRST_QUIET
-            calm = replace(status, pinged=False, quiet_at=now + patience)
+            calm = status._replace(pinged=False, quiet_at=now + patience)
             return _scheduled(calm, now), (TellQuiet(),)
         case NextOpened(requests) if status.renewal is Renewal.OPENING:
-            return replace(status, unacked=requests), (SubscribeNext(),)
+            return status._replace(unacked=requests), (SubscribeNext(),)
         case NextAcked(request) if status.renewal is Renewal.OPENING:
             left = status.unacked - {request}
             if left:
-                return replace(status, unacked=left), ()
-            acked = replace(
-                status, unacked=left, renewal=Renewal.ACKED, renewal_due=now + OVERLAP
+                return status._replace(unacked=left), ()
+            acked = status._replace(
+                unacked=left, renewal=Renewal.ACKED, renewal_due=now + OVERLAP
             )
             return _scheduled(acked, now), ()
         case NextBroken() if status.renewal is not Renewal.NONE:
@@ -452,11 +449,11 @@ def _scheduled(status: Status, now: float) -> Status:
     dues = [status.quiet_at, status.renew_at, status.renewal_due]
     if not status.pinged or status.renewal is Renewal.ACKED:
         dues.append(now + LOOK)
-    return replace(status, due=min(dues))
+    return status._replace(due=min(dues))
 
 
 def _asking(status: Status, now: float) -> tuple[Status, Actions]:
-    asking = replace(status, pinged=True, quiet_at=now + PING_TIMEOUT)
+    asking = status._replace(pinged=True, quiet_at=now + PING_TIMEOUT)
     return _scheduled(asking, now), (Ping(),)
 
 
@@ -470,7 +467,7 @@ def _live_due(
     if due.candles != status.candles:
         # The last of them may have come right after the look before this one.
         quiet_at = now + QUIET - LOOK
-        status = replace(status, candles=due.candles, pinged=False, quiet_at=quiet_at)
+        status = status._replace(candles=due.candles, pinged=False, quiet_at=quiet_at)
     if status.renewal is Renewal.ACKED and (
         due.next_candles or now >= status.renewal_due
     ):
@@ -478,8 +475,7 @@ def _live_due(
     if now >= status.renewal_due:
         return _renewal_failed(status, now)
     if now >= status.renew_at:
-        renewing = replace(
-            status,
+        renewing = status._replace(
             renew_at=float("inf"),
             renewal=Renewal.OPENING,
             renewal_due=now + 2 * CONNECT_TIMEOUT + ACK_TIMEOUT,
@@ -494,8 +490,7 @@ def _live_due(
 
 
 def _renewal_failed(status: Status, now: float) -> tuple[Status, Actions]:
-    failed = replace(
-        status,
+    failed = status._replace(
         unacked=frozenset(),
         renewal=Renewal.NONE,
         renewal_due=float("inf"),

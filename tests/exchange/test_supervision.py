@@ -7,7 +7,6 @@ from collections import deque
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from msgspec.structs import replace
 
 from klinetail.errors import Refused
 from klinetail.events import LinkState
@@ -259,7 +258,7 @@ class TestTransition:
             broken = Broken("1008", 9, code=POLICY)
             status, actions = transition(status, broken, now, lambda: 0.5)
             delays.append(actions[-1].delay)
-            status = replace(status, state=LIVE)
+            status = status._replace(state=LIVE)
         assert max(delays[:-1]) < slow
         assert delays[-1] == slow
         assert "over a limit" in actions[-1].reason
@@ -324,7 +323,7 @@ class TestTransition:
         assert actions[1].reason == "mute"
 
     def test_it_makes_before_it_breaks(self):
-        status = replace(live(), quiet_at=math.inf)
+        status = live()._replace(quiet_at=math.inf)
         assert 0.97 * LIFETIME < status.renew_at < LIFETIME
         now = status.renew_at
         status, actions = transition(status, Due(9), now, half)
@@ -340,16 +339,16 @@ class TestTransition:
         assert status.renew_at > now + 0.97 * LIFETIME
 
     def test_quiet_symbols_do_not_keep_two_connections_for_ever(self):
-        status = replace(
-            live(), renewal=Renewal.ACKED, renewal_due=50.0, quiet_at=1000.0
+        status = live()._replace(
+            renewal=Renewal.ACKED, renewal_due=50.0, quiet_at=1000.0
         )
         assert transition(status, Due(), 49.0, half)[1] == ()
         assert transition(status, Due(), 50.0, half)[1][0] == Swap()
 
     @pytest.mark.parametrize("event", [NextBroken(), Due()])
     def test_a_renewal_that_fails_is_tried_again_and_costs_nothing(self, event):
-        status = replace(
-            live(), renewal=Renewal.OPENING, renewal_due=50.0, quiet_at=1000.0
+        status = live()._replace(
+            renewal=Renewal.OPENING, renewal_due=50.0, quiet_at=1000.0
         )
         status, actions = transition(status, event, 50.0, half)
         assert (status.state, status.renewal) == (LIVE, Renewal.NONE)
@@ -357,13 +356,13 @@ class TestTransition:
         assert status.renew_at == 50.0 + OVERLAP
 
     def test_if_the_first_breaks_the_second_takes_over(self):
-        status = replace(live(), renewal=Renewal.ACKED, renewal_due=90.0)
+        status = live()._replace(renewal=Renewal.ACKED, renewal_due=90.0)
         status, actions = transition(status, Broken("24 h"), 50.0, half)
         assert (status.state, status.renewal) == (LIVE, Renewal.NONE)
         assert actions[0] == Swap()
 
     def test_if_it_breaks_too_soon_both_are_dropped(self):
-        status = replace(live(), renewal=Renewal.OPENING, renewal_due=90.0)
+        status = live()._replace(renewal=Renewal.OPENING, renewal_due=90.0)
         status, actions = transition(status, Broken("24 h"), 50.0, half)
         assert (status.state, status.renewal) == (WAITING, Renewal.NONE)
         assert actions[0] == Hangup()

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
 
 from klinetail.candle import Candle, Stream
-from klinetail.collector.inquiry import inquire
+from klinetail.collector.backfill import WORKERS, Backfill
+from klinetail.collector.budget import Budget
+from klinetail.collector.questions import inquire
 from klinetail.collector.symbols import FEW
 from klinetail.errors import (
     KlinetailError,
@@ -20,6 +24,7 @@ from klinetail.errors import (
 from klinetail.protocol.rest import INVALID_SYMBOL, Listing
 from tests.strategies import candle
 
+PATIENCE = 60.0
 OPEN = 1_700_000_040_000
 NOW = OPEN + 20_000
 LISTED = [
@@ -69,9 +74,11 @@ def in_turn(questions: Sequence[Callable[[], Any]]) -> list[Any]:
     return answers
 
 
-def ask(exchange: Exchange, *names: str) -> tuple[int, float]:
+def ask(
+    exchange: Exchange, *names: str, listed: list[Listing] | None = None
+) -> tuple[int, float]:
     streams = [Stream.parse(name) for name in names]
-    return inquire(exchange, streams, lambda: 7.5, in_turn)
+    return inquire(exchange, streams, lambda: 7.5, in_turn, listed)
 
 
 def test_a_symbol_is_asked_for_once_and_the_list_of_all_is_left_alone() -> None:
@@ -85,6 +92,14 @@ def test_of_many_symbols_the_list_is_asked_for() -> None:
     exchange = Exchange()
     ask(exchange, *(f"s{n}usdt@1m" for n in range(FEW + 1)))
     assert exchange.asked == ["time", "listings"]
+
+
+def test_what_is_known_already_is_not_asked() -> None:
+    exchange = Exchange()
+    ask(exchange, "btcusdt@1m", listed=LISTED)
+    assert exchange.asked == ["time"]
+    with pytest.raises(UsageError, match="SETTLING"):
+        ask(exchange, "omgusdt@1m", listed=LISTED)
 
 
 @pytest.mark.parametrize("more", [0, FEW])
@@ -116,3 +131,62 @@ def test_what_will_not_get_better_is_said_first() -> None:
         ask(exchange, "btcusdt@1m")
     with pytest.raises(UnknownSymbol):
         ask(exchange, "btcusd@1m")
+
+
+@pytest.fixture
+def backfill() -> Iterator[Backfill]:
+    backfill = Backfill(Budget(1.0), time.monotonic)
+    backfill.start()
+    yield backfill
+    for thread in backfill.stop():
+        thread.join(PATIENCE)
+        assert not thread.is_alive()
+
+
+def test_questions_are_asked_side_by_side_and_answered_in_order(
+    backfill: Backfill,
+) -> None:
+    together = threading.Barrier(WORKERS, timeout=PATIENCE)
+
+    def question(number: int) -> int:
+        together.wait()
+        return number
+
+    questions = [lambda n=n: question(n) for n in range(WORKERS)]
+    assert backfill.ask(questions) == list(range(WORKERS))
+
+
+def test_more_questions_than_threads(backfill: Backfill) -> None:
+    assert backfill.ask([lambda n=n: n for n in range(50)]) == list(range(50))
+
+
+def test_what_a_question_raises_is_its_answer(backfill: Backfill) -> None:
+    error = Unreachable("no")
+
+    def fail() -> None:
+        raise error
+
+    assert backfill.ask([lambda: 1, fail, lambda: 3]) == [1, error, 3]
+
+
+def test_a_stop_ends_the_waiting() -> None:
+    backfill = Backfill(Budget(1.0), time.monotonic)
+    backfill.start()
+    asked, answer = threading.Event(), threading.Event()
+    answers: list[object] = []
+
+    def question() -> None:
+        asked.set()
+        answer.wait(PATIENCE)
+
+    asking = threading.Thread(
+        target=lambda: answers.extend(backfill.ask([question] * (WORKERS + 1)))
+    )
+    asking.start()
+    assert asked.wait(PATIENCE)
+    threads = backfill.stop()
+    asking.join(PATIENCE)
+    assert [type(one) for one in answers] == [Unreachable] * (WORKERS + 1)
+    answer.set()
+    for thread in threads:
+        thread.join(PATIENCE)
