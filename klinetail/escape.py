@@ -12,6 +12,8 @@ def printable(text: str) -> str:
     unassigned characters and line separators cannot move the cursor, forge a line
     or hide one; letters of any script, marks and ordinary spaces pass.
     """
+    if text.isascii() and text.isprintable():
+        return text
     return "".join(c if _visible(c) else _escaped(c) for c in text)
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import enum
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final, Generic, TypeVar
 
 from klinetail.candle import Candle, Stream
@@ -229,7 +229,7 @@ class Latest:
 
     Args:
         rows: closed candles kept a stream until they are taken.
-        notify: as for `Mailbox`.
+        notify: called, as for `Mailbox`, with the first news after each `take`.
     """
 
     def __init__(
@@ -241,6 +241,7 @@ class Latest:
         self._forming: dict[Stream, CandleEvent | PreviewEvent] = {}
         self._closed: dict[Stream, deque[CandleEvent]] = {}
         self._others: deque[Event] = deque(maxlen=rows)
+        self._told = False
 
     def put(self, events: Sequence[Event]) -> None:
         """Keep what is newest."""
@@ -260,18 +261,28 @@ class Latest:
                     self._closed[stream] = deque(maxlen=self._rows)
                 self._closed[stream].append(event)
                 self._forming.pop(stream, None)
-        if self._notify is not None:
+            told, self._told = self._told, True
+        if not told and self._notify is not None:
             self._notify()
 
-    def take(self) -> list[Event]:
+    def take(self, forming: Iterable[Stream] | None = None) -> list[Event]:
         """What is new: other events, then each stream's closed candles in order and
-        its forming one."""
+        its forming one.
+
+        Args:
+            forming: the streams whose forming candles to take; those of others stay.
+        """
         with self._lock:
             taken = list(self._others)
             for closed in self._closed.values():
                 taken.extend(closed)
-            taken.extend(self._forming.values())
+            wanted = list(self._forming) if forming is None else forming
+            taken.extend(
+                self._forming.pop(stream)
+                for stream in wanted
+                if stream in self._forming
+            )
             self._others.clear()
-            self._closed = {}
-            self._forming = {}
+            self._closed.clear()
+            self._told = False
         return taken

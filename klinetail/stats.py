@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 from collections import Counter, deque
 from collections.abc import Sequence
 from typing import assert_never
@@ -123,4 +122,6 @@ class Stats:
         close to the push that said so; of the latest 10,000 pushed closes."""
         if not self._delays:
             return None
+        import statistics
+
         return statistics.median(self._delays) / 1000, max(self._delays) / 1000

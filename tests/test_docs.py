@@ -49,13 +49,13 @@ def test_the_record_s_keys_are_all_there() -> None:
 
 
 def test_the_numbers_are_those_of_the_code() -> None:
-    from klinetail.exchange import client, rest, supervision
+    from klinetail.exchange import client, http, rest, supervision
     from klinetail.series import CONFIRM, GRACE, HELD, SETTLED
 
     assert supervision.BACKOFF == (0.5, 30.0)
     assert supervision.STEADY == 10.0
     assert (GRACE, CONFIRM, SETTLED, HELD) == (3_000, 20_000, 30_000, 500)
-    assert (client.MAX_MESSAGE, rest.MAX_BODY) == (1 << 20, 8 << 20)
+    assert (client.MAX_MESSAGE, http.MAX_BODY) == (1 << 20, 8 << 20)
     assert supervision.CONNECT_TIMEOUT == rest.PATIENCE == 10.0
 
 

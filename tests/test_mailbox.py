@@ -369,12 +369,25 @@ class TestLatest:
         assert taken[0] is ended
         assert numbers(taken[1:]) == [1, 2] * 3
 
-    def test_wakes_the_reader_for_every_put(self):
+    def test_wakes_the_reader_once_until_it_takes(self):
         woken = []
         latest = Latest(1, notify=lambda: woken.append(1))
-        latest.put([item(1)])
-        latest.put([item(2)])
-        assert len(woken) == 2
+        for times in (1, 2, 3):
+            for number in range(5):
+                latest.put([item(number)])
+            assert len(woken) == times
+            latest.take()
+
+    def test_forming_candles_that_nobody_sees_wait(self):
+        unseen, seen, _ = STREAMS
+        latest = Latest(5)
+        for number, stream in enumerate([unseen, seen, seen, unseen]):
+            latest.put([item(number, closed=False, stream=stream)])
+        latest.put([item(4, stream=unseen), item(5, closed=False, stream=unseen)])
+        assert numbers(latest.take([seen])) == [4, 2]
+        latest.put([item(6, closed=False, stream=unseen)])
+        assert numbers(latest.take([seen])) == []
+        assert numbers(latest.take()) == [6]
 
     @given(
         st.integers(1, 4),

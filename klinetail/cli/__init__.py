@@ -3,6 +3,7 @@ and exit codes; has no logic of its own."""
 
 from __future__ import annotations
 
+import gc
 import signal
 import sys
 
@@ -12,6 +13,8 @@ from klinetail.escape import printable
 
 def main() -> None:
     """Entry point of the `klinetail` script."""
+    # Loading makes many objects and no garbage; a run makes little of it.
+    gc.set_threshold(10_000)
     try:
         from klinetail.cli.app import app
 

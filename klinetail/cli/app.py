@@ -1,7 +1,5 @@
 """The Typer application: which commands there are."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 import typer

@@ -148,9 +148,10 @@ class TableOutlet:
 
     def step(self, ready: int, now: float) -> float:  # noqa: ARG002
         """See `Outlet`."""
-        for event in self._latest.take():
-            self._table.mark(event)
-        self._refresh(now)
+        if now >= self._screen.due:
+            for event in self._latest.take(self._table.shown):
+                self._table.mark(event)
+            self._refresh(now)
         return self._screen.draw(self._table, now)
 
     @property

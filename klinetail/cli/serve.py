@@ -1,6 +1,6 @@
 """`klinetail serve`: the embedded exchange on its own."""
 
-from __future__ import annotations
+# No annotations as text here, as in `watch`.
 
 import signal
 from collections.abc import Callable, Sequence
@@ -108,7 +108,7 @@ def serve(
         complain("the recordings have ended")
 
 
-def _writer(stack: ExitStack, name: str) -> Callable[[Sequence[Candle]], None]:
+def _writer(stack: ExitStack, name: str) -> "Callable[[Sequence[Candle]], None]":
     """What writes closed candles to a new file, each batch at once."""
     from klinetail.errors import OutputError
     from klinetail.formats import jsonl
@@ -119,7 +119,7 @@ def _writer(stack: ExitStack, name: str) -> Callable[[Sequence[Candle]], None]:
         raise UsageError(f"--ledger {name}: {error.strerror}") from None
     stack.enter_context(file)
 
-    def write(candles: Sequence[Candle]) -> None:
+    def write(candles: "Sequence[Candle]") -> None:
         rest = jsonl.encode(candles)
         try:
             while rest:
@@ -134,7 +134,7 @@ def _leave(*_: object) -> None:
     raise SystemExit(0)
 
 
-def _market(files: list[str], seed: int) -> Market:
+def _market(files: list[str], seed: int) -> "Market":
     import time
 
     from klinetail.recordings.read import read

@@ -171,7 +171,7 @@ class Session:
     def _table(self, latest: Latest, stack: contextlib.ExitStack) -> Outlet:
         from klinetail.view.screen import Screen
         from klinetail.view.table import Table
-        from klinetail.view.terminal import console_for, glyphs_of
+        from klinetail.view.terminal import coloured, glyphs_of
 
         plan = self._plan
         table = Table(
@@ -180,8 +180,8 @@ class Session:
             source=plan.source,
             glyphs=glyphs_of(sys.stdout),
         )
-        console = console_for(sys.stdout, os.environ, plan.color)  # type: ignore[arg-type]
-        self._screen = stack.enter_context(Screen(console))
+        color = coloured(os.environ, plan.color)  # type: ignore[arg-type]
+        self._screen = stack.enter_context(Screen(sys.stdout, color=color))
 
         def refresh(now: float) -> None:
             # Read first: the collector's threads take its lock before the tee's.

@@ -1,6 +1,6 @@
 """`klinetail watch`: live candles, as a table or as lines, and recorded beside."""
 
-from __future__ import annotations
+# No annotations as text here: typer would have to compile each of them at the start.
 
 import enum
 from contextlib import ExitStack

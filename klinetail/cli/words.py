@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, tzinfo
 from typing import Final
-from zoneinfo import ZoneInfo
 
 from klinetail.candle import Interval, Pattern, Stream, is_glob
 from klinetail.errors import UsageError
@@ -85,6 +83,8 @@ def _interval(name: str) -> Interval:
         return Interval(name)
     except ValueError:
         pass
+    import difflib
+
     alike = difflib.get_close_matches(name, list(Interval), n=2, cutoff=0.5)
     if name.lower() in list(Interval):
         alike = [name.lower(), *(other for other in alike if other != name.lower())]
@@ -118,6 +118,8 @@ def parse_zone(name: str) -> tzinfo:
         return datetime.now().astimezone().tzinfo or UTC
     if name.lower() == "utc":
         return UTC
+    from zoneinfo import ZoneInfo
+
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError):  # KeyError: ZoneInfoNotFoundError

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import enum
+import functools
 import heapq
 import itertools
 import threading
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Sequence
+from typing import Any, Final
 
 from klinetail.collector.budget import Budget
+from klinetail.errors import Unreachable
 from klinetail.protocol.limits import klines_weight
 
 WORKERS: Final = 4
@@ -87,6 +89,30 @@ class Backfill:
         be taken for what others use."""
         with self._changed:
             self._budget.spend(weight, self._monotonic())
+
+    def ask(self, questions: Sequence[Callable[[], Any]]) -> list[Any]:
+        """Ask questions of weight 1 side by side, before all else, and wait for the
+        answers: one of an exception is the exception.
+
+        Once it is stopped, what was not answered yet is `Unreachable`.
+        """
+        answers: list[Any] = [Unreachable("asked no more")] * len(questions)
+        unanswered = set(range(len(questions)))
+
+        def ask(number: int) -> None:
+            try:
+                answers[number] = questions[number]()
+            except Exception as error:  # noqa: BLE001 - who asked decides about it
+                answers[number] = error
+            with self._changed:
+                unanswered.discard(number)
+                self._changed.notify_all()
+
+        for number in range(len(questions)):
+            self.put(Urgency.TIME, 1, functools.partial(ask, number))
+        with self._changed:
+            self._changed.wait_for(lambda: self._stopping or not unanswered)
+        return answers
 
     def observe(self, used: int | None) -> None:
         """What the exchange says that the address used, if it said so."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from klinetail.candle import Stream
-from klinetail.collector.symbols import verify
+from klinetail.collector.questions import Ask, inquire
 from klinetail.errors import BadMessage, ExchangeError, Refused
 from klinetail.events import LinkEvent, LinkState
 from klinetail.exchange.rest import Rest
@@ -29,6 +29,7 @@ def begin(
     rest: Rest,
     streams: Sequence[Stream],
     *,
+    ask: Ask,
     listed: Sequence[Listing] | None = None,
     now: Callable[[], float],
     random: Callable[[], float],
@@ -41,6 +42,7 @@ def begin(
     Args:
         rest: who is asked.
         streams: what is to be followed.
+        ask: how to ask several questions.
         listed: what the exchange lists, where that is known already.
         now: local seconds.
         random: uniform in [0, 1).
@@ -57,9 +59,7 @@ def begin(
     attempt = 0
     while not stopping.is_set():
         try:
-            server_time = rest.server_time()
-            read_at = now()
-            verify(rest, streams, server_time, listed)
+            server_time, read_at = inquire(rest, streams, now, ask, listed)
         except Refused:
             raise
         except (ExchangeError, BadMessage) as error:

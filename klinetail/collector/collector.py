@@ -7,7 +7,6 @@ whoever has news for a series takes it and holds it until the callbacks returned
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import logging
 import math
@@ -238,6 +237,7 @@ class DataCollector:
             random=self._random,
             lifetime=self._lifetime,
             turns=turns,
+            early=True,
         )
         self._link_of.update(dict.fromkeys(shard.streams, link))
         return link
@@ -325,6 +325,8 @@ class DataCollector:
 
     async def __aiter__(self) -> AsyncIterator[Candle]:
         """Every accepted candle from now on, until the collector ends."""
+        import asyncio
+
         loop = asyncio.get_running_loop()
         news = asyncio.Event()
         mailbox = Mailbox[Candle, Candle](
@@ -618,10 +620,15 @@ class DataCollector:
 
     def _keep(self) -> None:
         try:
+            for link in self._links:
+                link.start()
             if self._begin():
                 for link in self._links:
-                    link.start()
+                    link.admit()
                 self._keeper.run(self._stopping)
+            else:
+                for link in self._links:
+                    link.ask_to_stop()
         except Exception as error:  # noqa: BLE001 - a silent end would look like silence
             _log.exception("the keeper's thread failed")
             self._fail(KlinetailError(f"a bug: {error!r}"))
@@ -632,6 +639,7 @@ class DataCollector:
             began = begin(
                 self._rest,
                 self.streams,
+                ask=self._backfill.ask,
                 listed=self._listed,
                 now=self._now,
                 random=self._random,
@@ -688,6 +696,8 @@ def _limit(series: Series, wish: Wish) -> int:
 
 async def _result(future: Future[None]) -> None:
     """Wait for it; being cancelled does not cancel it."""
+    import asyncio  # for programs that have a loop; a command has none
+
     inner = asyncio.wrap_future(future)
     # Heard, so that asyncio does not complain if nobody waits any more.
     inner.add_done_callback(lambda done: done.cancelled() or done.exception())

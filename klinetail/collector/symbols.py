@@ -3,61 +3,47 @@ nothing there: the WebSocket acks any name and then stays silent, so REST is ask
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Sequence
 from typing import Final
 
 import msgspec
 
-from klinetail.candle import Interval, Pattern, Stream, is_glob
+from klinetail.candle import Candle, Interval, Pattern, Stream, is_glob
 from klinetail.errors import Refused, UnknownSymbol, UsageError
 from klinetail.exchange.rest import Rest
 from klinetail.protocol.rest import INVALID_SYMBOL, Listing
 
-_FEW: Final = 5
+FEW: Final = 5
 """Up to so many symbols are cheaper to ask one by one than the list of all is."""
 
 TRADING: Final = "TRADING"
 
 
-def verify(
-    rest: Rest,
-    streams: Sequence[Stream],
-    server_time: int,
-    listed: Sequence[Listing] | None = None,
-) -> None:
-    """Make sure that every symbol is listed and traded.
+def latest(rest: Rest, stream: Stream) -> Candle | None:
+    """The latest candle of a stream, if there is any.
 
-    Args:
-        rest: who is asked.
-        streams: what is to be followed.
-        server_time: exchange time, ms.
-        listed: what the exchange lists, where that is known already.
+    Raises:
+        UnknownSymbol: the exchange does not list the symbol.
+        UsageError: it does, and not for trading.
+        ExchangeError, BadMessage: the exchange could not be asked.
+    """
+    try:
+        rows = rest.klines(stream, limit=1)
+    except Refused as error:
+        if error.code == INVALID_SYMBOL:
+            check([stream.symbol], rest.listings())
+        raise
+    return rows[-1] if rows else None
+
+
+def check(symbols: Iterable[str], listed: Sequence[Listing]) -> None:
+    """Make sure that these symbols are listed and traded.
 
     Raises:
         UnknownSymbol: one is not, with those that look like it.
         UsageError: one is not traded, with its status.
-        ExchangeError, BadMessage: the exchange could not be asked.
     """
-    by_symbol = {stream.symbol: stream for stream in streams}
-    if listed is not None or len(by_symbol) > _FEW:
-        check(by_symbol, rest.listings() if listed is None else listed)
-        return
-    for symbol, stream in by_symbol.items():
-        try:
-            rows = rest.klines(stream, limit=1)
-        except Refused as error:
-            if error.code != INVALID_SYMBOL:
-                raise
-            check([symbol], rest.listings())
-            raise
-        if not rows or rows[-1].close_time < server_time:  # no candle is forming
-            check([symbol], rest.listings())
-
-
-def check(symbols: Iterable[str], listed: Sequence[Listing]) -> None:
-    """Make sure that these symbols are listed and traded; errors as `verify`."""
     status = {listing.symbol: listing.status for listing in listed}
     for symbol in symbols:
         if symbol not in status:
@@ -146,6 +132,8 @@ def _nothing(
 
 def _patterns_like(pattern: Pattern, trading: Sequence[Listing]) -> list[str]:
     """Up to three globs that differ in one word and match something."""
+    import difflib
+
     names = dict.fromkeys(
         name.lower()
         for one in trading
@@ -164,6 +152,8 @@ def _patterns_like(pattern: Pattern, trading: Sequence[Listing]) -> list[str]:
 
 def suggestions(symbol: str, listed: Sequence[str]) -> tuple[str, ...]:
     """Up to three listed symbols that look like this one, best first."""
+    import difflib
+
     begin = sorted((s for s in listed if s.startswith(symbol)), key=len)
     alike = difflib.get_close_matches(symbol, listed, n=3, cutoff=0.6)
     return tuple(dict.fromkeys([*begin[:2], *alike]))[:3]

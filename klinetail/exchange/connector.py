@@ -5,7 +5,6 @@ from __future__ import annotations
 from klinetail.errors import UsageError
 
 try:
-    from binance.um_futures import UMFutures
     from binance.websocket.binance_socket_manager import BinanceSocketManager
     from binance.websocket.um_futures.websocket_client import UMFuturesWebsocketClient
 except ImportError as error:
@@ -15,4 +14,4 @@ except ImportError as error:
         " environment of its own"
     ) from error
 
-__all__ = ["BinanceSocketManager", "UMFutures", "UMFuturesWebsocketClient"]
+__all__ = ["BinanceSocketManager", "UMFuturesWebsocketClient"]

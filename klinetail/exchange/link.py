@@ -16,6 +16,7 @@ from klinetail.exchange.supervision import (
     LIFETIME,
     Acked,
     Action,
+    Admit,
     Again,
     Broken,
     Distrust,
@@ -38,6 +39,8 @@ from klinetail.exchange.supervision import (
     Status,
     Stop,
     Subscribe,
+    SubscribeAll,
+    SubscribeNext,
     Swap,
     Tell,
     TellQuiet,
@@ -70,6 +73,7 @@ class Link:
         random: uniform in [0, 1).
         lifetime: seconds after which a connection is renewed at the latest.
         turns: shared by all links of a program; by default there is no other one.
+        early: connect, but subscribe to nothing before `admit`.
     """
 
     def __init__(
@@ -87,6 +91,7 @@ class Link:
         lifetime: float = LIFETIME,
         on_messages: Callable[[Manager, Sequence[bytes]], None] | None = None,
         turns: Turns | None = None,
+        early: bool = False,
     ) -> None:
         if len(streams) > MAX_STREAMS:
             raise ValueError(f"{len(streams)} streams on one connection")
@@ -104,7 +109,7 @@ class Link:
         """Names to subscribe once more."""
         self._monotonic = monotonic
         self._random = random
-        self._status = Status()
+        self._status = Status(early=early)
         self._inbox: queue.SimpleQueue[tuple[int, Input]] = queue.SimpleQueue()
         self._line: _Line | None = None
         self._spare: _Line | None = None
@@ -120,6 +125,10 @@ class Link:
         """Begin to connect; returns at once."""
         self._inbox.put((0, Start()))
         self._thread.start()
+
+    def admit(self) -> None:
+        """Let it subscribe."""
+        self._inbox.put((0, Admit()))
 
     def ask_to_stop(self) -> None:
         """Close the connection and end; returns at once, `join` waits."""
@@ -216,9 +225,12 @@ class Link:
                 self._on_quiet()
             case Ping():
                 self._ping()
+            case SubscribeAll():
+                self._send(self._line, self._streams)
+            case SubscribeNext():
+                self._send(self._spare, self._streams)
             case Subscribe(streams):
-                if self._line is not None:
-                    self._send(self._line, streams)
+                self._send(self._line, streams)
             case GiveUp(error):
                 self._on_refused(error)
             case _:
@@ -274,13 +286,11 @@ class Link:
         finally:
             self._opening = None
         requests = range(1, -(-len(self._streams) // MAX_NAMES) + 1)
-        # Told before they are sent: the acks come on another thread.
         self._inbox.put((line.number, Opened(frozenset(requests))))
-        self._send(line, self._streams)
         return line
 
-    def _send(self, line: _Line, streams: Sequence[str]) -> None:
-        if line.connection is None:
+    def _send(self, line: _Line | None, streams: Sequence[str]) -> None:
+        if line is None or line.connection is None:
             return
         try:
             for first in range(0, len(streams), MAX_NAMES):

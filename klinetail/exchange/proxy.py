@@ -8,12 +8,13 @@ that comes from here but the request itself.
 from __future__ import annotations
 
 import base64
-import dataclasses
 import ipaddress
 import re
 from collections.abc import Mapping
 from typing import Final, Self
 from urllib.parse import unquote_to_bytes, urlsplit
+
+import msgspec
 
 from klinetail.errors import ExchangeError, Refused, Unreachable, UsageError
 
@@ -28,15 +29,17 @@ _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://").match
 _STATUS: Final = re.compile(rb"HTTP/1\.[01] ([0-9]{3})(?![0-9])").match
 
 
-@dataclasses.dataclass(frozen=True)
-class Proxy:
+class Proxy(msgspec.Struct, frozen=True):
     """A proxy that understands CONNECT. Its text has no user name and no password."""
 
     secure: bool
     """Whether it is spoken to over TLS."""
     host: str
     port: int
-    _credentials: bytes | None = dataclasses.field(default=None, repr=False)
+    _credentials: bytes | None = None
+
+    def __repr__(self) -> str:
+        return f"Proxy(secure={self.secure}, host={self.host!r}, port={self.port})"
 
     @classmethod
     def parse(cls, url: str, name: str = "--proxy") -> Self:

@@ -1,29 +1,22 @@
-"""The connector's REST client, with every request through one safe door.
+"""The exchange's REST side: one door for every request. A whole request has one
+deadline, its answer a greatest size, a redirect is not followed, and a page of HTML
+is not data.
 
-As published (4.2.0) it waits for ever, follows redirects, reads bodies of any size,
-takes a page of HTML for data and puts a handler on the root logger.
+The connector's client does none of that, and loading it takes longer than all else
+that a start needs.
 """
 
 from __future__ import annotations
 
 import re
-import socket
-import ssl
 import threading
-from collections.abc import Callable
-from typing import Any, Final, Protocol
-
-import requests
-import urllib3
-from requests.adapters import HTTPAdapter
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from typing import TYPE_CHECKING, Final, Protocol
+from urllib.parse import urlencode
 
 from klinetail.candle import Candle, Stream
 from klinetail.errors import BadMessage, ExchangeError, Unreachable
-from klinetail.exchange.connector import UMFutures
 from klinetail.exchange.proxy import Proxy, through
-from klinetail.exchange.transport import Deadline, failure, reach, tls_context
+from klinetail.exchange.transport import Deadline, failure
 from klinetail.protocol.rest import (
     USED_WEIGHT,
     Listing,
@@ -34,10 +27,8 @@ from klinetail.protocol.rest import (
     http_date,
 )
 
-MAX_BODY: Final = 8 << 20
-"""Bytes of one answer; exchangeInfo, the largest, has 1.2 MB."""
-
-_MAX_ERROR: Final = 65_536
+if TYPE_CHECKING:
+    from klinetail.exchange.http import Answer, Line
 
 PATIENCE: Final = 10.0
 """Seconds that one request may take in all."""
@@ -74,146 +65,11 @@ class Rest(Protocol):
         """End requests under way; there will be no further ones."""
 
 
-_active = threading.local()
-
-
-class _Guarded:
-    """Puts a connection's socket, new or kept alive, under the active deadline."""
-
-    host: str
-    port: int
-    sock: Any
-
-    def _new_conn(self) -> socket.socket:
-        return reach(self.host, self.port, _active.deadline, _active.proxy)
-
-    def request(self, *args: Any, **kwargs: Any) -> Any:
-        if self.sock is not None:
-            _active.deadline.guard(self.sock)
-        return super().request(*args, **kwargs)  # type: ignore[misc]
-
-
-class _Http(_Guarded, HTTPConnection):
-    pass
-
-
-class _Https(_Guarded, HTTPSConnection):
-    pass
-
-
-class _HttpPool(HTTPConnectionPool):
-    ConnectionCls = _Http
-
-
-class _HttpsPool(HTTPSConnectionPool):
-    ConnectionCls = _Https
-
-
-class _Adapter(HTTPAdapter):
-    def __init__(self, context: ssl.SSLContext) -> None:
-        self._context = context
-        super().__init__()
-
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, ssl_context=self._context, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = {
-            "http": _HttpPool,
-            "https": _HttpsPool,
-        }
-
-
-class _Session(requests.Session):
-    def get_redirect_target(self, resp: requests.Response) -> None:
-        """Nowhere; asked, requests would read a redirect's body to its end first."""
-
-
-class _Api(UMFutures):  # type: ignore[misc]
-    """The connector's client; every request of it goes through `send_request`."""
-
-    def __init__(
-        self,
-        base_url: str,
-        proxy: Proxy | None,
-        patience: float,
-        closed: threading.Event,
-        on_used_weight: Callable[[int], None],
-    ) -> None:
-        super().__init__(base_url=base_url)
-        self.on_used_weight = on_used_weight
-        self._proxy = proxy
-        self._patience = patience
-        self._closed = closed
-        self.deadline: Deadline | None = None
-        self.session = _Session()
-        self.session.trust_env = False  # neither ~/.netrc nor proxies of its own
-        self.session.headers = {
-            "Accept-Encoding": "identity",
-            "User-Agent": "klinetail",
-        }
-        adapter = _Adapter(tls_context())
-        self.session.mount("http://", adapter)
-        self.session.mount("https://", adapter)
-
-    def send_request(
-        self,
-        http_method: str,
-        url_path: str,
-        payload: dict[str, Any] | None = None,
-        special: bool = False,
-    ) -> bytes:
-        """One request; the body of its successful answer.
-
-        Raises:
-            ExchangeError: no answer in time, or one that is an error.
-            BadMessage: an answer that is not JSON, or too large.
-        """
-        where = f"cannot ask {self.base_url}{url_path}{through(self._proxy)}"
-        with Deadline(self._patience) as deadline:
-            self.deadline = _active.deadline = deadline
-            _active.proxy = self._proxy
-            if self._closed.is_set():  # now that a later `close` finds the deadline
-                raise Unreachable("the client is closed")
-            try:
-                with self.session.request(
-                    http_method,
-                    self.base_url + url_path,
-                    params=self._prepare_params(payload or {}, special),
-                    timeout=2 * self._patience,  # so that the deadline comes first
-                    allow_redirects=False,
-                    stream=True,
-                ) as response:
-                    body = _body(response)
-            except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-                raise failure(_root(error), deadline, where) from error
-            except (ExchangeError, OSError, ValueError) as error:
-                raise failure(error, deadline, where) from error
-        if deadline.over:
-            raise failure(TimeoutError(), deadline, where)
-        used = response.headers.get(USED_WEIGHT, "")
-        if re.fullmatch(r"[0-9]{1,9}", used):
-            self.on_used_weight(int(used))
-        _raise_for_status(response, body, self.base_url)
-        return body
-
-
-def _body(response: requests.Response) -> bytes:
-    if response.status_code != 200:
-        return response.raw.read(_MAX_ERROR)
-    parts: list[bytes] = []
-    size = 0
-    while part := response.raw.read(65_536):
-        parts.append(part)
-        size += len(part)
-        if size > MAX_BODY:
-            raise BadMessage(f"an answer of more than {MAX_BODY} bytes")
-    return b"".join(parts)
-
-
-def _raise_for_status(response: requests.Response, body: bytes, where: str) -> None:
-    headers = response.headers
+def _raise_for_status(answer: Answer, where: str) -> None:
+    headers = answer.headers
     error = error_of(
-        response.status_code,
-        body,
+        answer.status,
+        answer.body,
         retry_after=headers.get("Retry-After"),
         server_time=http_date(headers.get("Date")),
     )
@@ -224,20 +80,8 @@ def _raise_for_status(response: requests.Response, body: bytes, where: str) -> N
         raise BadMessage("a compressed answer, which was not asked for")
 
 
-def _root(error: BaseException) -> BaseException:
-    """The error below the wrappers of requests and urllib3, whose words are long."""
-    seen = error
-    while isinstance(seen, requests.RequestException | urllib3.exceptions.HTTPError):
-        wrapped = (getattr(seen, "reason", None), *seen.args, seen.__cause__)
-        inner = next((one for one in wrapped if isinstance(one, BaseException)), None)
-        if inner is None:
-            break
-        seen = inner
-    return seen
-
-
 class BinanceRest:
-    """`Rest` over the connector. Thread-safe: each thread has a client of its own.
+    """`Rest` over HTTP. Thread-safe: each thread has a connection of its own.
 
     Args:
         rest_url: `https://fapi.binance.com` or another exchange that speaks its REST.
@@ -253,46 +97,81 @@ class BinanceRest:
         self._patience = patience
         self.used_weight: int | None = None
         self._local = threading.local()
-        self._apis: list[_Api] = []
+        self._lines: list[Line] = []
         self._closed = threading.Event()
 
-    def _api(self) -> _Api:
-        api: _Api | None = getattr(self._local, "api", None)
-        if api is None:
-            api = self._local.api = _Api(
-                self._rest_url,
-                self._proxy,
-                self._patience,
-                self._closed,
-                self._note_weight,
-            )
-            self._apis.append(api)
-        return api
+    def _line(self) -> Line:
+        line: Line | None = getattr(self._local, "line", None)
+        if line is None:
+            # Loaded on the thread that asks: meanwhile the WebSocket connects.
+            from klinetail.exchange.http import Line
 
-    def _note_weight(self, used: int) -> None:
-        self.used_weight = used
+            line = self._local.line = Line(self._rest_url, self._proxy)
+            self._lines.append(line)
+        return line
+
+    def _ask(self, path: str, **parameters: str | int) -> bytes:
+        """One request; the body of its successful answer.
+
+        Raises:
+            ExchangeError: no answer in time, or one that is an error.
+            BadMessage: an answer that is not JSON, or too large.
+        """
+        where = f"cannot ask {self._rest_url}{path}{through(self._proxy)}"
+        target = f"{path}?{urlencode(parameters)}" if parameters else path
+        with Deadline(self._patience) as deadline:
+            try:
+                answer = self._get(target, deadline)
+            except (ExchangeError, OSError, ValueError) as error:
+                raise failure(error, deadline, where) from error
+        if deadline.over:
+            raise failure(TimeoutError(), deadline, where)
+        used = answer.headers.get(USED_WEIGHT, "")
+        if re.fullmatch(r"[0-9]{1,9}", used):
+            self.used_weight = int(used)
+        _raise_for_status(answer, self._rest_url)
+        return answer.body
+
+    def _get(self, target: str, deadline: Deadline) -> Answer:
+        line = self._line()
+        try:
+            with line.lock:
+                line.deadline = deadline
+                if self._closed.is_set():  # now that a later `close` finds the deadline
+                    raise Unreachable("the client is closed")
+                return line.get(target, deadline)
+        finally:
+            if self._closed.is_set():
+                line.close()
 
     def server_time(self) -> int:
         """See `Rest`."""
-        return decode_time(self._api().time())
+        return decode_time(self._ask("/fapi/v1/time"))
 
     def klines(
         self, stream: Stream, *, start: int | None = None, limit: int
     ) -> list[Candle]:
         """See `Rest`."""
-        body = self._api().klines(
-            stream.symbol, stream.interval.value, startTime=start, limit=limit
+        since = {} if start is None else {"startTime": start}
+        body = self._ask(
+            "/fapi/v1/klines",
+            symbol=stream.symbol,
+            interval=stream.interval.value,
+            limit=limit,
+            **since,
         )
         return decode_rows(body, stream)
 
     def listings(self) -> list[Listing]:
         """See `Rest`."""
-        return decode_listings(self._api().exchange_info())
+        return decode_listings(self._ask("/fapi/v1/exchangeInfo"))
 
     def close(self) -> None:
         """See `Rest`."""
         self._closed.set()
-        for api in list(self._apis):
-            if api.deadline is not None:
-                api.deadline.abort()
-            api.session.close()
+        for line in list(self._lines):
+            if line.deadline is not None:
+                line.deadline.abort()
+            if line.lock.acquire(blocking=False):  # else its own thread closes it
+                line.close()
+                line.lock.release()

@@ -55,6 +55,10 @@ LIFETIME: Final = 23 * 3600.0 + 50 * 60.0
 """Seconds after which a connection is renewed at the latest; the exchange ends it
 after 24 h."""
 
+EARLY: Final = 60.0
+"""Seconds that a connection which may not subscribe yet is kept for; one that is made
+later costs a start little."""
+
 OVERLAP: Final = 60.0
 """Seconds that two connections last at most while candles are awaited on the second;
 those of quiet symbols may bring none."""
@@ -89,6 +93,7 @@ class Status(NamedTuple):
     succeeded: bool = False
     """Whether it was ever live."""
     unacked: frozenset[int] = frozenset()
+    """Requests; while early, those to be sent."""
     live_since: float = 0.0
     due: float = float("inf")
     """When `Due` is to come."""
@@ -105,14 +110,20 @@ class Status(NamedTuple):
     renewal_due: float = float("inf")
     policy: tuple[float, ...] = ()
     """When connections were closed for policy."""
+    early: bool = False
+    """Whether it has to wait for `Admit` before it subscribes to anything."""
 
 
 class Start(NamedTuple):
     """Begin."""
 
 
+class Admit(NamedTuple):
+    """From now on it may subscribe."""
+
+
 class Opened(NamedTuple):
-    """Connected; these requests will be sent."""
+    """Connected; these requests are to be sent."""
 
     requests: frozenset[int]
 
@@ -141,7 +152,7 @@ class Broken(NamedTuple):
 
 
 class NextOpened(NamedTuple):
-    """The second connection is open; these requests will be sent."""
+    """The second connection is open; these requests are to be sent."""
 
     requests: frozenset[int]
 
@@ -195,6 +206,7 @@ class Stop(NamedTuple):
 
 Input = (
     Start
+    | Admit
     | Opened
     | Acked
     | Ponged
@@ -212,7 +224,7 @@ Input = (
 
 
 class Open(NamedTuple):
-    """To do: connect and subscribe."""
+    """To do: connect."""
 
 
 class Hangup(NamedTuple):
@@ -223,6 +235,10 @@ class Ping(NamedTuple):
     """To do: send a ping of ours."""
 
 
+class SubscribeAll(NamedTuple):
+    """To do: subscribe everything."""
+
+
 class Subscribe(NamedTuple):
     """To do: subscribe these, whose ack is not waited for."""
 
@@ -230,7 +246,11 @@ class Subscribe(NamedTuple):
 
 
 class OpenNext(NamedTuple):
-    """To do: connect and subscribe a second time."""
+    """To do: connect a second time."""
+
+
+class SubscribeNext(NamedTuple):
+    """To do: subscribe everything over the second connection."""
 
 
 class DropNext(NamedTuple):
@@ -264,8 +284,10 @@ Action = (
     Open
     | Hangup
     | Ping
+    | SubscribeAll
     | Subscribe
     | OpenNext
+    | SubscribeNext
     | DropNext
     | Swap
     | Tell
@@ -296,6 +318,8 @@ def transition(
     if isinstance(event, Stop):
         stopped = Status(LinkState.STOPPED, succeeded=status.succeeded)
         return stopped, (Hangup(), Tell(LinkState.STOPPED))
+    if status.early:
+        return _early(status, event, now, random)
     match status.state:
         case LinkState.IDLE | LinkState.WAITING:
             return _connecting(status, now) if connects(status, event) else (status, ())
@@ -320,6 +344,46 @@ def _connecting(status: Status, now: float) -> tuple[Status, Actions]:
     return connecting, (Tell(LinkState.CONNECTING, failures=status.failures), Open())
 
 
+def _early(
+    status: Status, event: Input, now: float, random: Callable[[], float]
+) -> tuple[Status, Actions]:
+    """Before it is known whether there is anything to subscribe to: one attempt to
+    connect, of whose failure nobody hears, unless the exchange asks to be left alone.
+    """
+    connecting = status.state is LinkState.CONNECTING
+    match event:
+        case Admit():
+            admitted = status._replace(early=False)
+            if status.state is LinkState.IDLE:
+                return _connecting(admitted, now)
+            if status.unacked:
+                return _subscribing(admitted, status.unacked, now)
+            return admitted, ()
+        case Start() if status.state is LinkState.IDLE:
+            return _connecting(status, now)
+        case Due() if status.state is LinkState.WAITING:
+            return _connecting(status, now)
+        case Opened(requests) if connecting:
+            return status._replace(unacked=requests, due=now + EARLY), ()
+        case Broken(wait=wait) if connecting and wait:
+            waiting, actions = _waiting(status, event, now, random)
+            return waiting._replace(early=True), actions
+        case Broken() | Due() if connecting:
+            again = Status(failures=status.failures, early=True)
+            return again, (Hangup(), Tell(LinkState.IDLE))
+        case _:
+            return status, ()
+
+
+def _subscribing(
+    status: Status, requests: frozenset[int], now: float
+) -> tuple[Status, Actions]:
+    asked = status._replace(
+        state=LinkState.SUBSCRIBING, unacked=requests, due=now + ACK_TIMEOUT
+    )
+    return asked, (Tell(LinkState.SUBSCRIBING), SubscribeAll())
+
+
 def _while_connecting(
     status: Status,
     event: Input,
@@ -337,10 +401,7 @@ def _while_connecting(
         case Due():
             return _waiting(status, Broken("no connection in time"), now, random)
         case Opened(requests) if not subscribing:
-            asked = status._replace(
-                state=LinkState.SUBSCRIBING, unacked=requests, due=now + ACK_TIMEOUT
-            )
-            return asked, (Tell(LinkState.SUBSCRIBING),)
+            return _subscribing(status, requests, now)
         case Acked(request) if subscribing:
             left = status.unacked - {request}
             if left:
@@ -385,7 +446,7 @@ def _while_live(
         case Ponged() if status.pinged:
             return _answered(status, now)
         case NextOpened(requests) if status.renewal is Renewal.OPENING:
-            return status._replace(unacked=requests), ()
+            return status._replace(unacked=requests), (SubscribeNext(),)
         case NextAcked(request) if status.renewal is Renewal.OPENING:
             left = status.unacked - {request}
             if left:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import os
 import select
 import socket
@@ -14,8 +15,6 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Final, Self
 from urllib.parse import urlsplit
-
-import certifi
 
 from klinetail.errors import ExchangeError, Refused, Unreachable
 from klinetail.exchange.proxy import Proxy
@@ -32,6 +31,8 @@ _OPTIONS: Final = (
     (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 5),
     (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3),
 )
+
+_ROOTS: Final = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 
 
 class Deadline:
@@ -134,7 +135,8 @@ def dial(
     return TlsSocket(sock, tls_context(), host) if secure else sock
 
 
-def _secured(sock: socket.socket, host: str) -> ssl.SSLSocket:
+def secured(sock: socket.socket, host: str) -> ssl.SSLSocket:
+    """A connected socket with verified TLS over it; it is closed if that fails."""
     try:
         return tls_context().wrap_socket(sock, server_hostname=host)
     except BaseException:
@@ -157,7 +159,7 @@ def reach(
     sock = _reach(proxy.host, proxy.port, deadline)
     if proxy.secure:
         try:
-            sock = plain_end(_secured(sock, proxy.host))
+            sock = plain_end(secured(sock, proxy.host))
         except ssl.SSLCertVerificationError as error:
             raise Refused(f"the proxy's certificate is not valid: {error}") from error
     try:
@@ -187,12 +189,14 @@ def _reach(host: str, port: int, deadline: Deadline) -> socket.socket:
 
 def _resolve(host: str, port: int, deadline: Deadline) -> list[_Address]:
     """Look a name up on a thread of its own, since nothing can interrupt it."""
+    # As bytes it needs none of IDNA's tables, which take a while to load.
+    name = host.encode() if host.isascii() else host
     found: list[list[_Address]] = []
     failed: list[Exception] = []
 
     def look_up() -> None:
         try:
-            found.append(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))  # type: ignore[arg-type]
+            found.append(socket.getaddrinfo(name, port, type=socket.SOCK_STREAM))  # type: ignore[arg-type]
         except (OSError, ValueError) as error:
             failed.append(error)
         deadline.wake()
@@ -227,9 +231,19 @@ def _connect(
 
 
 def tls_context() -> ssl.SSLContext:
-    """Verification is always on; SSL_CERT_FILE and SSL_CERT_DIR name other roots."""
+    """Verification is always on; SSL_CERT_FILE and SSL_CERT_DIR name other roots.
+
+    One for all connections: reading the roots takes as long as a handshake.
+    """
+    return _tls_context(*(os.environ.get(name) for name in _ROOTS))
+
+
+@functools.cache
+def _tls_context(*roots: str | None) -> ssl.SSLContext:
     context = ssl.create_default_context()
-    if not any(name in os.environ for name in ("SSL_CERT_FILE", "SSL_CERT_DIR")):
+    if roots == (None, None):
+        import certifi  # with TLS only
+
         context.load_verify_locations(certifi.where())
     return context
 

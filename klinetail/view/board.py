@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from datetime import tzinfo
+from decimal import Decimal
 from typing import Final
 
 from rich.cells import cell_len
-from rich.text import Text
 
 from klinetail.candle import Candle, Interval, Stream
 from klinetail.events import EndedEvent, Event, GapEvent, RevisionEvent
 from klinetail.view import figures
-from klinetail.view.columns import Cell, Column, Layout, fit
-from klinetail.view.look import QUIET, TITLE, Glyphs, clipped, line
+from klinetail.view.columns import Column, Layout, fit
+from klinetail.view.look import QUIET, TITLE, Cell, Glyphs, Line, clipped, line
 from klinetail.view.notes import Note, ended_note, gap_note, revision_note
 
 _SPARK_WIDE: Final = 24
@@ -50,22 +50,24 @@ class _Track:
 
     def __init__(self) -> None:
         self.newest: Candle | None = None
-        self.closes: deque[Candle] = deque(maxlen=_SPARK_WIDE)
-        self.built: tuple[object, Text] | None = None
-
-    @property
-    def last_closed(self) -> Candle | None:
-        return self.closes[-1] if self.closes else None
+        self.last_closed: Candle | None = None
+        self.closes: deque[Decimal] = deque(maxlen=_SPARK_WIDE)
+        self.change = ("", "")
+        """Of the newest: its text and style."""
+        self.measured: Candle | None = None
+        """The candle that the columns were made wide enough for."""
+        self.built: tuple[object, Line] | None = None
 
     def put(self, candle: Candle) -> None:
         last = self.last_closed
         if candle.closed and (last is None or candle.open_time > last.open_time):
-            self.closes.append(candle)
+            self.last_closed = candle
+            self.closes.append(candle.close)
         if self.newest is None or _age(candle) >= _age(self.newest):
             self.newest = candle
 
     def sparkline(self, width: int, glyphs: Glyphs) -> str:
-        values = [candle.close for candle in self.closes]
+        values = list(self.closes)
         if self.newest is not None and not self.newest.closed:
             values.append(self.newest.close)
         return figures.sparkline(values[-width:], glyphs)
@@ -82,6 +84,9 @@ class Board:
         self, streams: Sequence[Stream], *, tz: tzinfo, glyphs: Glyphs
     ) -> None:
         self._tracks = {stream: _Track() for stream in streams}
+        self._streams = tuple(self._tracks)
+        self.shown: Sequence[Stream] = self._streams
+        """The streams that there is room for."""
         self._notes: dict[tuple[Stream, str, int], Note] = {}
         self._worst: dict[Stream, Note] = {}
         self._tz = tz
@@ -128,7 +133,7 @@ class Board:
             case _:
                 pass
 
-    def header(self, width: int) -> Text:
+    def header(self, width: int) -> Line:
         """The columns' names; it also settles which columns there are."""
         self._settle(width)
         cells: dict[str, Cell] = {
@@ -137,31 +142,30 @@ class Board:
         }
         return clipped(self._layout.row(cells, self._glyphs), width, self._glyphs)
 
-    def rows(self, width: int, height: int, exchange_time: int | None) -> list[Text]:
+    def rows(self, width: int, height: int, exchange_time: int | None) -> list[Line]:
         """The first streams that fit, how many more there are, the newest notes."""
         notes = self._note_lines(width, min(height // 3, _NOTES_SHOWN))
         height -= len(notes)
-        streams = list(self._tracks)
-        hidden = len(streams) - height
-        more: list[Text] = []
+        hidden = len(self._streams) - height
+        more: list[Line] = []
         if hidden > 0 and height > 1:
             hidden += 1
             text = line((f" +{hidden} more", QUIET))
             more = [clipped(text, width, self._glyphs)]
-        streams = streams[: height - len(more)]
-        for stream in streams:
-            self._widen(self._tracks[stream])
+        self.shown = self._streams[: max(height - len(more), 0)]
+        for stream in self.shown:
+            self._measure(self._tracks[stream])
         self._settle(width)
-        rows = [self._row(stream, width, exchange_time) for stream in streams]
+        rows = [self._row(stream, width, exchange_time) for stream in self.shown]
         return [*rows, *more, *notes]
 
-    def _note_lines(self, width: int, room: int) -> list[Text]:
+    def _note_lines(self, width: int, room: int) -> list[Line]:
         if room < 2 or not self._notes:
             return []
         ages = list(enumerate(self._notes.items()))
         heaviest = sorted(ages, key=lambda n: (n[1][1].weight, n[0]))[1 - room :]
         return [
-            Text(end=""),
+            Line(),
             *(
                 note.line(width, self._glyphs, of=self._glyphs.label(str(stream)))
                 for _, ((stream, _, _), note) in sorted(heaviest, key=lambda n: n[0])
@@ -179,7 +183,7 @@ class Board:
         if of_stream:
             self._worst[key[0]] = max(of_stream, key=lambda n: n.weight)
 
-    def _row(self, stream: Stream, width: int, exchange_time: int | None) -> Text:
+    def _row(self, stream: Stream, width: int, exchange_time: int | None) -> Line:
         track, note = self._tracks[stream], self._worst.get(stream)
         closes = self._closes(track.newest, exchange_time)
         if (stream, "ended", 0) in self._notes:
@@ -204,16 +208,17 @@ class Board:
         if (candle := track.newest) is None:
             cells["close"] = (glyphs.none, QUIET)
             return cells
-        changed, style = figures.change(candle, glyphs)
+        changed, style = track.change
         cells |= {
             "close": (glyphs.label(candle.close_text), style),
             "change": (changed, style),
-            "wide": (track.sparkline(_SPARK_WIDE, glyphs), QUIET),
-            "spark": (track.sparkline(_SPARK, glyphs), QUIET),
             "high": (glyphs.label(candle.high_text), ""),
             "low": (glyphs.label(candle.low_text), ""),
             "volume": (glyphs.label(candle.volume_text), ""),
         }
+        for name, width in (("wide", _SPARK_WIDE), ("spark", _SPARK)):
+            if name in self._layout:
+                cells[name] = (track.sparkline(width, glyphs), QUIET)
         return cells
 
     def _closes(self, candle: Candle | None, exchange_time: int | None) -> str:
@@ -226,16 +231,19 @@ class Board:
             return "forming"
         return figures.span(remaining) if remaining > 0 else "closing"
 
-    def _widen(self, track: _Track) -> None:
-        if (candle := track.newest) is None:
+    def _measure(self, track: _Track) -> None:
+        candle = track.newest
+        if candle is None or candle is track.measured:
             return
+        track.measured = candle
+        track.change = figures.change(candle, self._glyphs)
         widths = self._widths
         for name, text in (
             ("close", candle.close_text),
             ("high", candle.high_text),
             ("low", candle.low_text),
             ("volume", candle.volume_text),
-            ("change", figures.change(candle, self._glyphs)[0]),
+            ("change", track.change[0]),
         ):
             widths[name] = max(widths[name], cell_len(self._glyphs.label(text)))
 

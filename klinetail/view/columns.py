@@ -7,16 +7,12 @@ from typing import Final
 
 import msgspec
 from rich.cells import cell_len
-from rich.text import Text
 
-from klinetail.view.look import Glyphs, line
+from klinetail.view.look import Cell, Glyphs, Line, line
 
 MARGIN: Final = 1
 _GAP: Final = 2
 _WIDE_GAP: Final = 4
-
-Cell = tuple[str, str]
-"""What is shown and its style."""
 
 
 class Column(msgspec.Struct, frozen=True):
@@ -34,25 +30,31 @@ class Layout(msgspec.Struct, frozen=True):
     gap: int
     margin: int = MARGIN
 
+    def __contains__(self, name: str) -> bool:
+        return any(column.name == name for column in self.columns)
+
     @property
     def width(self) -> int:
         inner = sum(column.width for column in self.columns)
         return self.margin + inner + self.gap * (len(self.columns) - 1)
 
-    def row(self, cells: Mapping[str, Cell], glyphs: Glyphs, style: str = "") -> Text:
+    def row(self, cells: Mapping[str, Cell], glyphs: Glyphs, style: str = "") -> Line:
         """One line of cells by their columns' names; a missing one is blank."""
-        parts: list[Cell] = [(" " * self.margin, style)]
-        for index, column in enumerate(self.columns):
+        parts: list[Cell] = []
+        gap = " " * self.margin
+        for column in self.columns:
             shown, own = cells.get(column.name, ("", ""))
             shown = glyphs.crop(shown, column.width)
             blank = " " * (column.width - cell_len(shown))
-            if index:
-                parts.append((" " * self.gap, style))
-            placed = (blank, shown) if column.right else (shown, blank)
-            parts += [(part, f"{style} {own}".strip()) for part in placed if part]
-        row = line(*parts)
-        row.rstrip()
-        return row
+            placed = blank + shown if column.right else shown + blank
+            parts += [(gap, ""), (placed, f"{style} {own}".strip())]
+            gap = " " * self.gap
+        while parts and not parts[-1][0].strip(" "):
+            parts.pop()
+        if parts:
+            shown, own = parts[-1]
+            parts[-1] = (shown.rstrip(" "), own)
+        return line(*parts)
 
 
 def fit(choices: Sequence[Sequence[Column]], width: int) -> Layout:

@@ -5,6 +5,7 @@ All in `Decimal` and integers: what is shown of a price is never a float.
 
 from __future__ import annotations
 
+import bisect
 from collections.abc import Sequence
 from datetime import datetime, tzinfo
 from decimal import Decimal, InvalidOperation, localcontext
@@ -81,8 +82,9 @@ def sparkline(values: Sequence[Decimal], glyphs: Glyphs) -> str:
     if low == high:
         return glyphs.spark[steps // 2] * len(values)
     with localcontext(prec=_EXACT):
+        bounds = [low * steps + (high - low) * step for step in range(1, steps + 1)]
         return "".join(
-            glyphs.spark[int((value - low) * steps / (high - low))] for value in values
+            glyphs.spark[bisect.bisect_right(bounds, value * steps)] for value in values
         )
 
 

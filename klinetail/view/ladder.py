@@ -8,13 +8,12 @@ from datetime import date, tzinfo
 from typing import Final
 
 from rich.cells import cell_len
-from rich.text import Text
 
 from klinetail.candle import HOUR, Candle, Source, Stream
 from klinetail.events import EndedEvent, Event, GapEvent, RevisionEvent
 from klinetail.view import figures
-from klinetail.view.columns import Cell, Column, Layout, fit
-from klinetail.view.look import QUIET, TITLE, Glyphs, clipped, line
+from klinetail.view.columns import Column, Layout, fit
+from klinetail.view.look import QUIET, TITLE, Cell, Glyphs, Line, clipped, line
 from klinetail.view.notes import Note, ended_note, gap_note, revision_note
 
 KEPT: Final = 500
@@ -40,6 +39,8 @@ class Ladder:
 
     def __init__(self, stream: Stream, *, tz: tzinfo, glyphs: Glyphs) -> None:
         self._stream = stream
+        self.shown = (stream,)
+        """The streams that there is room for."""
         self._tz = tz
         self._glyphs = glyphs
         self._keys: list[_Key] = []
@@ -53,7 +54,7 @@ class Ladder:
         self._layout = Layout((), 0)
         self._width = -1
         self._settled: object = None
-        self._built: dict[_Key, Text] = {}
+        self._built: dict[_Key, Line] = {}
 
     @property
     def newest(self) -> Candle | None:
@@ -101,7 +102,7 @@ class Ladder:
             case _:
                 pass
 
-    def header(self, width: int) -> Text:
+    def header(self, width: int) -> Line:
         """The columns' names; it also settles which columns there are."""
         self._settle(width)
         cells: dict[str, Cell] = {
@@ -113,10 +114,10 @@ class Ladder:
             cells["time"] = (f"  {self._glyphs.label(zone)}", QUIET)
         return clipped(self._layout.row(cells, self._glyphs), width, self._glyphs)
 
-    def rows(self, width: int, height: int, exchange_time: int | None) -> list[Text]:
+    def rows(self, width: int, height: int, exchange_time: int | None) -> list[Line]:
         """The newest `height` rows, the newest last."""
         self._settle(width)
-        found: list[Text] = []
+        found: list[Line] = []
         day: date | None = None
         for row_day, text in self._upwards(width, exchange_time):
             if len(found) >= height:
@@ -129,7 +130,7 @@ class Ladder:
 
     def _upwards(
         self, width: int, exchange_time: int | None
-    ) -> Iterator[tuple[date | None, Text]]:
+    ) -> Iterator[tuple[date | None, Line]]:
         if self._ended is not None:
             yield None, self._ended.line(width, self._glyphs)
         newest = max(self._forming, default=None)
@@ -141,7 +142,7 @@ class Ladder:
         for key in reversed(self._keys):
             yield self._day(key[0]), self._built_line(key, width)
 
-    def _built_line(self, key: _Key, width: int) -> Text:
+    def _built_line(self, key: _Key, width: int) -> Line:
         if (text := self._built.get(key)) is None:
             row = self._rows[key]
             if isinstance(row, Note):
@@ -160,7 +161,7 @@ class Ladder:
 
     def _forming_line(
         self, candle: Candle, exchange_time: int | None, *, overdue: bool
-    ) -> Text:
+    ) -> Line:
         remaining = figures.left(candle, exchange_time)
         if overdue or (remaining is not None and remaining <= 0):
             mark, word = self._glyphs.closing, "closing"
@@ -186,7 +187,7 @@ class Ladder:
             "trades": (str(candle.count), ""),
         }
 
-    def _day_rule(self, day: date, width: int) -> Text:
+    def _day_rule(self, day: date, width: int) -> Line:
         rule = self._glyphs.rule * 2
         text = line((f" {rule} {day:%a} {day:%Y-%m-%d} {rule}", QUIET))
         return clipped(text, width, self._glyphs)

@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TextIO
 
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from klinetail.protocol.rest import Listing
 from klinetail.view.look import TITLE, Glyphs
-from klinetail.view.terminal import console_for, glyphs_of
+from klinetail.view.terminal import coloured, glyphs_of
 
 
 def rendered(
@@ -24,7 +25,15 @@ def rendered(
         stdout: the terminal.
         environ: `NO_COLOR` and `TERM` decide about colours.
     """
-    console = console_for(stdout, environ)
+    console = Console(
+        file=stdout,
+        force_terminal=True,
+        color_system="standard",
+        no_color=not coloured(environ),
+        markup=False,
+        emoji=False,
+        highlight=False,
+    )
     with console.capture() as captured:
         console.print(_table(listings, glyphs_of(stdout)))
     return captured.get().encode(stdout.encoding, "replace")

@@ -6,11 +6,11 @@ background. Nothing is said by a colour alone.
 
 from __future__ import annotations
 
+import functools
 from typing import Final
 
 import msgspec
 from rich.cells import cell_len, set_cell_size
-from rich.text import Text
 
 from klinetail.escape import printable
 
@@ -24,6 +24,46 @@ DOWN: Final = "red"
 LOUD: Final = "bold reverse yellow"
 TROUBLE: Final = "bold red"
 GOOD: Final = "green"
+
+_ATTRIBUTES: Final = {"bold": "1", "dim": "2", "reverse": "7"}
+_COLORS: Final = {"red": "31", "green": "32", "yellow": "33"}
+
+Cell = tuple[str, str]
+"""What is shown and its style: the words above, with spaces between them."""
+
+
+class Line(msgspec.Struct, frozen=True):
+    """One line of a screen. Its text is harmless to a terminal already."""
+
+    cells: tuple[Cell, ...] = ()
+
+    @property
+    def plain(self) -> str:
+        """Its text alone."""
+        return "".join(text for text, _ in self.cells)
+
+    @property
+    def cell_len(self) -> int:
+        """How wide it is, in cells of the terminal."""
+        return cell_len(self.plain)
+
+    def __add__(self, other: Line) -> Line:
+        return Line(self.cells + other.cells)
+
+
+def drawn(line: Line, *, color: bool) -> str:
+    """What a terminal has to be sent to show it, from the cursor on."""
+    return "".join(
+        f"{_begin(style, color=color)}{text}\x1b[0m" if style else text
+        for text, style in line.cells
+    )
+
+
+@functools.cache
+def _begin(style: str, *, color: bool) -> str:
+    codes = _ATTRIBUTES | (_COLORS if color else {})
+    found = [codes[word] for word in style.split() if word in codes]
+    return f"\x1b[{';'.join(found)}m" if found else ""
 
 
 class Glyphs(msgspec.Struct, frozen=True):
@@ -124,18 +164,24 @@ def glyphs_for(encoding: str | None) -> Glyphs:
     return UNICODE
 
 
-def line(*parts: tuple[str, str]) -> Text:
-    """One line from (text, style) parts; no markup is ever read from them."""
-    return Text.assemble(*parts, no_wrap=True, end="")
+def line(*cells: Cell) -> Line:
+    """One line of what is not empty among the cells."""
+    return Line(tuple(cell for cell in cells if cell[0]))
 
 
-def clipped(text: Text, width: int, glyphs: Glyphs) -> Text:
-    """`text` itself if it fits, else a copy cut to `width` cells."""
-    if text.cell_len <= width:
-        return text
+def clipped(line: Line, width: int, glyphs: Glyphs) -> Line:
+    """The line itself if it fits, else one cut to `width` cells."""
+    if line.cell_len <= width:
+        return line
     room = width - cell_len(glyphs.more)
-    cut = text.copy()
-    cut.truncate(max(room if room > 0 else width, 0), overflow="crop")
+    left = max(room if room > 0 else width, 0)
+    kept: list[Cell] = []
+    for text, style in line.cells:
+        shown = text if cell_len(text) <= left else set_cell_size(text, left)
+        kept.append((shown, style))
+        left -= cell_len(shown)
+        if left <= 0:
+            break
     if room > 0:
-        cut.append(glyphs.more)
-    return cut
+        kept.append((glyphs.more, ""))
+    return Line(tuple(kept))

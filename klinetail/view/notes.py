@@ -5,12 +5,11 @@ from __future__ import annotations
 from datetime import tzinfo
 
 import msgspec
-from rich.text import Text
 
 from klinetail.candle import Candle
 from klinetail.events import EndedEvent, GapEvent, RevisionEvent
 from klinetail.view import figures
-from klinetail.view.look import LOUD, TITLE, Glyphs, clipped, line
+from klinetail.view.look import LOUD, TITLE, Glyphs, Line, clipped, line
 
 
 class Note(msgspec.Struct, frozen=True):
@@ -24,7 +23,7 @@ class Note(msgspec.Struct, frozen=True):
     weight: int
     """The heaviest of several is the one to show."""
 
-    def line(self, width: int, glyphs: Glyphs, of: str = "") -> Text:
+    def line(self, width: int, glyphs: Glyphs, of: str = "") -> Line:
         """The note as a row of its own, with the name of what it is about."""
         badge, name = f" {self.badge} ", f" {of}" if of else ""
         text = line(

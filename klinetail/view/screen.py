@@ -5,13 +5,11 @@ from __future__ import annotations
 import atexit
 from collections.abc import Sequence
 from types import TracebackType
-from typing import Final, Protocol, Self
-
-from rich.console import Console
-from rich.text import Text
+from typing import Final, Protocol, Self, TextIO
 
 from klinetail.errors import OutputError
 from klinetail.escape import printable
+from klinetail.view.look import Line, drawn
 from klinetail.view.terminal import Terminal
 
 _ENTER: Final = "\x1b[?1049h\x1b[?25l\x1b[?7l"
@@ -28,11 +26,11 @@ _ROOM_FOR_PROMPT: Final = 3
 class View(Protocol):
     """What a screen can show."""
 
-    def render(self, width: int, height: int) -> Sequence[Text]:
+    def render(self, width: int, height: int) -> Sequence[Line]:
         """The whole screen: at most `height` lines of at most `width` cells."""
         ...
 
-    def summary(self, width: int, height: int) -> Sequence[Text]:
+    def summary(self, width: int, height: int) -> Sequence[Line]:
         """What is left on the terminal afterwards."""
         ...
 
@@ -44,23 +42,27 @@ class Screen:
     the newest frame when it is ready again, and never makes the caller wait.
 
     Args:
-        console: renders the lines; its file is the terminal.
+        stdout: the terminal.
+        color: whether to use colours.
         rate: frames a second at most.
     """
 
-    def __init__(self, console: Console, *, rate: float = 8.0) -> None:
-        self._console = console
+    def __init__(
+        self, stdout: TextIO, *, color: bool = True, rate: float = 8.0
+    ) -> None:
+        self._stdout = stdout
+        self._color = color
         self._pause = 1 / rate
         self._terminal: Terminal | None = None
         self._on = False
         self._view: View | None = None
-        self._lines: list[Text] = []
+        self._lines: list[Line] = []
         self._size = (0, 0)
         self._drawn_at = float("-inf")
         self._said: list[str] = []
 
     def __enter__(self) -> Self:
-        self._terminal = Terminal(self._console.file.fileno())
+        self._terminal = Terminal(self._stdout.fileno())
         atexit.register(self.suspend)
         return self
 
@@ -98,9 +100,8 @@ class Screen:
         if (terminal := self._terminal) is None:
             raise RuntimeError("the screen is not entered")
         self._view = view
-        due = self._drawn_at + self._pause
-        if now < due:
-            return due
+        if now < self.due:
+            return self.due
         self._drawn_at = now
         if not terminal.flush():
             return now + self._pause
@@ -110,6 +111,11 @@ class Screen:
         if frame:
             terminal.write(self._bytes(frame))
         return now + _IDLE
+
+    @property
+    def due(self) -> float:
+        """When the next frame may be drawn at the earliest, monotonic seconds."""
+        return self._drawn_at + self._pause
 
     def say(self, text: str) -> None:
         """Put a line among those above the table, on the main screen, for good.
@@ -154,23 +160,18 @@ class Screen:
             self._on = True
             self._lines = []
         lines = list(view.render(width, height))[:height]
-        lines += [Text(end="")] * (height - len(lines))
-        for row, text in enumerate(lines):
+        lines += [Line()] * (height - len(lines))
+        for row, line in enumerate(lines):
             known = self._lines[row] if row < len(self._lines) else None
-            if known is not text and known != text:
-                parts.append(f"\x1b[{row + 1};1H{self._encoded(text)}")
+            if known is not line and known != line:
+                parts.append(f"\x1b[{row + 1};1H{drawn(line, color=self._color)}")
                 # After the last column, clearing the rest would clear that column.
-                parts.append(_CLEAR_REST if text.cell_len < width else "")
+                parts.append(_CLEAR_REST if line.cell_len < width else "")
         self._lines = lines
         return f"{_BEGIN}{''.join(parts)}{_END}" if parts else ""
 
-    def _encoded(self, text: Text) -> str:
-        with self._console.capture() as capture:
-            self._console.print(text, end="", soft_wrap=True)
-        return capture.get()
-
     def _bytes(self, text: str) -> bytes:
-        return text.encode(self._console.encoding, "replace")
+        return text.encode(self._stdout.encoding, "replace")
 
     def _take_said(self) -> str:
         said, self._said = self._said, []
@@ -184,7 +185,7 @@ class Screen:
         if with_summary and self._view is not None:
             width, height = terminal.size()
             lines = self._view.summary(width, height - _ROOM_FOR_PROMPT)
-            parts += [f"{self._encoded(text)}\r\n" for text in lines]
+            parts += [f"{drawn(line, color=self._color)}\r\n" for line in lines]
         try:
             terminal.write(self._bytes("".join(parts)))
             terminal.drain(_FAREWELL)

@@ -6,18 +6,18 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 import msgspec
-from rich.text import Text
 
 from klinetail.events import Drop, LinkEvent, LinkState
 from klinetail.stats import Stats
-from klinetail.view.columns import Cell
 from klinetail.view.look import (
     GOOD,
     LOUD,
     QUIET,
     TITLE,
     TROUBLE,
+    Cell,
     Glyphs,
+    Line,
     clipped,
     line,
 )
@@ -34,7 +34,7 @@ class Piece(msgspec.Struct, frozen=True):
     before: str = "   "
 
     @property
-    def text(self) -> Text:
+    def text(self) -> Line:
         return line(*self.cells)
 
     @property
@@ -69,12 +69,12 @@ def pieces_of(
     ]
 
 
-def status_line(pieces: Sequence[Piece], width: int, glyphs: Glyphs) -> Text:
+def status_line(pieces: Sequence[Piece], width: int, glyphs: Glyphs) -> Line:
     """What a glance must tell: is it live, and is anything missing."""
     text = line((" ", ""))
     for index, piece in enumerate(_fitting(pieces, width + 2, glyphs)):
-        text.append(piece.before if index else "")
-        text.append_text(piece.text)
+        before = (piece.before if index else "", "")
+        text += line(before, *piece.cells)
     return clipped(text, width, glyphs)
 
 

@@ -7,21 +7,20 @@ from datetime import tzinfo
 from textwrap import wrap
 from typing import Final
 
-from rich.text import Text
-
 from klinetail.candle import Candle, Stream
 from klinetail.events import CandleEvent, Event, LinkEvent, LinkState, PreviewEvent
 from klinetail.stats import Stats
 from klinetail.view import figures
 from klinetail.view.board import Board
-from klinetail.view.columns import Cell
 from klinetail.view.ladder import Ladder
 from klinetail.view.look import (
     LOUD,
     QUIET,
     TITLE,
     UNICODE,
+    Cell,
     Glyphs,
+    Line,
     clipped,
     line,
 )
@@ -72,6 +71,11 @@ class Table:
         self._troubles: list[str] = []
         self.status(Stats(), None, 0.0)
 
+    @property
+    def shown(self) -> Sequence[Stream]:
+        """The streams whose forming candles there is room for."""
+        return self._body.shown
+
     def put(self, candles: Iterable[Candle]) -> None:
         """Take in candles of any of the streams, closed or forming.
 
@@ -115,7 +119,7 @@ class Table:
             clock="" if exchange_time is None else self._clock(exchange_time),
         )
 
-    def render(self, width: int, height: int) -> list[Text]:
+    def render(self, width: int, height: int) -> list[Line]:
         """The whole screen: at most `height` lines of at most `width` cells."""
         if width < 1 or height < 1:
             return []
@@ -129,7 +133,7 @@ class Table:
         rows = self._body.rows(width, room, self._exchange_time)
         if not rows:
             rows = self._excuses(width)[: max(0, room)]
-        blank = [Text(end="")]
+        blank = [Line()]
         return [
             *title,
             *(blank if spaced else []),
@@ -140,7 +144,7 @@ class Table:
             *around,
         ]
 
-    def _excuses(self, width: int) -> list[Text]:
+    def _excuses(self, width: int) -> list[Line]:
         """Why there is nothing to show, in full: the status line has little room."""
         wrapped = [wrap(trouble, max(1, width - 2)) for trouble in self._troubles]
         return [
@@ -149,14 +153,14 @@ class Table:
             for text in lines
         ]
 
-    def summary(self, width: int, height: int) -> list[Text]:
+    def summary(self, width: int, height: int) -> list[Line]:
         """What is left on the terminal afterwards: the last rows, nothing live."""
         if width < 1 or height < 3:
             return []
         rows = self._body.rows(width, height - 2, self._exchange_time)
         return [self._title(width), self._body.header(width), *rows] if rows else []
 
-    def _title(self, width: int) -> Text:
+    def _title(self, width: int) -> Line:
         frame = min(width, _WIDEST)
         name, price, left = self._name(), self._price(), self._countdown()
         style = LOUD if self._loud else QUIET
@@ -171,7 +175,7 @@ class Table:
         ):
             text, right = line(*start), line(*end)
             if (space := frame - text.cell_len - right.cell_len) > 0:
-                return text.append(" " * space).append_text(right)
+                return text + line((" " * space, "")) + right
         return clipped(line(*word, *name), width, self._glyphs)
 
     @property

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import io
 import os
 import select
 import termios
 import time
 from collections.abc import Mapping
 from typing import Final, Literal, TextIO
-
-from rich.console import Console
 
 from klinetail.errors import OutputError
 from klinetail.view.look import Glyphs, glyphs_for
@@ -30,49 +27,14 @@ def can_draw(stdout: TextIO, environ: Mapping[str, str]) -> bool:
         return False
 
 
-class _Unwritten(io.StringIO):
-    """Stands for a terminal before rich, which renders for it but must not touch it:
-    bytes go out through `Terminal`, which never waits."""
-
-    def __init__(self, stdout: TextIO) -> None:
-        super().__init__()
-        self._stdout = stdout
-
-    @property
-    def encoding(self) -> str:  # type: ignore[override]
-        return self._stdout.encoding
-
-    def fileno(self) -> int:
-        return self._stdout.fileno()
-
-    def isatty(self) -> bool:
-        return True
-
-    def write(self, text: str) -> int:
-        return len(text)
-
-
-def console_for(
-    stdout: TextIO, environ: Mapping[str, str], color: Color = "auto"
-) -> Console:
-    """A console that renders for `stdout`; it never highlights or reads markup.
+def coloured(environ: Mapping[str, str], color: Color = "auto") -> bool:
+    """Whether to use colours there.
 
     Args:
-        stdout: the terminal.
-        environ: `NO_COLOR` and `TERM` decide where `color` does not.
+        environ: `NO_COLOR` decides where `color` does not.
         color: `always` and `never` overrule the environment.
     """
-    plain = color == "never" or (color == "auto" and bool(environ.get("NO_COLOR")))
-    return Console(
-        file=_Unwritten(stdout),
-        force_terminal=True,
-        color_system="standard",
-        no_color=plain,
-        markup=False,
-        emoji=False,
-        highlight=False,
-        legacy_windows=False,
-    )
+    return color == "always" or (color == "auto" and not environ.get("NO_COLOR"))
 
 
 def glyphs_of(stdout: TextIO) -> Glyphs:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import faulthandler
+import queue
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -373,6 +374,70 @@ class FakeRest:
 def never(handlers: object, deadline: object) -> object:
     """A line that cannot be had."""
     raise Unreachable("no line")
+
+
+class Lines:
+    """Makes lines that never say anything, and notes what is asked of them."""
+
+    def __init__(self) -> None:
+        self.opened = threading.Event()
+        self.stopped = threading.Event()
+        self.subscribed: queue.Queue[list[str]] = queue.Queue()
+        self.candles = 0
+
+    def __call__(self, handlers: object, deadline: object) -> Lines:
+        self.opened.set()
+        return self
+
+    def ping(self, payload: bytes) -> None: ...
+
+    def subscribe(self, stream: list[str], id: int) -> None:  # noqa: A002
+        self.subscribed.put(stream)
+
+    def stop(self, timeout: float) -> None:
+        self.stopped.set()
+
+
+class SlowRest(FakeRest):
+    """Tells the time only when it is let to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.told = threading.Event()
+
+    def server_time(self) -> int:
+        assert self.told.wait(PATIENCE)
+        return super().server_time()
+
+
+def test_it_connects_at_once_and_subscribes_once_the_time_is_known() -> None:
+    rest, lines = SlowRest(), Lines()
+    collector = DataCollector([BTC], rest=rest, connect=lines)
+    collector.start()
+    try:
+        assert lines.opened.wait(PATIENCE)
+        with pytest.raises(queue.Empty):
+            lines.subscribed.get(timeout=0.1)
+        rest.told.set()
+        assert lines.subscribed.get(timeout=PATIENCE) == ["btcusdt@kline_1m"]
+    finally:
+        collector.stop()
+
+
+def test_a_refused_start_closes_its_line_and_says_nothing_of_it() -> None:
+    seen, rest, lines = Seen(), SlowRest(), Lines()
+    rest.failure = Refused("no", -1121)
+    collector = DataCollector([BTC], on_event=seen.event, rest=rest, connect=lines)
+    collector.start()
+    try:
+        assert lines.opened.wait(PATIENCE)
+        rest.told.set()
+        assert isinstance(collector.ended.exception(PATIENCE), Refused)
+        assert lines.stopped.wait(PATIENCE)
+        assert lines.subscribed.empty()
+    finally:
+        collector.stop()
+    assert not [e for e in seen.events if getattr(e, "reason", "")]
 
 
 def test_messages_of_any_kind_never_leave_the_handler() -> None:

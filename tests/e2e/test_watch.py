@@ -461,6 +461,30 @@ def test_what_only_prints_loads_nothing_heavy(option: str) -> None:
     assert done.stdout.splitlines()[-1] == "[]"
 
 
+def test_lines_load_only_what_makes_them(exchange: Server) -> None:
+    probe = (
+        "import sys; sys.argv = ['klinetail', *sys.argv[1:]]\n"
+        "from klinetail.cli import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "unused = ('asyncio', 'binance.api', 'certifi', 'klinetail.recordings',"
+        " 'klinetail.sim', 'klinetail.view', 'requests', 'rich', 'urllib3',"
+        " 'websockets', 'zoneinfo')\n"
+        "print([name for name in unused if name in sys.modules])\n"
+    )
+    options = ("-n", "1", "-c", "1", "-o", "jsonl", *urls(exchange))
+    done = subprocess.run(
+        [sys.executable, "-c", probe, "watch", "btcusdt", *options],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=environment(),
+    )
+    record, loaded = done.stdout.splitlines()
+    assert json.loads(record)["symbol"] == "BTCUSDT"
+    assert loaded == "[]"
+
+
 def test_the_first_lines_of_help_are_examples() -> None:
     done = run("watch", "--help")
     assert done.returncode == 0

@@ -144,6 +144,36 @@ class Running:
                 return event
 
 
+class TestEarly:
+    def test_connects_and_subscribes_to_nothing_before_it_may(self):
+        connect = Fake(None)
+        with Running(connect, early=True) as running:
+            connection = connect.opened.get(timeout=PATIENCE)
+            with pytest.raises(queue.Empty):
+                connection.requests.get(timeout=0.1)
+            running.link.admit()
+            connection.ack()
+            running.until(LIVE)
+            assert running.seen == [CONNECTING, SUBSCRIBING, LIVE]
+
+    def test_a_stop_ends_the_waiting_and_the_connection(self):
+        connect = Fake(None)
+        with Running(connect, early=True):
+            connection = connect.opened.get(timeout=PATIENCE)
+        assert connection.stopped.is_set()
+        assert connection.requests.empty()
+
+    def test_a_failure_is_not_told_and_made_up_for(self):
+        connect = Fake(Unreachable("no"), None)
+        with Running(connect, early=True) as running:
+            running.until(IDLE)
+            running.link.admit()
+            connect.opened.get(timeout=PATIENCE).ack()
+            running.until(LIVE)
+            assert WAITING not in running.seen
+            assert connect.attempts == 2
+
+
 class TestLink:
     def test_asks_for_all_streams_200_at_a_time_and_says_when_it_is_live(self):
         names = [f"s{n}usdt@kline_1m" for n in range(1024)]

@@ -16,7 +16,8 @@ from klinetail.errors import (
     Unavailable,
     Unreachable,
 )
-from klinetail.exchange.rest import MAX_BODY, BinanceRest
+from klinetail.exchange.http import MAX_BODY
+from klinetail.exchange.rest import BinanceRest
 from klinetail.protocol.rest import Listing, encode_rows
 from tests.strategies import BTCUSDT_1M, candle
 from tests.venue import (

@@ -14,6 +14,7 @@ from klinetail.exchange.supervision import (
     ACK_TIMEOUT,
     BACKOFF,
     CONNECT_TIMEOUT,
+    EARLY,
     FIRST_ANSWERS,
     FIRST_QUIET,
     LATER_QUIET,
@@ -26,6 +27,7 @@ from klinetail.exchange.supervision import (
     QUIET,
     STEADY,
     Acked,
+    Admit,
     Again,
     Broken,
     Distrust,
@@ -48,6 +50,8 @@ from klinetail.exchange.supervision import (
     Status,
     Stop,
     Subscribe,
+    SubscribeAll,
+    SubscribeNext,
     Swap,
     Tell,
     TellQuiet,
@@ -62,6 +66,7 @@ REFUSED = Refused("no")
 requests = st.frozensets(st.integers(1, 6), min_size=1)
 inputs = st.one_of(
     st.just(Start()),
+    st.just(Admit()),
     st.builds(Opened, requests),
     st.builds(Acked, st.integers(0, 7)),
     st.builds(
@@ -99,9 +104,9 @@ class TestBackoff:
 
 
 class TestTransition:
-    @given(st.lists(st.tuples(inputs, pauses, fractions), max_size=60))
-    def test_whatever_happens(self, events):
-        status, now = Status(), 1000.0
+    @given(st.lists(st.tuples(inputs, pauses, fractions), max_size=60), st.booleans())
+    def test_whatever_happens(self, events, early):
+        status, now = Status(early=early), 1000.0
         given_up = False
         for event, pause, fraction in events:
             now += pause
@@ -129,6 +134,14 @@ class TestTransition:
             if before.state in (CONNECTING, SUBSCRIBING, LIVE):
                 left = status.state not in (CONNECTING, SUBSCRIBING, LIVE)
                 assert (Hangup in kinds) == left
+            assert (SubscribeAll in kinds) == (
+                status.state is SUBSCRIBING and before.state is not SUBSCRIBING
+            )
+            assert (SubscribeNext in kinds) <= (status.renewal is Renewal.OPENING)
+            if type(event) is Admit or not before.early:
+                assert not status.early
+            if status.early:
+                assert status.state in (IDLE, CONNECTING, WAITING)
             assert status.succeeded == (before.succeeded or status.state is LIVE)
             both = status.renewal is not Renewal.NONE
             assert both <= (status.state is LIVE)
@@ -160,7 +173,7 @@ class TestTransition:
         assert status.due >= CONNECT_TIMEOUT
         status, actions = transition(status, Opened(frozenset({1, 2})), 1, lambda: 0.5)
         assert (status.state, status.due) == (SUBSCRIBING, 1 + ACK_TIMEOUT)
-        assert actions == (Tell(SUBSCRIBING),)
+        assert actions == (Tell(SUBSCRIBING), SubscribeAll())
         for request in (7, 2, 2):  # an unknown one, one, the same again
             status, actions = transition(status, Acked(request), 2, lambda: 0.5)
             assert (status.state, actions) == (SUBSCRIBING, ())
@@ -168,6 +181,46 @@ class TestTransition:
         assert (status.state, status.succeeded, status.live_since) == (LIVE, True, 3)
         assert (status.due, status.quiet_at) == (3 + LOOK, 3 + FIRST_QUIET)
         assert actions == (Tell(LIVE),)
+
+    def test_an_early_one_connects_and_subscribes_once_it_may(self):
+        status, actions = transition(Status(early=True), Start(), 0.0, half)
+        assert [type(action) for action in actions] == [Tell, Open]
+        status, actions = transition(status, Opened(frozenset({1, 2})), 1.0, half)
+        assert (status.state, status.due, actions) == (CONNECTING, 1.0 + EARLY, ())
+        status, actions = transition(status, Admit(), 2.0, half)
+        assert (status.state, status.unacked) == (SUBSCRIBING, {1, 2})
+        assert status.due == 2.0 + ACK_TIMEOUT
+        assert actions == (Tell(SUBSCRIBING), SubscribeAll())
+
+    def test_or_as_soon_as_it_is_connected(self):
+        status, _ = transition(Status(early=True), Start(), 0.0, half)
+        status, actions = transition(status, Admit(), 1.0, half)
+        assert (status.state, actions) == (CONNECTING, ())
+        status, actions = transition(status, Opened(frozenset({1})), 2.0, half)
+        assert actions == (Tell(SUBSCRIBING), SubscribeAll())
+
+    @pytest.mark.parametrize("event", [Broken("no"), Broken("", error=REFUSED), Due()])
+    @pytest.mark.parametrize("opened", [False, True])
+    def test_that_an_early_one_fails_counts_for_nothing(self, event, opened):
+        status, _ = transition(Status(early=True), Start(), 0.0, half)
+        if opened:
+            status, _ = transition(status, Opened(frozenset({1})), 1.0, half)
+        status, actions = transition(status, event, 2.0, half)
+        assert status == Status(early=True)
+        assert actions == (Hangup(), Tell(IDLE))
+        status, actions = transition(status, Admit(), 3.0, half)
+        assert [type(action) for action in actions] == [Tell, Open]
+        status, actions = transition(status, Broken("", error=REFUSED), 4.0, half)
+        assert actions == (Hangup(), GiveUp(REFUSED))
+
+    def test_an_early_one_waits_as_long_as_the_exchange_asks(self):
+        status, _ = transition(Status(early=True), Start(), 0.0, half)
+        status, actions = transition(status, Broken("x", wait=120.0), 1.0, half)
+        assert (status.state, status.due) == (WAITING, 121.0)
+        status, actions = transition(status, Admit(), 2.0, half)
+        assert (status.state, status.due, actions) == (WAITING, 121.0, ())
+        status, actions = transition(status, Due(), 121.0, half)
+        assert [type(action) for action in actions] == [Tell, Open]
 
     def test_a_subscription_not_acked(self):
         status = Status(SUBSCRIBING, unacked=frozenset({1}), due=10.0)
@@ -325,6 +378,7 @@ class TestTransition:
         status, actions = transition(status, Due(9), now, half)
         assert actions == (OpenNext(),)
         status, actions = transition(status, NextOpened(frozenset({1})), now + 1, half)
+        assert actions == (SubscribeNext(),)
         status, actions = transition(status, NextAcked(1), now + 2, half)
         assert (status.renewal, status.due, actions) == (Renewal.ACKED, now + 3, ())
         status, actions = transition(status, Due(9, 0), now + 3, half)

@@ -204,7 +204,17 @@ class TestDial:
         for url in ("ws://a.invalid/ws", "wss://b.invalid", "ws://c.invalid:8080"):
             with Deadline(PATIENCE) as deadline, pytest.raises(OSError):
                 dial(url, deadline)
-        assert asked == [("a.invalid", 80), ("b.invalid", 443), ("c.invalid", 8080)]
+        names = [(b"a.invalid", 80), (b"b.invalid", 443), (b"c.invalid", 8080)]
+        assert asked == names
+
+    def test_a_name_in_any_script(self, monkeypatch):
+        asked = []
+        monkeypatch.setattr(
+            socket, "getaddrinfo", lambda host, *_, **__: asked.append(host) or ()
+        )
+        with Deadline(PATIENCE) as deadline, pytest.raises(OSError):
+            dial("ws://bücher.invalid", deadline)
+        assert asked == ["bücher.invalid"]
 
     def test_over_tls(self, authority):
         context = server_context(authority, "localhost")

@@ -12,11 +12,10 @@ import pexpect
 import pyte
 import pytest
 from pyte import modes
-from rich.text import Text
 
 from klinetail.errors import OutputError
+from klinetail.view.look import line
 from klinetail.view.screen import Screen
-from klinetail.view.terminal import console_for
 
 PATIENCE = 30
 WRAP = modes.DECAWM
@@ -29,7 +28,7 @@ from klinetail.candle import MINUTE
 from klinetail.stats import Stats
 from klinetail.view.screen import Screen
 from klinetail.view.table import Table
-from klinetail.view.terminal import console_for, glyphs_of
+from klinetail.view.terminal import coloured, glyphs_of
 from tests.strategies import BTCUSDT_1M, candle
 
 START = 1_700_000_040_000
@@ -43,7 +42,7 @@ signal.signal(signal.SIGTERM, terminate)
 stdout = sys.stdout
 table = Table([BTCUSDT_1M], tz=UTC, source="SIM (tests)", glyphs=glyphs_of(stdout))
 table.put([candle(START)])
-with Screen(console_for(stdout, os.environ), rate=50) as screen:
+with Screen(stdout, color=coloured(os.environ), rate=50) as screen:
     signal.signal(signal.SIGWINCH, lambda *_: screen.resized())
     def stop(*_):
         screen.suspend()
@@ -253,7 +252,7 @@ class Lines:
     """A view of given lines."""
 
     def __init__(self, *lines):
-        self.lines = [Text(line, end="") for line in lines]
+        self.lines = [line((text, "")) for text in lines]
 
     def render(self, width, height):
         return self.lines
@@ -270,7 +269,7 @@ def screen_on_a_pty():
         open(master, "rb", buffering=0) as end,
         open(slave, "w", encoding="ascii") as stdout,
     ):
-        yield Screen(console_for(stdout, {}), rate=10), end
+        yield Screen(stdout, rate=10), end
 
 
 def drawn(end):
@@ -285,7 +284,7 @@ class TestDrawing:
             assert b"one" in drawn(master)
             screen.draw(view, 1.0)
             assert drawn(master) == b""
-            view.lines[1] = Text("three", end="")
+            view.lines[1] = line(("three", ""))
             screen.draw(view, 2.0)
             assert drawn(master) == b"\x1b[?2026h\x1b[2;1Hthree\x1b[K\x1b[?2026l"
 
@@ -308,7 +307,7 @@ class TestDrawing:
             view = Lines("one")
             assert screen.draw(view, 5.0) == 6.0
             drawn(master)
-            view.lines[0] = Text("two", end="")
+            view.lines[0] = line(("two", ""))
             assert screen.draw(view, 5.05) == pytest.approx(5.1)
             assert drawn(master) == b""
             assert screen.draw(view, 5.11) == pytest.approx(6.11)
