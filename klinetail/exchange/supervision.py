@@ -366,7 +366,9 @@ def _early(
         case Opened(requests) if connecting:
             return status._replace(unacked=requests, due=now + EARLY), ()
         case Broken(wait=wait) if connecting and wait:
-            waiting, actions = _waiting(status, event, now, random)
+            # Whether it is refused for good shows once it counts.
+            asked = event._replace(error=None)
+            waiting, actions = _waiting(status, asked, now, random)
             return waiting._replace(early=True), actions
         case Broken() | Due() if connecting:
             again = Status(failures=status.failures, early=True)
