@@ -333,8 +333,15 @@ def transition(
 
 def connects(status: Status, event: Input) -> bool:
     """Whether what happens leads to an attempt to connect, which takes its turn."""
-    begins = {LinkState.IDLE: Start, LinkState.WAITING: Due}.get(status.state)
-    return begins is not None and isinstance(event, begins)
+    match status.state:
+        case LinkState.IDLE:
+            return isinstance(event, Start) or (
+                status.early and isinstance(event, Admit)
+            )
+        case LinkState.WAITING:
+            return isinstance(event, Due)
+        case _:
+            return False
 
 
 def _connecting(status: Status, now: float) -> tuple[Status, Actions]:

@@ -69,6 +69,10 @@ class TlsSocket:
                     self._flush()  # the other side may hear why
                 raise
 
+    def version(self) -> str | None:
+        """The protocol agreed on, such as `TLSv1.3`."""
+        return self._tls.version()
+
     def recv(self, size: int) -> bytes:
         """Up to `size` bytes, as many as are there; none at the end."""
         while (data := self._decrypted(size)) is None:

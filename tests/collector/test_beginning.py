@@ -10,6 +10,7 @@ from klinetail.collector.beginning import Began, begin
 from klinetail.errors import RateLimited, Refused, UnknownSymbol, Unreachable
 from klinetail.events import LinkEvent, LinkState
 from tests.collector.test_collector import BTC, START, FakeRest
+from tests.collector.test_questions import in_turn
 from tests.test_series import Source, candle
 
 
@@ -50,6 +51,7 @@ def started(
     began = begin(
         rest,
         [BTC],
+        ask=in_turn,
         now=lambda: 5.0 + sum(pauses.taken),
         random=lambda: 0.5,
         patience=patience,

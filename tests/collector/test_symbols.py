@@ -13,7 +13,6 @@ from klinetail.collector.symbols import (
     find,
     resolve,
     traded,
-    verify,
 )
 from klinetail.errors import UnknownSymbol, UsageError
 from klinetail.protocol.rest import Listing
@@ -148,21 +147,6 @@ class TestFind:
             UsageError, match="OMGUSDT is not traded: its status is SETTLING"
         ):
             find("omgusdt", MARKET)
-
-
-class NobodyAsked:
-    """A REST side that must not be needed."""
-
-    def __getattr__(self, name):
-        raise AssertionError(f"{name} was asked for")
-
-
-def test_what_is_known_already_is_not_asked_for_again():
-    verify(NobodyAsked(), [Stream("BTCUSDT", M1)], 0, MARKET)
-    with pytest.raises(UnknownSymbol):
-        verify(NobodyAsked(), [Stream("BTCUSDX", M1)], 0, MARKET)
-    with pytest.raises(UsageError, match="SETTLING"):
-        verify(NobodyAsked(), [Stream("OMGUSDT", M1)], 0, MARKET)
 
 
 @given(listings)

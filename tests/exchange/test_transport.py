@@ -1,3 +1,4 @@
+import contextlib
 import errno
 import os
 import socket
@@ -221,7 +222,7 @@ class TestDial:
         with (
             Venue([Request(), Send(b"hello")], tls=context) as venue,
             Deadline(PATIENCE) as deadline,
-            dial(venue.ws_url, deadline) as sock,
+            contextlib.closing(dial(venue.ws_url, deadline)) as sock,
         ):
             sock.sendall(b"\r\n\r\n")
             assert sock.recv(5) == b"hello"
