@@ -560,7 +560,7 @@ class DataCollector:
                 self._delivery.deliver(series.fill(rows, asked, now))
                 if series.unheard > unheard:
                     link = self._link_of[series.stream]
-                    self._lookups.mute(series, unheard, link, now)
+                    self._lookups.mute(series, link, now)
             self._lookups.ended(series, now)
             self._after(series, now)
 

@@ -62,6 +62,7 @@ class Lookups:
         self._on_ended = on_ended
         self._ws_url = ws_url
         self._pause_until = -math.inf
+        self._acted: dict[Series, tuple[float, int]] = {}
 
     def ended(self, series: Series, now: Moment) -> None:
         """Of a series nothing new was fetched: if nothing comes any more, ask whether
@@ -84,17 +85,21 @@ class Lookups:
                     ended[series] = status
             self._on_ended(ended, now)
 
-    def mute(self, series: Series, before: int, link: Link, now: Moment) -> None:
+    def mute(self, series: Series, link: Link, now: Moment) -> None:
         """REST has shown trades of a stream of which no frame came.
 
         Args:
             series: whose.
-            before: its `unheard` when last looked at.
             link: the stream's.
             now: when REST did.
         """
-        lasted = now.monotonic - series.unheard_since
-        remedy = remedy_for(before, series.unheard, lasted)
+        since = series.unheard_since
+        silence, before = self._acted.get(series, (since, 0))
+        if silence != since:
+            before = 0
+        remedy = remedy_for(before, series.unheard, now.monotonic - since)
+        if remedy is not Remedy.NONE:
+            self._acted[series] = since, series.unheard
         reason = f"{series.stream} is mute: REST shows trades of which no frame came"
         self._remedy(remedy, [series.stream], reason, link)
 

@@ -43,7 +43,7 @@ def remedy_for(before: int, unheard: int, lasted: float) -> Remedy:
     after 2, 8, 32, ... candles.
 
     Args:
-        before: how many there were when last looked at.
+        before: how many there were when something was done last; 0 if nothing yet.
         unheard: how many there are.
         lasted: seconds since the first of them was fetched.
     """

@@ -41,11 +41,21 @@ class Counted(Series):
         return super().tick(now)
 
 
+class Told(threading.Condition):
+    """Counts how often the waiting was ended."""
+
+    times = 0
+
+    def notify_all(self) -> None:
+        self.times += 1
+        super().notify_all()
+
+
 class Kept:
     """A keeper on its thread, whose time is what it is set to; a context manager."""
 
     def __init__(self, groups: Sequence[Sequence[Series]]) -> None:
-        self.changed = threading.Condition(threading.RLock())
+        self.changed = Told(threading.RLock())
         self.stopping = threading.Event()
         self.now = BEGUN
         self.seen: list[Series] = []
@@ -152,8 +162,10 @@ def test_a_forming_frame_and_an_awaited_close_touch_no_deadline() -> None:
         with kept.changed:
             forget(series)
             for one in series:
+                told = kept.changed.times
                 one.accept(candle(T0, 3, stream=one.stream), kept.now)
                 kept.keeper.heed(one, kept.now)
+                assert kept.changed.times == told
             assert asked(series) == []
 
 
@@ -190,7 +202,9 @@ def test_one_that_has_to_be_seen_to_earlier_ends_the_waiting() -> None:
             kept.seen.clear()
             kept.now = Moment(T0 + 2001, 2.001)
             held.accept(candle(T0 + MINUTE, 3, stream=held.stream), kept.now)
+            told = kept.changed.times
             kept.keeper.heed(held, kept.now)
+            assert kept.changed.times == told + 1
             kept.until(lambda: kept.seen == [held])
 
 

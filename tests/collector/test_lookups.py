@@ -10,7 +10,7 @@ from klinetail.clock import Moment
 from klinetail.collector.backfill import Urgency
 from klinetail.collector.lookups import Lookups
 from klinetail.collector.shards import Shard
-from klinetail.collector.silence import SAMPLE
+from klinetail.collector.silence import LASTING, SAMPLE
 from klinetail.errors import Unreachable
 from klinetail.protocol.rest import Listing
 from klinetail.series import ABSENT, SETTLED, Series
@@ -129,21 +129,31 @@ def test_a_mute_stream_is_subscribed_again_and_then_its_link_is_distrusted() -> 
     series = asked.series[STREAMS[1]]
     series.begin(Moment(T0, 0.0))
     series.resume(Moment(T0, 0.0))
-    asked.lookups.mute(series, 0, asked.link, NOW)
-    assert (asked.link.again, asked.link.reasons) == ([], [])
     asked.link.candles = 1
-    series.unheard = 1
-    asked.lookups.mute(series, 0, asked.link, NOW)
-    assert asked.link.again == ["busdt@kline_1m"]
-    series.unheard = 2
     series.unheard_since = NOW.monotonic
-    asked.lookups.mute(series, 1, asked.link, NOW)
-    assert asked.link.reasons == []
-    series.unheard_since = NOW.monotonic - 60.0
-    asked.lookups.mute(series, 1, asked.link, NOW)
+
+    def mute(unheard: int, seconds: float) -> None:
+        series.unheard = unheard
+        now = Moment(NOW.exchange, series.unheard_since + seconds)
+        asked.lookups.mute(series, asked.link, now)
+
+    mute(0, 0.0)
+    assert (asked.link.again, asked.link.reasons) == ([], [])
+    mute(1, 0.0)
     assert asked.link.again == ["busdt@kline_1m"]
-    (reason,) = asked.link.reasons
+    mute(7, LASTING - 1.0)
+    assert asked.link.reasons == []
+    mute(7, LASTING)
+    mute(8, 2 * LASTING)
+    assert asked.link.again == ["busdt@kline_1m"]
+    (reason, _) = asked.link.reasons
     assert "busdt@1m is mute" in reason
+    mute(20, 1000.0)
+    assert len(asked.link.reasons) == 2
+    series.unheard_since += 1000.0
+    mute(3, 0.0)
+    assert len(asked.link.again) == 2, "it was heard meanwhile"
+    assert len(asked.link.reasons) == 2
 
 
 def test_a_mute_stream_of_a_link_without_any_candle_names_the_address() -> None:
@@ -151,7 +161,7 @@ def test_a_mute_stream_of_a_link_without_any_candle_names_the_address() -> None:
     series = asked.series[STREAMS[1]]
     for unheard in (1, 2):
         series.unheard = unheard
-        asked.lookups.mute(series, unheard - 1, asked.link, NOW)
+        asked.lookups.mute(series, asked.link, NOW)
     assert asked.link.again == ["busdt@kline_1m"]
     assert len(asked.link.reasons) == 2
     assert all("acks and sends no candle" in one for one in asked.link.reasons)

@@ -50,8 +50,9 @@ def silent(strike, seed):
         rig.rest.refuse()
         began = time.monotonic()
         strike(rig)
-        rig.until(lambda: rig.seen.first(LinkState.WAITING, began), "the noticing")
-        return rig.seen.first(LinkState.WAITING, began) - began
+        noticed = (LinkState.WAITING, began, "our ping")
+        rig.until(lambda: rig.seen.first(*noticed), "the noticing")
+        return rig.seen.first(*noticed) - began
 
 
 def no_data(seed):
@@ -81,7 +82,10 @@ def thin(seconds, seed):
         time.sleep(seconds)
     return {
         "seconds": seconds,
-        "false_alarms": seen.count(LinkState.WAITING),
+        "false_alarms": sum(
+            event.state is LinkState.WAITING or NAMED in event.reason
+            for _, event in seen.links
+        ),
         "closed_candles": len(whole(server, seen, THIN)) if seen.closed(THIN) else 0,
         "frames": len(seen.candles),
     }
