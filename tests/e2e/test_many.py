@@ -20,12 +20,14 @@ from klinetail.sim.server import Server
 from tests.e2e.conftest import START
 from tests.toxic import Toxic
 
+pytestmark = pytest.mark.timeout(600)
+
 Popen = Callable[..., subprocess.Popen[bytes]]
 
 SYMBOLS = 1_100
-MINUTES = 60
-SPEED = 10
-PATIENCE = 120.0
+MINUTES = 120
+SPEED = 6
+PATIENCE = 280.0
 """Seconds that anything awaited here may take. Reached only if it fails."""
 
 
@@ -100,6 +102,7 @@ def test_two_connections_and_one_that_breaks(
     try:
         output.wait_for_all(after=0)
         assert server.connections == 2
+        before = Counter(said.read_text().splitlines())
         toxic.cut_one()
         cut = server.now()
         output.wait_for_all(after=cut + MINUTE)
@@ -110,9 +113,9 @@ def test_two_connections_and_one_that_breaks(
     finally:
         output.close()
 
-    told = Counter(said.read_text().splitlines())
-    assert told["klinetail: link-0: connecting"] == 2, told
-    assert told["klinetail: link-1: connecting"] == 1, told
+    told = Counter(said.read_text().splitlines()) - before
+    assert told["klinetail: link-0: connecting"] == 1, told
+    assert told["klinetail: link-1: connecting"] == 0, told
     assert told["klinetail: connected again"] == 1, told
     figures = json.loads(stats.read_text())
     assert figures["reconnects"] == 1
