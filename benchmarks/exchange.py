@@ -53,6 +53,7 @@ FLOOD_RATE = 40_000
 """Frames a second of exchange time in a flood, whatever it takes in real time."""
 
 FLOOD_FIRST = HOUR - 400
+INTO = 4_000
 LISTED = 790
 
 
@@ -68,6 +69,13 @@ class Plan(NamedTuple):
     close: bool = False
     """Whether connections are closed behind the last frame."""
     tls: ssl.SSLContext | None = None
+    begin: int = BEGIN
+    """Exchange time at the start, ms."""
+
+    def paced(self, after: float) -> Plan:
+        """The same at the pace of real time, so many seconds after the start."""
+        begin = self.feed.first - round(after * 1000)
+        return self._replace(after=after, begin=begin)
 
 
 class Report(NamedTuple):
@@ -89,9 +97,9 @@ def flood_feed(count: int) -> Feed:
     return Feed(streams(count), FLOOD_FIRST, rate)
 
 
-def paced_feed(count: int, rate: float, after: float) -> Feed:
-    """A feed at the pace of real time, `after` seconds after the exchange's start."""
-    return Feed(streams(count), BEGIN + int(after * 1000), rate)
+def paced_feed(count: int, rate: float) -> Feed:
+    """A feed at the pace of real time, in which an hour ends after `INTO` ms."""
+    return Feed(streams(count), HOUR - INTO, rate)
 
 
 class Exchange:
@@ -119,7 +127,7 @@ class Exchange:
         """Exchange time, ms: what was pushed last, or real time since the start."""
         if self._plan.after is None and self.pushed:
             return self._feed.event_time(self.pushed - 1)
-        return BEGIN + int((time.monotonic() - self._began_at) * 1000)
+        return self._plan.begin + int((time.monotonic() - self._began_at) * 1000)
 
     def rest(self, target: str) -> tuple[int, bytes]:
         """Status and body of the answer to GET `target`."""
@@ -481,10 +489,10 @@ def main() -> None:
     if after is None:
         feed = flood_feed(asked.streams)
     else:
-        feed = paced_feed(asked.streams, asked.rate, after)
-    plan = Plan(
-        feed, built(feed, asked.count), asked.per_write, after, close=asked.close
-    )
+        feed = paced_feed(asked.streams, asked.rate)
+    plan = Plan(feed, built(feed, asked.count), asked.per_write, close=asked.close)
+    if after is not None:
+        plan = plan.paced(after)
 
     def ready(port: int) -> None:
         names = " ".join(map(str, feed.streams[:15]))

@@ -31,7 +31,7 @@ BEGIN = HOUR - LEAD
 FIRST_NUMBER = 10_000_000
 """The number of frame 0. All have eight digits, those of past candles seven."""
 
-NUMBER = re.compile(rb'(?:"Q": ?"|taker_buy_quote_volume": ?"?)([0-9]{8})\.')
+NUMBER = re.compile(rb'(?:"Q": ?"|taker_buy_quote_volume": ?"?)([0-9]{8})(?![0-9])')
 """Finds a frame's number in a line, in the exchange's words or in klinetail's."""
 
 _KNOWN = (

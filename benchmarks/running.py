@@ -115,8 +115,16 @@ def peak_of(pid: int) -> float:
 
 
 class Pipeline:
-    """Commands joined by pipes; the last one writes to `out`, and the first one's stdin
-    stays open behind a `first` line."""
+    """Commands joined by pipes; the last one writes to `out`.
+
+    Args:
+        commands: in order.
+        out: a file descriptor.
+        env: changes of the environment.
+        err: a file descriptor for stderr.
+        asks: lines for the stdin of commands that are not joined but side by side, all
+            writing to `out`. Theirs, or the first one's, stays open.
+    """
 
     def __init__(
         self,
@@ -125,13 +133,14 @@ class Pipeline:
         *,
         env: Mapping[str, str] | None = None,
         err: int | None = None,
-        first: str = "",
+        asks: Sequence[str] = (),
     ) -> None:
         self.started = time.monotonic_ns()
         self.processes: list[subprocess.Popen[bytes]] = []
         for n, command in enumerate(commands):
-            last = n == len(commands) - 1
-            before = self.processes[-1].stdout if self.processes else None
+            joined = n > 0 and not asks[n:]
+            before = self.processes[-1].stdout if joined else None
+            last = n == len(commands) - 1 or len(asks) > 1
             process = subprocess.Popen(
                 command,
                 stdin=subprocess.PIPE if before is None else before,
@@ -142,9 +151,10 @@ class Pipeline:
             if before is not None:
                 before.close()
             self.processes.append(process)
-        if first and (stdin := self.processes[0].stdin) is not None:
-            stdin.write(f"{first}\n".encode())
-            stdin.flush()
+        for process, ask in zip(self.processes, asks, strict=False):
+            if process.stdin is not None:
+                process.stdin.write(f"{ask}\n".encode())
+                process.stdin.flush()
 
     def interrupt(self) -> None:
         """Send SIGINT to the first."""

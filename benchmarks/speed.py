@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmarks.contestants import Contestant, Target, subscription
+from benchmarks.contestants import Contestant, Target, asks
 from benchmarks.exchange import Plan, built, flood_feed
 from benchmarks.figures import median, slope
 from benchmarks.market import FIRST_NUMBER, NUMBER
@@ -105,7 +105,7 @@ def run(contestant: Contestant, plan: Plan, env: Mapping[str, str]) -> Run:
                 out.fileno(),
                 env=env,
                 err=err.fileno(),
-                first=subscription(target),
+                asks=asks(target),
             )
             try:
                 usage = _end(contestant, pipeline, path, count)

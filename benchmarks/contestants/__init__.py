@@ -10,6 +10,7 @@ from typing import NamedTuple
 from klinetail.candle import Stream
 from klinetail.protocol import requests
 from klinetail.protocol.frames import stream_name
+from klinetail.protocol.limits import MAX_STREAMS
 from klinetail.protocol.requests import Method, Request
 
 HERE = Path(__file__).parent
@@ -75,9 +76,17 @@ def websocat(target: Target) -> list[str]:
     return ["websocat", "--exit-on-eof", *options, f"{target.ws_url}/ws"]
 
 
-def subscription(target: Target) -> str:
-    """The request for all streams."""
-    return requests.encode(Request(Method.SUBSCRIBE, 1, target.names))
+def parts(target: Target) -> list[list[str]]:
+    """The streams' names, in parts as large as one connection may have."""
+    names = target.names
+    return [names[n : n + MAX_STREAMS] for n in range(0, len(names), MAX_STREAMS)]
+
+
+def asks(target: Target) -> list[str]:
+    """The request of each part."""
+    return [
+        requests.encode(Request(Method.SUBSCRIBE, 1, part)) for part in parts(target)
+    ]
 
 
 def _script(name: str) -> Callable[[Target], list[list[str]]]:
@@ -107,7 +116,16 @@ CONTESTANTS = {
             lambda target: [websocat(target), ["jq", "-c", RECORD]],
             speed=20_000,
         ),
-        Contestant("websocat", lambda target: [websocat(target)], speed=100_000),
+        Contestant(
+            "websocat",
+            lambda target: [websocat(target) for _ in parts(target)],
+            speed=100_000,
+        ),
+        Contestant(
+            "websocat-jq-unbuffered",
+            lambda target: [websocat(target), ["jq", "--unbuffered", "-c", ".k"]],
+            speed=20_000,
+        ),
         Contestant("naive-connector", _script("naive_connector"), speed=5_000),
         Contestant("picows-msgspec", _script("picows_msgspec"), speed=150_000),
     )

@@ -62,13 +62,18 @@ class Lines(WSListener):
                 data = data[os.write(1, data) :]
 
 
-async def main(url, names):
+async def follow(url, names):
     transport, _ = await ws_connect(
         Lines, f"{url}/ws", read_buffer_init_size=256 * 1024
     )
     request = {"method": "SUBSCRIBE", "params": names, "id": 1}
     transport.send(WSMsgType.TEXT, msgspec.json.encode(request))
     await transport.wait_disconnected()
+
+
+async def main(url, names):
+    parts = [names[n : n + 1024] for n in range(0, len(names), 1024)]
+    await asyncio.gather(*(follow(url, part) for part in parts))
 
 
 gc.freeze()
