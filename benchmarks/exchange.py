@@ -114,7 +114,7 @@ class Exchange:
         self.clients: set[Client] = set()
         self._began_at = time.monotonic()
         self._changed = asyncio.Event()
-        self._listeners: list[list[Client]] = []
+        self._listeners: list[list[Client]] = [[] for _ in plan.feed.streams]
         self._complete = False
         self._reset()
 
@@ -477,7 +477,7 @@ def main() -> None:
     """Serve by hand."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("manner", choices=["flood", "paced"])
-    parser.add_argument("--streams", type=int, default=600)
+    parser.add_argument("--streams", type=int, default=195)
     parser.add_argument("--count", type=int, default=500_000, help="frames in all")
     parser.add_argument("--rate", type=float, default=2400, help="paced: frames/s")
     parser.add_argument("--after", type=float, default=8, help="paced: s to frame 0")

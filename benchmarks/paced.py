@@ -16,7 +16,7 @@ from benchmarks.exchange import Plan, built, paced_feed
 from benchmarks.figures import median, percentile
 from benchmarks.market import FIRST_NUMBER, NUMBER
 from benchmarks.running import Pipeline, Venue
-from benchmarks.speed import Tls
+from benchmarks.speed import STREAMS, Tls
 
 WARM = 2.0
 """Seconds from the first frame that are not looked at."""
@@ -77,7 +77,7 @@ def measure_lag(
 ) -> Iterator[dict[str, object]]:
     """The lag of each contestant, alternated."""
     after = AFTER[rate]
-    feed = paced_feed(600 if rate == 2_400 else MANY, rate)
+    feed = paced_feed(STREAMS if rate == 2_400 else MANY, rate)
     frames = built(feed, int(rate * seconds))
     found: dict[str, list[Lags]] = {c.name: [] for c in contestants}
     for _ in range(repeats):

@@ -19,7 +19,9 @@ from benchmarks.market import FIRST_NUMBER, NUMBER
 from benchmarks.running import Pipeline, Usage, Venue, wait_for_last
 
 MOST = 1_200_000
-STREAMS = 600
+STREAMS = 195
+"""13 symbols in 15 intervals: unicorn and ccxt take 200 streams on a connection."""
+
 SECONDS = (1.0, 6.0)
 """How long a short and a long run take about."""
 
@@ -97,7 +99,7 @@ def run(contestant: Contestant, plan: Plan, env: Mapping[str, str]) -> Run:
     with tempfile.TemporaryDirectory() as folder, Venue(plan) as venue:
         path = Path(folder, "lines")
         target = Target(
-            venue.ws_url, venue.rest_url, plan.feed.streams, plan.tls is not None
+            venue.ws_url, venue.rest_url, plan.feed.streams, plan.tls is not None, count
         )
         with path.open("wb") as out, Path(folder, "err").open("wb") as err:
             pipeline = Pipeline(

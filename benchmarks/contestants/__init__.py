@@ -31,7 +31,10 @@ class Target(NamedTuple):
     rest_url: str
     streams: Sequence[Stream]
     insecure: bool = False
-    """websocat's own roots cannot be set."""
+    """Whether the server's certificate is not to be checked, by who cannot be told."""
+    count: int = 0
+    """Messages after which to end, for those who do not end with the connection; 0:
+    never."""
 
     @property
     def names(self) -> list[str]:
@@ -45,7 +48,7 @@ class Contestant(NamedTuple):
     name: str
     commands: Callable[[Target], list[list[str]]]
     leaves: bool = True
-    """Whether it ends when the exchange closes the connection."""
+    """Whether it ends when the exchange closes the connection, or by count."""
     speed: int = 20_000
     """Messages a second to expect, from which the length of the runs follows."""
 
@@ -89,10 +92,12 @@ def asks(target: Target) -> list[str]:
     ]
 
 
-def _script(name: str) -> Callable[[Target], list[list[str]]]:
+def _script(name: str, *, counts: bool = False) -> Callable[[Target], list[list[str]]]:
     def commands(target: Target) -> list[list[str]]:
+        python = [sys.executable] if target.count else [sys.executable, "-u"]
+        count = [str(target.count)] if counts else []
         script = str(HERE / f"{name}.py")
-        return [[sys.executable, script, target.ws_url, *target.names]]
+        return [[*python, script, target.ws_url, *count, *target.names]]
 
     return commands
 
@@ -128,5 +133,7 @@ CONTESTANTS = {
         ),
         Contestant("naive-connector", _script("naive_connector"), speed=5_000),
         Contestant("picows-msgspec", _script("picows_msgspec"), speed=150_000),
+        Contestant("unicorn", _script("unicorn", counts=True), speed=10_000),
+        Contestant("ccxt", _script("ccxt_pro", counts=True), speed=4_000),
     )
 }
