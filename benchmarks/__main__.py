@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import tempfile
+from pathlib import Path
 
 from benchmarks import paced, speed
+from benchmarks.certificate import issue
 from benchmarks.contestants import CONTESTANTS
 
 
@@ -18,6 +21,7 @@ def main() -> None:
     parser.add_argument("figure", choices=["speed", "lag", "market"])
     parser.add_argument("--only", nargs="+", choices=CONTESTANTS)
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--tls", action="store_true")
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--per-write", type=int, default=40)
     parser.add_argument("--rate", type=int, default=2_400)
@@ -25,12 +29,14 @@ def main() -> None:
     parser.add_argument("--streams", type=int, default=11_800)
     asked = parser.parse_args()
     chosen = [CONTESTANTS[name] for name in asked.only or CONTESTANTS]
+    tls = issue(Path(tempfile.mkdtemp())) if asked.tls else None
     if asked.figure == "speed":
         found = speed.measure(
             chosen,
             repeats=asked.repeats,
             quick=asked.quick,
             per_write=asked.per_write,
+            tls=tls,
         )
     elif asked.figure == "lag":
         found = paced.measure_lag(

@@ -16,6 +16,7 @@ import argparse
 import asyncio
 import contextlib
 import gc
+import itertools
 import os
 import ssl
 import sys
@@ -116,6 +117,7 @@ class Exchange:
         self._changed = asyncio.Event()
         self._listeners: list[list[Client]] = [[] for _ in plan.feed.streams]
         self._complete = False
+        self._last: Report | None = None
         self._reset()
 
     def _reset(self) -> None:
@@ -170,6 +172,7 @@ class Exchange:
             while self.clients:
                 self._changed.clear()
                 await self._changed.wait()
+            self._last = self.report()
             self._reset()
             self._began_at = time.monotonic()
 
@@ -259,7 +262,9 @@ class Exchange:
                 client.close()
 
     def report(self) -> Report:
-        """What was pushed so far."""
+        """What was pushed so far, or last if nothing was since."""
+        if self._last is not None and not self.pushed:
+            return self._last
         usage = os.times()
         return Report(
             self.pushed,
@@ -464,13 +469,34 @@ async def serve(
     return report
 
 
+class Frames:
+    """The frames of a feed, built as far as they are asked for.
+
+    They stay, and so does everything that was there before: the garbage collector is
+    told not to look.
+
+    Args:
+        feed: whose frames.
+        most: frames at most.
+    """
+
+    def __init__(self, feed: Feed, most: int) -> None:
+        self._candles = feed.candles(most)
+        self._built: list[bytes] = []
+
+    def first(self, count: int) -> list[bytes]:
+        """The first so many."""
+        gc.disable()
+        more = count - len(self._built)
+        self._built += frames(itertools.islice(self._candles, max(0, more)))
+        gc.collect()
+        gc.freeze()
+        return self._built[:count]
+
+
 def built(feed: Feed, count: int) -> list[bytes]:
-    """The first so many frames of a feed. They stay; the collector need not look."""
-    gc.disable()
-    found = frames(feed.candles(count))
-    gc.collect()
-    gc.freeze()
-    return found
+    """The first so many frames of a feed."""
+    return Frames(feed, count).first(count)
 
 
 def main() -> None:

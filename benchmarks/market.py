@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import re
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 
 from klinetail.candle import Candle, Interval, Source, Stream
@@ -155,7 +155,7 @@ def text_frame(payload: bytes) -> bytes:
     return b"\x81\x7e" + struct.pack("!H", len(payload)) + payload
 
 
-def frames(candles: Iterator[Candle]) -> list[bytes]:
+def frames(candles: Iterable[Candle]) -> list[bytes]:
     """Each candle as a WebSocket frame, as on `/ws`."""
     built = []
     for candle in candles:

@@ -11,12 +11,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from benchmarks.certificate import Tls
 from benchmarks.contestants import Contestant, Target, asks, klinetail
 from benchmarks.exchange import Plan, built, paced_feed
 from benchmarks.figures import median, percentile
 from benchmarks.market import FIRST_NUMBER, NUMBER
 from benchmarks.running import Pipeline, Venue
-from benchmarks.speed import STREAMS, Tls
+from benchmarks.speed import STREAMS
 
 WARM = 2.0
 """Seconds from the first frame that are not looked at."""

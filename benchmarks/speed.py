@@ -6,17 +6,20 @@ in turn; the difference of both runs is what the messages cost, start-up left ou
 
 from __future__ import annotations
 
-import ssl
+import hashlib
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+from benchmarks.certificate import Tls
 from benchmarks.contestants import Contestant, Target, asks
-from benchmarks.exchange import Plan, built, flood_feed
+from benchmarks.exchange import Frames, Plan, flood_feed
 from benchmarks.figures import median, slope
-from benchmarks.market import FIRST_NUMBER, NUMBER
+from benchmarks.market import FIRST_NUMBER, NUMBER, Feed
 from benchmarks.running import Pipeline, Usage, Venue, wait_for_last
+from klinetail.formats import jsonl
 
 MOST = 1_200_000
 STREAMS = 195
@@ -25,12 +28,7 @@ STREAMS = 195
 SECONDS = (1.0, 6.0)
 """How long a short and a long run take about."""
 
-
-class Tls(NamedTuple):
-    """A certificate for the exchange, and how clients are told to trust it."""
-
-    server: ssl.SSLContext
-    env: Mapping[str, str]
+QUICK = (0.2, 1.0)
 
 
 class Run(NamedTuple):
@@ -44,6 +42,8 @@ class Run(NamedTuple):
     ordered: bool
     """Whether there is a line of each frame, in the order of the frames."""
     exchange_cpu: float
+    equal: bool | None
+    """Whether the lines are exactly the record's, of those who write it."""
 
 
 def measure(
@@ -55,25 +55,67 @@ def measure(
     tls: Tls | None = None,
 ) -> Iterator[dict[str, object]]:
     """The figures of each contestant."""
-    seconds = (0.2, 1.0) if quick else SECONDS
-    lengths = {
-        c.name: tuple(min(MOST, round(s * c.speed, -3)) for s in seconds)
-        for c in contestants
-    }
+    seconds = QUICK if quick else SECONDS
     feed = flood_feed(STREAMS)
-    frames = built(feed, int(max(long for _, long in lengths.values())))
+    frames = Frames(feed, MOST)
+    fixed = partial(_plan, feed, per_write, tls)
+    env = {} if tls is None else tls.env
+    lengths: dict[str, tuple[int, int]] = {}
+    for contestant in contestants:
+        count = round(contestant.speed * seconds[0])
+        pilot = run(contestant, fixed(frames.first(count), contestant), env)
+        speed = count / max(pilot.wall, 0.01)
+        short, long = (min(MOST, round(s * speed)) for s in seconds)
+        lengths[contestant.name] = (min(short, long // 3), long)
+    truth = Truth(feed, {n for pair in lengths.values() for n in pair})
     runs: dict[str, list[tuple[Run, Run]]] = {c.name: [] for c in contestants}
     for _ in range(repeats):
         for contestant in contestants:
-            pair = []
-            for count in lengths[contestant.name]:
-                part = frames[: int(count)]
-                context = None if tls is None else tls.server
-                plan = Plan(feed, part, per_write, None, contestant.leaves, context)
-                pair.append(run(contestant, plan, {} if tls is None else tls.env))
-            runs[contestant.name].append((pair[0], pair[1]))
+            short, long = (
+                run(contestant, fixed(frames.first(count), contestant), env, truth)
+                for count in lengths[contestant.name]
+            )
+            runs[contestant.name].append((short, long))
     for name, pairs in runs.items():
-        yield summary(name, pairs)
+        yield {
+            **summary(name, pairs),
+            "per_write": per_write,
+            "tls": tls is not None,
+        }
+
+
+def _plan(
+    feed: Feed,
+    per_write: int,
+    tls: Tls | None,
+    frames: Sequence[bytes],
+    contestant: Contestant,
+) -> Plan:
+    context = None if tls is None else tls.server
+    return Plan(feed, frames, per_write, None, contestant.leaves, context)
+
+
+class Truth:
+    """The lines of klinetail's record that the first frames of a feed make.
+
+    Args:
+        feed: the frames'.
+        counts: for which numbers of frames.
+    """
+
+    def __init__(self, feed: Feed, counts: Collection[int]) -> None:
+        self._digests: dict[int, bytes] = {}
+        digest = hashlib.sha256()
+        for n, candle in enumerate(feed.candles(max(counts)), 1):
+            digest.update(jsonl.encode([candle]))
+            if n in counts:
+                self._digests[n] = digest.digest()
+
+    def equals(self, path: Path, count: int) -> bool:
+        """Whether a file holds exactly these lines."""
+        with path.open("rb") as file:
+            found = hashlib.file_digest(file, "sha256")
+        return found.digest() == self._digests[count]
 
 
 def summary(name: str, pairs: Sequence[tuple[Run, Run]]) -> dict[str, object]:
@@ -90,10 +132,19 @@ def summary(name: str, pairs: Sequence[tuple[Run, Run]]) -> dict[str, object]:
         "peak_mb": round(median([b.peak for _, b in pairs]), 1),
         "all_lines": all(run.lines >= run.count for run in runs),
         "in_order": all(run.ordered for run in runs),
+        "equal": None if runs[0].equal is None else all(run.equal for run in runs),
+        "exchange_us": round(
+            max(run.exchange_cpu / run.count for run in runs) * 1e6, 2
+        ),
     }
 
 
-def run(contestant: Contestant, plan: Plan, env: Mapping[str, str]) -> Run:
+def run(
+    contestant: Contestant,
+    plan: Plan,
+    env: Mapping[str, str],
+    truth: Truth | None = None,
+) -> Run:
     """One contestant, one flood."""
     count = len(plan.frames)
     with tempfile.TemporaryDirectory() as folder, Venue(plan) as venue:
@@ -118,8 +169,11 @@ def run(contestant: Contestant, plan: Plan, env: Mapping[str, str]) -> Run:
                 pipeline.kill()
         report = venue.report()
         lines, ordered = check(path, count)
+        equal = None
+        if truth is not None and contestant.records:
+            equal = truth.equals(path, count)
     wall = (usage.ended - report.began) / 1e9
-    return Run(count, usage.cpu, wall, usage.peak, lines, ordered, report.cpu)
+    return Run(count, usage.cpu, wall, usage.peak, lines, ordered, report.cpu, equal)
 
 
 def _end(contestant: Contestant, pipeline: Pipeline, path: Path, count: int) -> Usage:

@@ -50,7 +50,9 @@ class Contestant(NamedTuple):
     leaves: bool = True
     """Whether it ends when the exchange closes the connection, or by count."""
     speed: int = 20_000
-    """Messages a second to expect, from which the length of the runs follows."""
+    """Messages a second to expect of a first run, which tells the others' length."""
+    records: bool = False
+    """Whether its lines are klinetail's record."""
 
 
 def klinetail(target: Target, *options: str) -> list[str]:
@@ -110,6 +112,7 @@ CONTESTANTS = {
             lambda target: [klinetail(target, "-n", "0", "-u", "-o", "jsonl")],
             leaves=False,
             speed=15_000,
+            records=True,
         ),
         Contestant(
             "websocat-jq",
@@ -132,7 +135,9 @@ CONTESTANTS = {
             speed=20_000,
         ),
         Contestant("naive-connector", _script("naive_connector"), speed=5_000),
-        Contestant("picows-msgspec", _script("picows_msgspec"), speed=150_000),
+        Contestant(
+            "picows-msgspec", _script("picows_msgspec"), speed=100_000, records=True
+        ),
         Contestant("unicorn", _script("unicorn", counts=True), speed=10_000),
         Contestant("ccxt", _script("ccxt_pro", counts=True), speed=4_000),
     )
