@@ -336,13 +336,20 @@ class Client(asyncio.Protocol):
             self._receive(data)
             return
         self._incoming.write(data)
-        with contextlib.suppress(ssl.SSLWantReadError):
+        try:
             if not self._shaken:
                 self._tls.do_handshake()
                 self._shaken = True
             while plain := self._tls.read(65_536):
                 self._receive(plain)
+        except ssl.SSLWantReadError:
+            self._flush()
+            return
+        except ssl.SSLZeroReturnError:
+            pass
         self._flush()
+        if self._transport is not None:
+            self._transport.close()
 
     # Out
 

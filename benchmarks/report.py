@@ -1,0 +1,97 @@
+"""Lines of JSON -> tables in Markdown. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+Line = Mapping[str, object]
+
+TITLES = {
+    "speed": "A flood, each message to a line in a file, `ws://`",
+    "speed-1": "The same, one frame a write of the server",
+    "speed-tls": "The same over `wss://`, one record a frame",
+    "lag": "Lag at 2,400 messages/s, one frame a write",
+    "lag-tls": "The same over `wss://`",
+    "lag-market": "Lag at 47,000 messages/s, 12 connections, 11,800 streams",
+    "start": "Start to first line",
+    "help": "`--help`",
+    "rest": "CPU at rest",
+    "market": "The whole market: closed candles to a file, 40 frames a write",
+    "market-1": "The same, one frame a write of the server",
+    "market-tls": "The same over `wss://`, one record a frame, 40 a write",
+    "memory": "Peak memory",
+    "growth": "Growth with the streams, at 1,000 messages/s in all",
+    "table": "The live table, 120 columns and 40 lines",
+}
+
+_UNSAID = ("figure", "said", "messages", "cpu_us_all", "p50_ms_all", "p99_ms_all")
+
+HEADINGS = {
+    "contestant": "",
+    "cpu_us": "CPU a message, µs",
+    "times": "klinetail takes, times as much",
+    "messages_per_s": "messages/s",
+    "peak_mb": "peak, MB",
+    "p50_ms": "p50, ms",
+    "p99_ms": "p99, ms",
+    "p999_ms": "p99.9, ms",
+    "core_percent": "% of a core",
+    "per_write": "frames a write",
+    "all_lines": "all lines",
+    "in_order": "in order",
+    "equal": "equal to the record",
+    "exchange_us": "exchange's own CPU a message, µs",
+    "bytes_per_s": "bytes/s written",
+    "pushed_per_s": "pushed/s",
+}
+
+
+def markdown(lines: Sequence[Line]) -> str:
+    """All tables, the versions first."""
+    parts = []
+    for figure in dict.fromkeys(str(line["figure"]) for line in lines):
+        found = [line for line in lines if line["figure"] == figure]
+        if figure == "versions":
+            parts.append(_sentence(found[0]))
+        else:
+            parts.append(f"### {TITLES[figure]}\n\n{_table(_compared(found))}")
+    return "\n\n".join(parts) + "\n"
+
+
+def _sentence(line: Line) -> str:
+    said = (f"{key} {value}" for key, value in line.items() if key != "figure")
+    return "Measured with " + ", ".join(said) + "."
+
+
+def _compared(lines: Sequence[Line]) -> list[Line]:
+    """With what klinetail takes in times of the others' CPU, where there are others."""
+    ours = next(
+        (x.get("cpu_us") for x in lines if x.get("contestant") == "klinetail"), None
+    )
+    if not isinstance(ours, float):
+        return list(lines)
+    compared: list[Line] = []
+    for line in lines:
+        cpu = line["cpu_us"]
+        assert isinstance(cpu, float)
+        times = f"{ours / cpu:.2f}" if cpu > 0 else "-"
+        compared.append({"contestant": line["contestant"], "times": times, **line})
+    return compared
+
+
+def _table(lines: Sequence[Line]) -> str:
+    keys = dict.fromkeys(key for line in lines for key in line if key not in _UNSAID)
+    rows = [[HEADINGS.get(key, key.replace("_", " ")) for key in keys]]
+    rows.append(["---"] * len(keys))
+    rows += [[_cell(line.get(key)) for key in keys] for line in lines]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "**no**"
+    if isinstance(value, int):
+        return f"{value:,}"
+    return str(value)
