@@ -58,14 +58,15 @@ def _speed(asked: Asked, per_write: int, tls: Tls | None) -> Iterator[Line]:
 
 
 def _lag(
-    asked: Asked, rate: int, names: Iterable[str], tls: Tls | None = None
+    asked: Asked, names: Iterable[str], streams: int, rate: int, tls: Tls | None = None
 ) -> Iterator[Line]:
     return paced.measure_lag(
         asked.among(names),
+        streams=streams,
         rate=rate,
         seconds=asked.lasting(14),
         repeats=asked.repeats,
-        per_write=1 if rate == 2_400 else 40,
+        per_write=1 if streams == speed.STREAMS else 40,
         tls=tls,
     )
 
@@ -97,9 +98,9 @@ FIGURES: dict[str, Callable[[Asked], Iterable[Line]]] = {
     "speed": lambda asked: _speed(asked, 40, None),
     "speed-1": lambda asked: _speed(asked, 1, None),
     "speed-tls": lambda asked: _speed(asked, 40, asked.tls),
-    "lag": lambda asked: _lag(asked, 2_400, LAGGING),
-    "lag-tls": lambda asked: _lag(asked, 2_400, BESIDE, asked.tls),
-    "lag-market": lambda asked: _lag(asked, 47_000, BESIDE),
+    "lag": lambda asked: _lag(asked, LAGGING, speed.STREAMS, 2_400),
+    "lag-tls": lambda asked: _lag(asked, BESIDE, speed.STREAMS, 2_400, asked.tls),
+    "lag-market": lambda asked: _lag(asked, BESIDE, paced.MANY, 47_000),
     "start": lambda asked: [startup.measure_start(3 if asked.quick else 15)],
     "help": lambda asked: [startup.measure_help(3 if asked.quick else 21)],
     "rest": lambda asked: startup.measure_rest(asked.lasting(30)),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from benchmarks.contestants import Target, klinetail
 from benchmarks.exchange import Plan, built, paced_feed
-from benchmarks.paced import MANY
+from benchmarks.paced import MANY, to_subscribe
 from benchmarks.running import Pipeline, Venue
 
 KEPT = 200_000
@@ -31,7 +31,7 @@ def measure_many(streams: int = MANY) -> dict[str, object]:
 def _measure(streams: int, *, lines: int, rate: float) -> dict[str, object]:
     seconds = 20 + 1.3 * streams / 40
     feed = paced_feed(streams, rate)
-    after = 6 + streams / 800
+    after = to_subscribe(streams)
     plan = Plan(feed, built(feed, int(rate * seconds))).paced(after)
     with tempfile.TemporaryDirectory() as folder, Venue(plan) as venue:
         path = Path(folder, "lines")

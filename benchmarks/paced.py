@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import math
 import os
 import select
 import tempfile
@@ -18,23 +19,27 @@ from benchmarks.exchange import Plan, built, paced_feed
 from benchmarks.figures import median, percentile
 from benchmarks.market import FIRST_NUMBER, NUMBER
 from benchmarks.running import Pipeline, Venue
-from benchmarks.speed import STREAMS
 
 WARM = 2.0
 """Seconds from the first frame that are not looked at."""
 
-AFTER = {2_400: 6.0, 47_000: 20.0}
-"""Seconds from the exchange's start to its first frame: time to subscribe."""
-
 MANY = 11_800
 """The streams of the whole market: 790 symbols in 15 intervals, less some."""
+
+
+def to_subscribe(streams: int) -> float:
+    """Seconds from the exchange's start to its first frame, in which a client starts
+    and subscribes to so many streams."""
+    return 6 + streams / 800
+
 
 _PIPE = 1 << 20
 _F_SETPIPE_SZ = 1031
 
 
 class Lags(NamedTuple):
-    """Milliseconds from the exchange's write to the line at the reader."""
+    """Milliseconds from the exchange's write to the line at the reader; of a frame
+    without a line it is infinite."""
 
     p50: float
     p99: float
@@ -63,14 +68,16 @@ def lags(blocks: Sequence[tuple[int, bytes]], sent: Sequence[int], skip: int) ->
                 i = int(number) - FIRST_NUMBER
                 if skip <= i < len(sent):
                     found.append((at - sent[i]) / 1e6)
-    found.sort()
-    shares = [round(percentile(found, s), 3) for s in (0.5, 0.99, 0.999)]
-    return Lags(*shares, len(found), len(sent) - skip - len(found))
+    missing = len(sent) - skip - len(found)
+    ordered = [*sorted(found), *[math.inf] * missing]
+    shares = [round(percentile(ordered, s), 3) for s in (0.5, 0.99, 0.999)]
+    return Lags(*shares, len(found), missing)
 
 
 def measure_lag(
     contestants: Sequence[Contestant],
     *,
+    streams: int,
     rate: int,
     seconds: float,
     repeats: int,
@@ -78,8 +85,8 @@ def measure_lag(
     tls: Tls | None = None,
 ) -> Iterator[dict[str, object]]:
     """The lag of each contestant, alternated."""
-    after = AFTER[rate]
-    feed = paced_feed(STREAMS if rate == 2_400 else MANY, rate)
+    feed = paced_feed(streams, rate)
+    after = to_subscribe(streams)
     frames = built(feed, int(rate * seconds))
     found: dict[str, list[Lags]] = {c.name: [] for c in contestants}
     for _ in range(repeats):
@@ -94,12 +101,17 @@ def measure_lag(
             "contestant": name,
             "rate": rate,
             "per_write": per_write,
-            "p50_ms": median([run.p50 for run in runs]),
-            "p99_ms": median([run.p99 for run in runs]),
-            "p999_ms": median([run.p999 for run in runs]),
-            "p99_ms_all": [run.p99 for run in runs],
+            "p50_ms": _finite(median([run.p50 for run in runs])),
+            "p99_ms": _finite(median([run.p99 for run in runs])),
+            "p999_ms": _finite(median([run.p999 for run in runs])),
+            "p99_ms_all": [_finite(run.p99) for run in runs],
             "missing": max(run.missing for run in runs),
         }
+
+
+def _finite(value: float) -> float | None:
+    """The value, or None where more was missing than it allows."""
+    return None if math.isinf(value) else value
 
 
 def _lag(contestant: Contestant, plan: Plan, env: Mapping[str, str]) -> Lags:
@@ -153,7 +165,7 @@ def measure_market(
     rate: float = 47_000,
 ) -> dict[str, object]:
     """CPU of a core that many streams take, their closed candles written to a file."""
-    after = 6 + streams / 800
+    after = to_subscribe(streams)
     feed = paced_feed(streams, rate)
     frames = built(feed, int(rate * seconds))
     context = None if tls is None else tls.server

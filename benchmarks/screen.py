@@ -13,16 +13,15 @@ import time
 
 from benchmarks.contestants import Target, klinetail
 from benchmarks.exchange import Plan, built, paced_feed
+from benchmarks.paced import WARM, to_subscribe
 from benchmarks.running import Pipeline, Venue
-
-AFTER = 6.0
-WARM = 2.0
 
 
 def measure(streams: int, rate: float, seconds: float) -> dict[str, object]:
     """CPU of a core, and what is written to the terminal a second."""
     feed = paced_feed(streams, rate)
-    plan = Plan(feed, built(feed, int(rate * seconds)), per_write=1).paced(AFTER)
+    after = to_subscribe(streams)
+    plan = Plan(feed, built(feed, int(rate * seconds)), per_write=1).paced(after)
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
     drained = _Drained(ours)
@@ -32,9 +31,9 @@ def measure(streams: int, rate: float, seconds: float) -> dict[str, object]:
         pipeline = Pipeline([klinetail(target, "-n", "10")], theirs)
         os.close(theirs)
         try:
-            time.sleep(began + AFTER + WARM - time.monotonic())
+            time.sleep(began + after + WARM - time.monotonic())
             first = time.monotonic(), pipeline.cpu(), drained.size
-            time.sleep(began + AFTER + seconds - time.monotonic())
+            time.sleep(began + after + seconds - time.monotonic())
             second = time.monotonic(), pipeline.cpu(), drained.size
             pipeline.interrupt()
             usage = pipeline.wait()

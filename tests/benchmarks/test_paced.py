@@ -1,10 +1,12 @@
 """Lines are traced back to their frames."""
 
+import math
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.market import FIRST_NUMBER
-from benchmarks.paced import lags
+from benchmarks.paced import Lags, lags
 
 
 def line(i):
@@ -28,6 +30,10 @@ def test_a_line_is_there_when_its_end_is(cuts, skip):
     assert found.p999 == expected[-1]
 
 
-def test_frames_without_a_line_are_counted():
+def test_a_frame_without_a_line_lags_for_ever():
     found = lags([(2_000_000, line(1) + b"other\n")], [1_000_000, 1_000_000], 0)
-    assert (found.lines, found.missing, found.p50) == (1, 1, 1.0)
+    assert found == Lags(1.0, math.inf, math.inf, 1, 1)
+
+
+def test_nothing_that_was_read_is_no_error():
+    assert lags([], [1, 2, 3], 1) == Lags(math.inf, math.inf, math.inf, 0, 2)
