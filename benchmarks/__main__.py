@@ -15,7 +15,7 @@ from typing import NamedTuple
 from benchmarks import memory, paced, screen, speed, startup
 from benchmarks.certificate import Tls, issue
 from benchmarks.contestants import CONTESTANTS, Contestant
-from benchmarks.report import Line, markdown
+from benchmarks.report import Line, inserted, markdown
 from benchmarks.versions import versions
 
 BESIDE = ("klinetail", "websocat", "picows-msgspec")
@@ -121,7 +121,11 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, help="alternated runs (5; quick: 1)")
     parser.add_argument("--only", nargs="+", choices=CONTESTANTS, default=[])
     parser.add_argument("--seconds", type=float, help="of each run at a pace")
-    parser.add_argument("--markdown", metavar="FILE", help="write tables, too")
+    parser.add_argument(
+        "--markdown",
+        metavar="FILE",
+        help="tables, too; in a document between its marks",
+    )
     parser.add_argument(
         "--from", dest="lines", metavar="FILE", help="tables of lines measured before"
     )
@@ -129,8 +133,8 @@ def main() -> None:
     if unknown := set(given.figures) - set(FIGURES):
         parser.error(f"no figure: {' '.join(sorted(unknown))}")
     if given.lines is not None:
-        lines = [json.loads(x) for x in Path(given.lines).read_text().splitlines()]
-        print(markdown(lines), end="")
+        text = Path(given.lines).read_text()
+        _write([json.loads(line) for line in text.splitlines()], given.markdown)
         return
     # So that nothing is left behind; and what is started has to hear signals, even if
     # this was started with nohup or &.
@@ -146,7 +150,17 @@ def main() -> None:
         )
         found = _measure(given.figures or list(FIGURES), asked)
     if given.markdown is not None:
-        Path(given.markdown).write_text(markdown(found))
+        _write(found, given.markdown)
+
+
+def _write(lines: list[Line], name: str | None) -> None:
+    tables = markdown(lines)
+    if name is None:
+        print(tables, end="")
+        return
+    path = Path(name)
+    before = path.read_text() if path.exists() else ""
+    path.write_text(inserted(before, tables))
 
 
 def _measure(figures: Iterable[str], asked: Asked) -> list[Line]:

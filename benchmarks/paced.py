@@ -120,9 +120,7 @@ def _lag(contestant: Contestant, plan: Plan, env: Mapping[str, str]) -> Lags:
     blocks: list[tuple[int, bytes]] = []
     try:
         with Venue(plan) as venue:
-            target = Target(
-                venue.ws_url, venue.rest_url, plan.feed.streams, plan.tls is not None
-            )
+            target = Target(venue.ws_url, venue.rest_url, plan.feed.streams)
             fcntl.fcntl(ours, _F_SETPIPE_SZ, _PIPE)
             pipeline = Pipeline(
                 contestant.commands(target), theirs, env=env, asks=asks(target)

@@ -149,9 +149,7 @@ def run(
     count = len(plan.frames)
     with tempfile.TemporaryDirectory() as folder, Venue(plan) as venue:
         path = Path(folder, "lines")
-        target = Target(
-            venue.ws_url, venue.rest_url, plan.feed.streams, plan.tls is not None, count
-        )
+        target = Target(venue.ws_url, venue.rest_url, plan.feed.streams, count)
         with path.open("wb") as out, Path(folder, "err").open("wb") as err:
             pipeline = Pipeline(
                 contestant.commands(target),

@@ -30,8 +30,6 @@ class Target(NamedTuple):
     ws_url: str
     rest_url: str
     streams: Sequence[Stream]
-    insecure: bool = False
-    """Whether the server's certificate is not to be checked, by who cannot be told."""
     count: int = 0
     """Messages after which to end, for those who do not end with the connection; 0:
     never."""
@@ -77,8 +75,7 @@ def words(streams: Sequence[Stream]) -> list[str]:
 
 def websocat(target: Target) -> list[str]:
     """websocat, which is told on stdin what to subscribe to."""
-    options = ["--insecure"] if target.insecure else []
-    return ["websocat", "--exit-on-eof", *options, f"{target.ws_url}/ws"]
+    return ["websocat", "--exit-on-eof", f"{target.ws_url}/ws"]
 
 
 def parts(target: Target) -> list[list[str]]:
