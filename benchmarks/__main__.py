@@ -79,7 +79,7 @@ def _market(asked: Asked, per_write: int, tls: Tls | None) -> Iterator[Line]:
 def _growth(asked: Asked) -> Iterator[Line]:
     for streams in (1, 100, 1_000, 11_800):
         yield paced.measure_market(
-            seconds=asked.lasting(20), streams=streams, rate=1_000
+            seconds=asked.lasting(20), streams=streams, rate=max(1_000, 4 * streams)
         )
 
 

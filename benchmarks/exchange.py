@@ -117,6 +117,7 @@ class Exchange:
         self._changed = asyncio.Event()
         self._listeners: list[list[Client]] = [[] for _ in plan.feed.streams]
         self._complete = False
+        self._whole: set[Client] = set()
         self._last: Report | None = None
         self._reset()
 
@@ -146,6 +147,8 @@ class Exchange:
                 if (n := self._number.get(stream)) is not None:
                     self._listeners[n].append(client)
         self._complete = all(self._listeners)
+        every = self._number.keys()
+        self._whole = {client for client in self.clients if every <= client.hears}
         self._changed.set()
 
     def _frames_for(self, client: Client) -> Sequence[bytes]:
@@ -206,7 +209,7 @@ class Exchange:
             if writes % 64 == 0:
                 await asyncio.sleep(0)
         self.ended = time.monotonic_ns()
-        await self._finish()
+        self._finish()
 
     async def _paced(self, first: float) -> None:
         count = len(self._plan.frames)
@@ -226,13 +229,13 @@ class Exchange:
             wait = first + (self.pushed + step - 1) / rate - time.monotonic()
             await asyncio.sleep(max(0.0, wait))
         self.ended = time.monotonic_ns()
-        await self._finish()
+        self._finish()
 
     def _send(self, span: range, clients: list[Client]) -> None:
         """Send frames to whoever hears them, `per_write` in a write."""
         timed = len(self.sent) > 0
         per_write = self._plan.per_write
-        if len(clients) == 1 and clients[0].hears_all:
+        if len(clients) == 1 and clients[0] in self._whole:
             frames = self._frames_for(clients[0])
             for a in range(span.start, span.stop, per_write):
                 b = min(a + per_write, span.stop)
@@ -256,7 +259,7 @@ class Exchange:
                     frames = self._frames_for(client)
                     client.write_frames([frames[i] for i in part])
 
-    async def _finish(self) -> None:
+    def _finish(self) -> None:
         if self._plan.close:
             for client in [*self.clients]:
                 client.close()
@@ -296,11 +299,6 @@ class Client(asyncio.Protocol):
     def hears(self) -> frozenset[Stream]:
         """The streams it is subscribed to."""
         return frozenset() if self._session is None else self._session.streams
-
-    @property
-    def hears_all(self) -> bool:
-        """Whether it gets every frame."""
-        return len(self.hears) >= len(self._exchange._feed.streams)
 
     @property
     def wraps(self) -> bool:
@@ -383,6 +381,11 @@ class Client(asyncio.Protocol):
         if self._ws is not None:
             self._ws.send_close(1001, "")
             self._send_what_is_due()
+
+    def abort(self) -> None:
+        """End the connection without a word."""
+        if self._transport is not None:
+            self._transport.abort()
 
     # In
 

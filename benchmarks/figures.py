@@ -1,8 +1,7 @@
-"""Slopes, medians and percentiles. Pure."""
+"""Slopes and percentiles. Pure."""
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Sequence
 
 
@@ -23,8 +22,3 @@ def percentile(ordered: Sequence[float], share: float) -> float:
     if not ordered:
         raise ValueError("no values")
     return ordered[max(0, -(-len(ordered) * round(share * 1000) // 1000) - 1)]
-
-
-def median(values: Sequence[float]) -> float:
-    """The middle one, or the mean of the middle two."""
-    return statistics.median(values)

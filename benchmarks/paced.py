@@ -11,12 +11,13 @@ import time
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from statistics import median
 from typing import NamedTuple
 
 from benchmarks.certificate import Tls
 from benchmarks.contestants import Contestant, Target, asks, klinetail
 from benchmarks.exchange import Plan, built, paced_feed
-from benchmarks.figures import median, percentile
+from benchmarks.figures import percentile
 from benchmarks.market import FIRST_NUMBER, NUMBER
 from benchmarks.running import Pipeline, Venue
 

@@ -76,6 +76,9 @@ class Venue:
 
 
 def _serve(plan: Plan, pipe: Connection) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
     async def run() -> None:
         stopped = asyncio.Event()
 

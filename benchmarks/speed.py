@@ -11,12 +11,13 @@ import tempfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from statistics import median
 from typing import NamedTuple
 
 from benchmarks.certificate import Tls
 from benchmarks.contestants import Contestant, Target, asks
 from benchmarks.exchange import Frames, Plan, flood_feed
-from benchmarks.figures import median, slope
+from benchmarks.figures import slope
 from benchmarks.market import FIRST_NUMBER, NUMBER, Feed
 from benchmarks.running import Pipeline, Usage, Venue, wait_for_last
 from klinetail.formats import jsonl

@@ -8,10 +8,10 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from statistics import median
 
 from benchmarks.contestants import HERE, Target, klinetail
 from benchmarks.exchange import Plan, built
-from benchmarks.figures import median
 from benchmarks.market import BEGIN, Feed, streams
 from benchmarks.running import Pipeline, Venue, environment
 
