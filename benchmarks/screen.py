@@ -24,9 +24,9 @@ def measure(streams: int, rate: float, seconds: float) -> dict[str, object]:
     plan = Plan(feed, built(feed, int(rate * seconds)), per_write=1).paced(after)
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
-    drained = _Drained(ours)
     with Venue(plan) as venue:
         began = time.monotonic()
+        drained = _Drained(ours)
         target = Target(venue.ws_url, venue.rest_url, feed.streams)
         pipeline = Pipeline([klinetail(target, "-n", "10")], theirs)
         os.close(theirs)
