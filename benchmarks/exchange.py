@@ -482,9 +482,6 @@ async def serve(
 class Frames:
     """The frames of a feed, built as far as they are asked for.
 
-    They stay, and so does everything that was there before: the garbage collector is
-    told not to look.
-
     Args:
         feed: whose frames.
         most: frames at most.
@@ -496,11 +493,8 @@ class Frames:
 
     def first(self, count: int) -> list[bytes]:
         """The first so many."""
-        gc.disable()
         more = count - len(self._built)
         self._built += frames(itertools.islice(self._candles, max(0, more)))
-        gc.collect()
-        gc.freeze()
         return self._built[:count]
 
 
@@ -542,6 +536,7 @@ def main() -> None:
     async def run() -> None:
         await serve(plan, asked.port, asyncio.Event(), ready)
 
+    gc.freeze()
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(run())
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import multiprocessing
 import os
 import signal
@@ -78,6 +79,7 @@ class Venue:
 def _serve(plan: Plan, pipe: Connection) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    gc.freeze()  # a pause would be taken for the reader's
 
     async def run() -> None:
         stopped = asyncio.Event()
