@@ -9,7 +9,7 @@ import math
 import select
 import threading
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from klinetail.candle import Candle
 from klinetail.errors import OutputError
@@ -47,6 +47,10 @@ class Outlet(Protocol):
         """Whether all that came has gone out, and no more will come."""
 
 
+_AHEAD: Final = 1 << 18
+"""Bytes that are made ready for the loop to write, at most."""
+
+
 class LineOutlet:
     """Lines for whatever reads stdout.
 
@@ -79,22 +83,23 @@ class LineOutlet:
             self._wake()
 
     def _sent(self) -> bool:
-        """Send what is queued if that cannot block; whether all of it is out."""
-        if not self._sink.never_blocks or not self._writing.acquire(blocking=False):
+        """Have what is queued ready, and send it if that cannot block; whether all of
+        it is out."""
+        if not self._writing.acquire(blocking=False):
             return False
         try:
-            if not self._sink.pending and self._sink.writable:
-                self._send()
+            if self._sink.never_blocks and self._sink.pending:
+                return False
+            if self._sink.pending < _AHEAD:
+                self._sink.offer(self._mailbox.take())
+            if self._sink.never_blocks and self._sink.writable:
+                self._sink.write()
             return not self._sink.pending and self._mailbox.empty
         except (ReaderGone, OutputError) as error:
             self._failure = error
             return False
         finally:
             self._writing.release()
-
-    def _send(self) -> None:
-        self._sink.offer(self._mailbox.take())
-        self._sink.write()
 
     def interest(self) -> tuple[int, int] | None:
         """See `Outlet`."""
@@ -111,7 +116,8 @@ class LineOutlet:
             if ready & select.POLLOUT:
                 self._sink.write()
             if not self._sink.pending and self._sink.writable:
-                self._send()
+                self._sink.offer(self._mailbox.take())
+                self._sink.write()
         return math.inf
 
     @property

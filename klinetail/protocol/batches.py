@@ -9,12 +9,12 @@ hold the two against one another.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from operator import le
 from typing import Annotated, Final, Literal
 
 import msgspec
-from msgspec.structs import astuple
 
 from klinetail.candle import LAST_TIME, Candle, Source, Stream
 from klinetail.errors import UsageError
@@ -60,7 +60,7 @@ _STREAM: Final = Source.STREAM
 _Place = tuple[Stream, int, int]
 """A stream and the open and close time of one of its candles."""
 
-_places: dict[tuple[str, ...], _Place] = {}
+_places: dict[tuple[str, str], _Place] = {}
 """Each stream's latest, by its names on the wire: to be found right only once."""
 
 _MOST_PLACES: Final = 65_536
@@ -71,21 +71,37 @@ def decode_klines(messages: Sequence[bytes]) -> list[Candle] | None:
     this to be the shorter way."""
     if len(messages) < _FEWEST:
         return None
-    rows = []
     candles = []
     try:
         for frame in map(_decode, messages):
-            row = astuple(frame.k)
-            names = row[12:]
+            k = frame.k
+            names = k.s, k.i
             place = _places.get(names)
-            if place is None or place[1] != row[0] or place[2] != row[6]:
-                place = _find_place(frame.k)
+            if place is None or place[1] != k.t or place[2] != k.T:
+                place = _find_place(k)
                 _keep_place(names, place)
-            if frame.s != row[12]:
+            if frame.s != k.s:
                 return None
-            rows.append(row)
-            candles.append(Candle(place[0], *row[:12], _STREAM, frame.E))  # type: ignore[call-arg]
-        return candles if _sound(rows) else None
+            candles.append(
+                Candle(
+                    place[0],
+                    k.t,
+                    k.o,
+                    k.h,
+                    k.l,
+                    k.c,
+                    k.v,
+                    k.T,
+                    k.q,
+                    k.n,
+                    k.V,
+                    k.Q,
+                    k.x,
+                    _STREAM,
+                    frame.E,
+                )
+            )
+        return candles if _sound(candles) else None
     except (ValueError, RecursionError, UsageError):  # msgspec's are ValueErrors
         return None
 
@@ -102,20 +118,29 @@ def _find_place(kline: Kline) -> _Place:
     return stream, kline.t, kline.T
 
 
-def _keep_place(names: tuple[str, ...], place: _Place) -> None:
+def _keep_place(names: tuple[str, str], place: _Place) -> None:
     if len(_places) >= _MOST_PLACES:
         _places.clear()
     _places[names] = place
 
 
-def _sound(rows: Sequence[tuple[str, ...]]) -> bool:
+def _sound(candles: Sequence[Candle]) -> bool:
     """Whether the texts are plain decimals and the prices in order."""
-    _, o, h, l, c, v, _, q, _, tv, tq, *_ = zip(*rows, strict=True)  # noqa: E741
-    text = ",".join((*o, *h, *l, *c, *v, *q, *tv, *tq)).encode()
+    columns = (
+        [candle.open_text for candle in candles],
+        [candle.high_text for candle in candles],
+        [candle.low_text for candle in candles],
+        [candle.close_text for candle in candles],
+        [candle.volume_text for candle in candles],
+        [candle.quote_volume_text for candle in candles],
+        [candle.taker_buy_volume_text for candle in candles],
+        [candle.taker_buy_quote_volume_text for candle in candles],
+    )
+    text = ",".join(itertools.chain.from_iterable(columns)).encode()
     if text.translate(None, _OF_NUMBERS):
         return False
     numbers = _numbers(b"[%b]" % text)
-    n = len(rows)
+    n = len(candles)
     if len(numbers) != 8 * n:
         return False
     opens, highs, lows, closes = (numbers[at : at + n] for at in range(0, 4 * n, n))

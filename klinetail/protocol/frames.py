@@ -37,7 +37,7 @@ class Rejection(msgspec.Struct, frozen=True):
 
 
 class Kline(msgspec.Struct, gc=False):
-    """The wire's `k`: first what a `Candle` has, in its order."""
+    """The wire's `k`."""
 
     t: int
     o: str

@@ -70,9 +70,9 @@ class StdoutSink:
         return any(ready & select.POLLOUT for _, ready in poller.poll(0))
 
     @property
-    def pending(self) -> bool:
-        """Whether something waits to be written."""
-        return self._at < len(self._pending)
+    def pending(self) -> int:
+        """How many bytes wait to be written."""
+        return len(self._pending) - self._at
 
     def offer(self, lines: Sequence[str]) -> None:
         """Take whole lines in; `write` puts them out."""

@@ -5,11 +5,10 @@ import json
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from msgspec.structs import astuple
 
 from klinetail.candle import Interval, Source, Stream
 from klinetail.protocol.batches import decode_klines
-from klinetail.protocol.frames import Kline, decode, encode_kline
+from klinetail.protocol.frames import decode, encode_kline
 from tests.protocol.test_frames import recorded_klines
 from tests.strategies import candle, candles, decimals, json_values
 
@@ -153,10 +152,3 @@ def test_recorded_frames_are_answered_alike(shared_data):
 def test_few_are_left_to_the_careful_way():
     assert decode_klines([]) is None
     assert decode_klines([sent(candle())] * 2) is None
-
-
-def test_the_wire_and_the_candle_have_their_values_in_one_order():
-    kline, some = json.loads(sent(candle()))["k"], candle()
-    wire = [kline[key] for key in Kline.__struct_fields__[:12]]
-    assert wire == list(astuple(some)[1:13])
-    assert Kline.__struct_fields__[12:] == ("s", "i")
