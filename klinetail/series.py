@@ -302,8 +302,7 @@ class Series:
         if (
             last is None
             or candle.closed
-            or candle.open_time != self.expected
-            or candle.open_time != last.open_time
+            or not candle.open_time == last.open_time == self.expected
             or candle.event_time <= last.event_time
             or self._held
         ):

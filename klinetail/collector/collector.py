@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import math
+import operator
 import os
 import random as _random
 import threading
@@ -68,6 +69,8 @@ from klinetail.protocol.routes import LIVE, Route
 from klinetail.series import GRACE, HELD, RETRY, Output, Series, Wish
 
 _log = logging.getLogger(__name__)
+
+_EVENT_TIME: Final = operator.attrgetter("event_time")
 
 STOP_TIMEOUT: Final = 2.0
 """Seconds within which everything has ended."""
@@ -401,7 +404,8 @@ class DataCollector:
     def _accept_all(self, candles: Sequence[Candle]) -> None:
         """As `_accept`, one after another; runs of the usual are delivered at once."""
         monotonic = self._now()
-        usual = self._begun and self._parking.admits_all(candles, monotonic)
+        newest = max(map(_EVENT_TIME, candles))
+        usual = self._begun and self._parking.admits_all(newest, monotonic)
         run: list[Candle] = []
         for candle in candles:
             series = self._series.get(candle.stream)
@@ -417,7 +421,7 @@ class DataCollector:
     def _deliver_run(self, run: Sequence[Candle], monotonic: float) -> None:
         if not run:
             return
-        self._clock.see(max(candle.event_time for candle in run), monotonic)
+        self._clock.see(max(map(_EVENT_TIME, run)), monotonic)
         self._delivery.deliver_candles(run)
         if self._clock.now(monotonic) >= self._exchange_due:
             self._changed.notify_all()

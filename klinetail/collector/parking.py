@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from klinetail.candle import Candle, Stream
@@ -58,10 +57,9 @@ class Parking:
         self._park(candle, now)
         return False
 
-    def admits_all(self, candles: Sequence[Candle], now: float) -> bool:
-        """Whether each of them can be used at once, in their order. They are not taken
-        in yet."""
-        newest = max(candle.event_time for candle in candles)
+    def admits_all(self, newest: int, now: float) -> bool:
+        """Whether frames up to this event time (ms) can be used at once, in their
+        order. They are not taken in yet."""
         return not self._parked and self._clock.believes(newest, now)
 
     def _park(self, candle: Candle, at: float) -> None:

@@ -32,6 +32,7 @@ COLUMNS: Final = (
     "closed",
     "source",
 )
+_REST: Final = Source.REST
 _ENDS: Final = tuple(
     tuple(f"{word},{source}\n" for source in Source) for word in ("false", "true")
 )
@@ -53,7 +54,7 @@ def line(candle: Candle) -> str:
         f"{candle.close_text},{candle.volume_text},{candle.close_time},"
         f"{candle.quote_volume_text},{candle.count},"
         f"{candle.taker_buy_volume_text},{candle.taker_buy_quote_volume_text},"
-        f"{_ENDS[candle.closed][candle.source is Source.REST]}"
+        f"{_ENDS[candle.closed][candle.source is _REST]}"
     )
 
 

@@ -14,6 +14,7 @@ from klinetail.errors import BadRecording
 
 HEADER: Final = b""
 
+_REST: Final = Source.REST
 _ENDS: Final = tuple(
     tuple(f'"closed":{word},"source":"{source}"}}\n' for source in Source)
     for word in ("false", "true")
@@ -36,7 +37,7 @@ def line(candle: Candle) -> str:
         f'"quote_volume":{candle.quote_volume_text},"count":{candle.count},'
         f'"taker_buy_volume":{candle.taker_buy_volume_text},'
         f'"taker_buy_quote_volume":{candle.taker_buy_quote_volume_text},'
-        f"{_ENDS[candle.closed][candle.source is Source.REST]}"
+        f"{_ENDS[candle.closed][candle.source is _REST]}"
     )
 
 
