@@ -515,6 +515,9 @@ def test_a_reader_of_stderr_that_sleeps_stops_neither_candles_nor_the_end(
             assert time.monotonic() < deadline
             read_lines(process, 5)
         fast_exchange.disconnect_all(None)
+    assert process.stdout is not None
+    # Of stdout everything is read: what it cannot take in time would be said.
+    threading.Thread(target=process.stdout.read, daemon=True).start()
     process.send_signal(signal.SIGTERM)
     assert process.wait(DEADLINE) == 0
     os.close(read)

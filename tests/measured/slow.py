@@ -4,15 +4,19 @@ import re
 import threading
 import time
 
+from klinetail.candle import DAY, MINUTE
+from klinetail.sim.recorded import Recorded
 from klinetail.sim.server import Server
 from klinetail.sim.synthetic import Synthetic
 from tests.e2e.conftest import START, urls
 from tests.e2e.test_watch import candles, check_whole
+from tests.measured.outage import row, stream_of
 from tests.measured.shared import Process
 
 SYMBOLS = ["btcusdt", "ethusdt", "solusdt", "xrpusdt", "dogeusdt", "algousdt"]
 INTERVALS = ["1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "6h", "8h", "12h"]
 LIMIT = 65_536
+RECEIPT = re.compile(r"klinetail: ([\d,]+) candles?").search
 
 
 def measure(quick, seed):
@@ -20,6 +24,42 @@ def measure(quick, seed):
         "streams": len(SYMBOLS) * len(INTERVALS),
         "within": within(20 if quick else 240, seed),
         "past": past(seed),
+        "an_hour": long(70 if quick else 3600, 20 if quick else 500, seed),
+    }
+
+
+def long(seconds, streams, seed):
+    """A line a second of many streams at the pace of real time, then all at once."""
+    day = START - START % DAY
+    rows = [
+        row(stream_of(n), day + minute * MINUTE, seed + 7 * n + minute)
+        for n in range(streams)
+        for minute in range(4 * 60 + seconds // 15)
+    ]
+    names = [stream_of(n).symbol.lower() for n in range(streams)]
+    with (
+        Server(Recorded(rows)) as server,
+        Process("watch", *names, "1m", "-n0", *urls(server), bufsize=0) as process,
+    ):
+        got = slowly(process.process.stdout, seconds)
+        behind = process.peak()
+        read = got.count(b"\n")
+        process.process.terminate()
+        # Stopping takes 2 s at most, so the reader has to be quick now.
+        got += process.process.stdout.read()
+        code = process.process.wait(10)
+        closed = candles(bytes(got))
+        check_whole(server, closed)
+    receipt = int(RECEIPT(process.err.decode())[1].replace(",", ""))
+    return {
+        "streams": streams,
+        "seconds_slow": seconds,
+        "lines_read_meanwhile": read,
+        "candles": len(closed),
+        "lost": receipt - len(closed),
+        "streams_whole": len({candle.stream for candle in closed}),
+        "peak_mb": behind,
+        "exit": code,
     }
 
 
@@ -51,7 +91,7 @@ def within(seconds, seed):
             said = process.err.decode()
         closed = candles(bytes(got + rest))
         check_whole(server, closed)
-    receipt = int(re.search(r"klinetail: ([\d,]+) candles?", said)[1].replace(",", ""))
+    receipt = int(RECEIPT(said)[1].replace(",", ""))
     return {
         "seconds_slow": seconds,
         "lines_read_meanwhile": read,

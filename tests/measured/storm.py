@@ -29,7 +29,7 @@ SCRIPTS = {
 
 
 def measure(quick, seed):
-    seconds = 20 if quick else 660
+    seconds = 20 if quick else 3600
     found = {}
     threads = [
         threading.Thread(
