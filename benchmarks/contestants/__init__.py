@@ -108,7 +108,7 @@ CONTESTANTS = {
             "klinetail",
             lambda target: [klinetail(target, "-n", "0", "-u", "-o", "jsonl")],
             leaves=False,
-            speed=15_000,
+            speed=150_000,
             records=True,
         ),
         Contestant(
