@@ -40,6 +40,8 @@ class Pace(enum.StrEnum):
     """Its closed candles did not fit any more; it gets no further ones."""
 
 
+_FOLLOWING: Final = Pace.FOLLOWING
+
 Item = TypeVar("Item", bound=Candle | Event)
 """What is put: candles, or events."""
 
@@ -89,11 +91,22 @@ class Mailbox(Generic[Item, Kept]):
         self._room = threading.Condition(self._lock)
         self._filled = threading.Condition(self._lock)
 
+    def passing(self, items: Sequence[Item]) -> list[Kept] | None:
+        """What is kept of what this consumer takes, for one that takes it at once: it
+        is not queued. None if something is queued that goes first, or must not come.
+        """
+        if self._items or self._newest or self._closed or self.pace is not _FOLLOWING:
+            return None
+        return list(map(self._keep, self._wanted(items)))
+
+    def _wanted(self, items: Sequence[Item]) -> Sequence[Item]:
+        if self._updates:
+            return items
+        return [item for item in items if _forming(item) is None]
+
     def put(self, items: Sequence[Item], patience: float = PATIENCE) -> None:
         """Queue what this consumer takes; wait for room at most `patience` seconds."""
-        wanted = items
-        if not self._updates:
-            wanted = [item for item in items if _forming(item) is None]
+        wanted = self._wanted(items)
         if not wanted:
             return
         with self._lock:

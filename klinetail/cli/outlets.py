@@ -78,28 +78,34 @@ class LineOutlet:
 
     def put(self, candles: Sequence[Candle], patience: float) -> None:
         """Take candles in, see `Mailbox.put`."""
-        self._mailbox.put(candles, patience)
-        if not self._mailbox.empty and not self._sent():
-            self._wake()
+        if not self._pass_on(candles):
+            self._mailbox.put(candles, patience)
+            if not self._mailbox.empty:
+                self._wake()
 
-    def _sent(self) -> bool:
-        """Have what is queued ready, and send it if that cannot block; whether all of
-        it is out."""
+    def _pass_on(self, candles: Sequence[Candle]) -> bool:
+        """Send candles past the queue, or have them ready; whether that can be."""
         if not self._writing.acquire(blocking=False):
             return False
         try:
-            if self._sink.never_blocks and self._sink.pending:
+            sink = self._sink
+            if sink.pending > (0 if sink.never_blocks else _AHEAD):
                 return False
-            if self._sink.pending < _AHEAD:
-                self._sink.offer(self._mailbox.take())
-            if self._sink.never_blocks and self._sink.writable:
-                self._sink.write()
-            return not self._sink.pending and self._mailbox.empty
+            if sink.never_blocks and not sink.writable:
+                return False
+            if (lines := self._mailbox.passing(candles)) is None:
+                return False
+            sink.offer(lines)
+            if sink.never_blocks:
+                sink.write()
+            if sink.pending:
+                self._wake()
         except (ReaderGone, OutputError) as error:
             self._failure = error
-            return False
+            self._wake()
         finally:
             self._writing.release()
+        return True
 
     def interest(self) -> tuple[int, int] | None:
         """See `Outlet`."""

@@ -51,6 +51,9 @@ STOPPING: Final = 1.3
 """Seconds from a signal to the end, whatever the outputs do; the promise is 2."""
 
 _COLLECTOR: Final = 0.8
+_GLANCE: Final = 0.02
+"""Seconds that a person does not notice."""
+
 _ROWS: Final = 500
 _LAST_WORDS: Final = 0.2
 ONE_SHOT: Final = 30.0
@@ -151,7 +154,11 @@ class Session:
             listed=plan.listed,
             route=plan.route,
             rest=BinanceRest(plan.route.rest_url, proxy=plan.rest_proxy),
-            connect=connector(plan.route.ws_url, plan.ws_proxy),
+            connect=connector(
+                plan.route.ws_url,
+                plan.ws_proxy,
+                linger=_GLANCE if plan.output == "table" else 0.0,
+            ),
         )
         self._collector.ended.add_done_callback(signals.wake)
         if plan.output == "table":

@@ -375,7 +375,7 @@ class DataCollector:
     ) -> None:
         """The same for frames that came together: at once if all are as usual."""
         candles = decode_klines(messages)
-        if candles is None:
+        if not candles:
             for message in messages:
                 self._handle_kline_message(manager, message)
             return

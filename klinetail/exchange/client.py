@@ -13,6 +13,7 @@ import logging
 import socket
 import struct
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, NamedTuple, Protocol
 
@@ -52,6 +53,9 @@ SEND_TIMEOUT: Final = 2.0
 
 READ: Final = 1 << 17
 """Bytes of one read: some 400 frames, if so many are there."""
+
+MANY: Final = 100
+"""Messages in a read from which on the next one follows at once."""
 
 _MAX_CONTROL: Final = 125
 
@@ -190,9 +194,11 @@ class SocketManager(BinanceSocketManager):  # type: ignore[misc]
         handlers: Handlers,
         deadline: Deadline,
         proxy: Proxy | None,
+        linger: float,
         logger: object,
     ) -> None:
         self.candles = 0
+        self._linger = linger
         self.on_reply = handlers.on_reply
         self._on_exit = handlers.on_exit
         self._on_pong = handlers.on_pong
@@ -233,6 +239,8 @@ class SocketManager(BinanceSocketManager):  # type: ignore[misc]
         while True:
             while messages := self.ws.texts():
                 self._hand_over(messages)
+                if self._linger and len(messages) < MANY:
+                    time.sleep(self._linger)
             opcode, frame = self.ws.recv_data_frame(True)
             if opcode in (ABNF.OPCODE_TEXT, ABNF.OPCODE_BINARY):
                 self._callback(self.on_message, frame.data)
@@ -271,8 +279,14 @@ class StreamClient(UMFuturesWebsocketClient):  # type: ignore[misc]
     """The connector's client over our `SocketManager`; opens in the constructor."""
 
     def __init__(
-        self, ws_url: str, handlers: Handlers, deadline: Deadline, proxy: Proxy | None
+        self,
+        ws_url: str,
+        handlers: Handlers,
+        deadline: Deadline,
+        proxy: Proxy | None,
+        linger: float = 0.0,
     ) -> None:
+        self._linger = linger
         self._handlers = handlers
         self._deadline = deadline
         self._proxy = proxy
@@ -281,7 +295,12 @@ class StreamClient(UMFuturesWebsocketClient):  # type: ignore[misc]
     def _initialize_socket(self, stream_url: str, *args: object) -> SocketManager:
         logger = args[-2]
         return SocketManager(
-            stream_url, self._handlers, self._deadline, self._proxy, logger
+            stream_url,
+            self._handlers,
+            self._deadline,
+            self._proxy,
+            self._linger,
+            logger,
         )
 
     @property
@@ -323,13 +342,22 @@ class StreamClient(UMFuturesWebsocketClient):  # type: ignore[misc]
         hang_up.cancel()
 
 
-def connector(ws_url: str, proxy: Proxy | None = None) -> Connect:
-    """The maker of connections to one address, through a proxy if one is given."""
+def connector(
+    ws_url: str, proxy: Proxy | None = None, *, linger: float = 0.0
+) -> Connect:
+    """The maker of connections to one address.
+
+    Args:
+        ws_url: the address, without `/ws`.
+        proxy: what to connect through.
+        linger: seconds for which the next read waits, unless there is much to read:
+            messages that come meanwhile cost far less together.
+    """
     where = f"cannot connect to {ws_url}{through(proxy)}"
 
     def connect(handlers: Handlers, deadline: Deadline) -> Connection:
         try:
-            return StreamClient(ws_url, handlers, deadline, proxy)
+            return StreamClient(ws_url, handlers, deadline, proxy, linger)
         except WebSocketBadStatusException as error:
             raise _status_error(where, error) from error
         except WebSocketException as error:

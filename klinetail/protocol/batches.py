@@ -17,8 +17,8 @@ from typing import Annotated, Final, Literal
 import msgspec
 
 from klinetail.candle import LAST_TIME, Candle, Source, Stream
-from klinetail.errors import UsageError
-from klinetail.protocol.frames import Frame, Kline, stream_of
+from klinetail.errors import BadMessage, UsageError
+from klinetail.protocol.frames import Frame, Kline, decode, stream_of
 
 _FEWEST: Final = 3
 
@@ -67,10 +67,9 @@ _MOST_PLACES: Final = 65_536
 
 
 def decode_klines(messages: Sequence[bytes]) -> list[Candle] | None:
-    """The candles of frames; None if they are not all ordinary klines, or too few for
-    this to be the shorter way."""
+    """The candles of frames; None if they are not all ordinary klines."""
     if len(messages) < _FEWEST:
-        return None
+        return _one_by_one(messages)
     candles = []
     try:
         for frame in map(_decode, messages):
@@ -104,6 +103,16 @@ def decode_klines(messages: Sequence[bytes]) -> list[Candle] | None:
         return candles if _sound(candles) else None
     except (ValueError, RecursionError, UsageError):  # msgspec's are ValueErrors
         return None
+
+
+def _one_by_one(messages: Sequence[bytes]) -> list[Candle] | None:
+    """The shorter way for a few."""
+    try:
+        decoded = [decode(message) for message in messages]
+    except BadMessage:
+        return None
+    candles = [one for one in decoded if isinstance(one, Candle)]
+    return candles if len(candles) == len(messages) else None
 
 
 def _find_place(kline: Kline) -> _Place:

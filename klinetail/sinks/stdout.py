@@ -54,6 +54,8 @@ class StdoutSink:
             raise OutputError(f"stdout is closed: {error.strerror}") from error
         self._is_pipe = stat.S_ISFIFO(mode)
         self._is_file = stat.S_ISREG(mode)
+        self._poller = select.poll()
+        self._poller.register(fd, select.POLLOUT)
         self._torn = 0
         self._most = select.PIPE_BUF if stat.S_ISSOCK(mode) else MOST
 
@@ -65,9 +67,7 @@ class StdoutSink:
     @property
     def writable(self) -> bool:
         """Whether the descriptor takes something now."""
-        poller = select.poll()
-        poller.register(self.fd, select.POLLOUT)
-        return any(ready & select.POLLOUT for _, ready in poller.poll(0))
+        return any(ready & select.POLLOUT for _, ready in self._poller.poll(0))
 
     @property
     def pending(self) -> int:
@@ -90,7 +90,8 @@ class StdoutSink:
         """
         if not self.pending:
             return
-        data = whole_lines(self._pending, self._room(), self._at)
+        most = select.PIPE_BUF if self.pending <= select.PIPE_BUF else self._room()
+        data = whole_lines(self._pending, most, self._at)
         try:
             written = os.write(self.fd, data)
         except BlockingIOError:

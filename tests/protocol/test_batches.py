@@ -149,6 +149,10 @@ def test_recorded_frames_are_answered_alike(shared_data):
     assert decode_klines(bare) == one_by_one(bare)
 
 
-def test_few_are_left_to_the_careful_way():
-    assert decode_klines([]) is None
-    assert decode_klines([sent(candle())] * 2) is None
+@given(st.lists(st.one_of(SENT.map(sent), damaged()), max_size=2))
+def test_few_are_answered_alike(messages):
+    assert decode_klines(messages) == one_by_one(messages)
+
+
+def test_few_replies_are_no_klines():
+    assert decode_klines([b'{"result":null,"id":1}', sent(candle())]) is None
