@@ -73,9 +73,10 @@ class Tee:
             self.stats.count(closed, updates=len(candles) - len(closed))
         if self._latest is not None:
             self._latest.put([CandleEvent(candle) for candle in candles])
-        until = self._monotonic() + PATIENCE
+        patience, until = PATIENCE, self._monotonic() + PATIENCE
         for consumer in self._consumers:
-            consumer.put(candles, max(0.0, until - self._monotonic()))
+            consumer.put(candles, patience)
+            patience = max(0.0, until - self._monotonic())
         if self._left == 0:
             self._finish()
 

@@ -380,8 +380,11 @@ class DataCollector:
                 self._handle_kline_message(manager, message)
             return
         manager.candles += len(candles)
-        with self._guarded(), self._lock:
-            self._accept_all(candles)
+        try:
+            with self._lock:
+                self._accept_all(candles)
+        except Exception as error:  # noqa: BLE001 - as in `_guarded`
+            self._say_bug(error)
 
     @contextlib.contextmanager
     def _guarded(self) -> Iterator[None]:
@@ -391,8 +394,11 @@ class DataCollector:
         except BadMessage as error:
             self._drop(f"{error}: {error.sample}" if error.sample else str(error))
         except Exception as error:  # noqa: BLE001 - nobody else would say it
-            _log.exception("a message could not be handled")
-            self._drop(f"a bug: {error!r}")
+            self._say_bug(error)
+
+    def _say_bug(self, error: Exception) -> None:
+        _log.exception("a message could not be handled")
+        self._drop(f"a bug: {error!r}")
 
     def _drop(self, detail: str) -> None:
         self._tell(DropEvent(Drop.BAD, None, detail))

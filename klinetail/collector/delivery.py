@@ -70,7 +70,8 @@ class Delivery:
         began = self._monotonic()
         if self._on_candles is not None:
             self._hand_over(self._on_candles, (candles,))
-        self._hand_over(self._on_candle, candles)
+        if self._on_candle is not None:
+            self._hand_over(self._on_candle, candles)
         for mailbox in self.mailboxes:
             mailbox.put(candles, max(0.0, began + PATIENCE - self._monotonic()))
         if (waited := self._monotonic() - began) > _NOTICEABLE:

@@ -9,7 +9,6 @@ hold the two against one another.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from operator import le
 from typing import Annotated, Final, Literal
@@ -17,10 +16,10 @@ from typing import Annotated, Final, Literal
 import msgspec
 
 from klinetail.candle import LAST_TIME, Candle, Source, Stream
-from klinetail.errors import BadMessage, UsageError
-from klinetail.protocol.frames import Frame, Kline, decode, stream_of
+from klinetail.errors import UsageError
+from klinetail.protocol.frames import Frame, Kline, stream_of
 
-_FEWEST: Final = 3
+_MANY: Final = 4
 
 _Price = Annotated[str, msgspec.Meta(max_length=15)]
 """So short that no two that differ are the same float."""
@@ -68,8 +67,6 @@ _MOST_PLACES: Final = 65_536
 
 def decode_klines(messages: Sequence[bytes]) -> list[Candle] | None:
     """The candles of frames; None if they are not all ordinary klines."""
-    if len(messages) < _FEWEST:
-        return _one_by_one(messages)
     candles = []
     try:
         for frame in map(_decode, messages):
@@ -100,19 +97,11 @@ def decode_klines(messages: Sequence[bytes]) -> list[Candle] | None:
                     frame.E,
                 )
             )
-        return candles if _sound(candles) else None
+        few = len(candles) < _MANY
+        sound = all(map(_sound_alone, candles)) if few else _sound(candles)
+        return candles if sound else None
     except (ValueError, RecursionError, UsageError):  # msgspec's are ValueErrors
         return None
-
-
-def _one_by_one(messages: Sequence[bytes]) -> list[Candle] | None:
-    """The shorter way for a few."""
-    try:
-        decoded = [decode(message) for message in messages]
-    except BadMessage:
-        return None
-    candles = [one for one in decoded if isinstance(one, Candle)]
-    return candles if len(candles) == len(messages) else None
 
 
 def _find_place(kline: Kline) -> _Place:
@@ -133,19 +122,35 @@ def _keep_place(names: tuple[str, str], place: _Place) -> None:
     _places[names] = place
 
 
+def _sound_alone(candle: Candle) -> bool:
+    """As `_sound`, of one: of a few candles, columns are the longer way."""
+    text = (
+        f"{candle.open_text},{candle.high_text},{candle.low_text},{candle.close_text},"
+        f"{candle.volume_text},{candle.quote_volume_text},"
+        f"{candle.taker_buy_volume_text},{candle.taker_buy_quote_volume_text}"
+    ).encode()
+    if text.translate(None, _OF_NUMBERS):
+        return False
+    numbers = _numbers(b"[%b]" % text)
+    if len(numbers) != 8:
+        return False
+    first, high, low, last, *_ = numbers
+    return low <= first <= high and low <= last <= high
+
+
 def _sound(candles: Sequence[Candle]) -> bool:
     """Whether the texts are plain decimals and the prices in order."""
-    columns = (
-        [candle.open_text for candle in candles],
-        [candle.high_text for candle in candles],
-        [candle.low_text for candle in candles],
-        [candle.close_text for candle in candles],
-        [candle.volume_text for candle in candles],
-        [candle.quote_volume_text for candle in candles],
-        [candle.taker_buy_volume_text for candle in candles],
-        [candle.taker_buy_quote_volume_text for candle in candles],
-    )
-    text = ",".join(itertools.chain.from_iterable(columns)).encode()
+    texts = [
+        *[candle.open_text for candle in candles],
+        *[candle.high_text for candle in candles],
+        *[candle.low_text for candle in candles],
+        *[candle.close_text for candle in candles],
+        *[candle.volume_text for candle in candles],
+        *[candle.quote_volume_text for candle in candles],
+        *[candle.taker_buy_volume_text for candle in candles],
+        *[candle.taker_buy_quote_volume_text for candle in candles],
+    ]
+    text = ",".join(texts).encode()
     if text.translate(None, _OF_NUMBERS):
         return False
     numbers = _numbers(b"[%b]" % text)
