@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import faulthandler
+import math
 import queue
 import threading
 import time
 from collections.abc import Callable, Iterator
 
+import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from klinetail import DataCollector, EventBus
 from klinetail.candle import Candle, Interval, Source, Stream
@@ -25,10 +29,12 @@ from klinetail.events import (
     RevisionEvent,
 )
 from klinetail.mailbox import Mailbox
+from klinetail.protocol.frames import encode_kline
 from klinetail.protocol.rest import Listing
 from klinetail.protocol.routes import Route, sim_route
 from klinetail.sim.server import Server
 from klinetail.sim.synthetic import Synthetic
+from tests.strategies import candle as made_up
 from tests.venue import eventually
 
 START = 1_760_000_000_000
@@ -494,3 +500,86 @@ def test_history_alone_needs_no_connection() -> None:
         assert exchange.connections == 0
         for stream in (BTC, THIN):
             assert len(whole(exchange, seen, stream)) == 30
+
+
+BTC_5M = Stream("BTCUSDT", Interval.M5)
+KINDS = ("forming", "forming", "forming", "closed", "garbage", "reply", "foreign")
+
+
+@st.composite
+def lines(draw: st.DrawFn) -> list[list[bytes]]:
+    """Frames of two streams as they come over a bad line, as the reads bring them."""
+    made: list[bytes] = []
+    for _ in range(draw(st.integers(0, 40))):
+        kind = draw(st.sampled_from(KINDS))
+        if kind == "garbage":
+            made.append(
+                draw(st.sampled_from([b"", b"\xce", b"null", b'{"e":"kline"}']))
+            )
+            continue
+        if kind == "reply":
+            made.append(b'{"result":null,"id":1}')
+            continue
+        stream = draw(st.sampled_from([BTC, BTC, BTC_5M]))
+        length = stream.interval.length or 0
+        open_time = START - START % length + draw(st.integers(-1, 3)) * length
+        age = draw(st.sampled_from([0, 1, 5, 900, length - 1, length + 200, 90_000]))
+        if kind == "foreign":
+            stream = Stream("ETHUSDT", stream.interval)
+        some = made_up(
+            open_time, stream=stream, closed=kind == "closed", count=len(made)
+        )
+        some = msgspec.structs.replace(some, event_time=open_time + age)
+        frame = encode_kline(some, first_trade=1, last_trade=2, combined=False)
+        made.append(frame.encode())
+    reads, at = [], 0
+    while at < len(made):
+        size = draw(st.integers(1, 12))
+        reads.append(made[at : at + size])
+        at += size
+    return reads
+
+
+class Two(FakeRest):
+    """Knows no row, so that nothing comes but by the line."""
+
+    def klines(self, stream: Stream, *, start: int | None = None, limit: int) -> list:
+        raise Unreachable("nothing there")
+
+    def listings(self) -> list[Listing]:
+        return [Listing("BTCUSDT", "TRADING")]
+
+
+def delivered(reads: list[list[bytes]], *, together: bool) -> list[object]:
+    """All that a collector makes of frames, but what it says of REST and its links."""
+    out: list[object] = []
+    collector = DataCollector(
+        [BTC, BTC_5M],
+        on_candles=out.extend,
+        on_event=out.append,
+        hold=math.inf,
+        rest=Two(),
+        connect=never,
+        monotonic=lambda: 1000.0,
+        listed=[Listing("BTCUSDT", "TRADING")],
+    )
+    collector.start()
+    try:
+        eventually(lambda: collector.exchange_time() is not None, "the start")
+        manager = FakeManager()
+        for messages in reads:
+            if together:
+                collector._handle_kline_messages(manager, messages)
+                continue
+            for message in messages:
+                collector._handle_kline_message(manager, message)
+        out.append((manager.candles, len(manager.replies)))
+    finally:
+        collector.stop()
+    return [one for one in out if not isinstance(one, LinkEvent)]
+
+
+@settings(max_examples=60)
+@given(lines())
+def test_what_comes_together_is_taken_as_one_by_one(reads: list[list[bytes]]) -> None:
+    assert delivered(reads, together=True) == delivered(reads, together=False)

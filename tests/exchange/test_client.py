@@ -10,6 +10,8 @@ import tracemalloc
 
 import pytest
 import trustme
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from klinetail.errors import RateLimited, Refused, Unavailable, Unreachable
 from klinetail.exchange.client import (
@@ -444,6 +446,77 @@ class TestMessages:
             first = managers.get(timeout=PATIENCE)
             assert managers.get(timeout=PATIENCE) is first
             assert listener.connection.candles == 2
+
+
+class TestTogether:
+    """Messages that came together are handed over together."""
+
+    def listen(self, venue, batches, *, linger=0.0):
+        handlers = Handlers(
+            lambda _, message: batches.put([message]),
+            lambda reply: None,
+            lambda reason, code: batches.put(None),
+            on_messages=lambda _, messages: batches.put(list(messages)),
+        )
+        with Deadline(PATIENCE) as deadline:
+            return connector(venue.ws_url, linger=linger)(handlers, deadline)
+
+    def all_of(self, batches):
+        return list(iter(lambda: batches.get(timeout=PATIENCE), None))
+
+    def test_all_that_one_read_brings(self):
+        batches, texts = queue.Queue(), [b"%d" % n * 100 for n in range(20)]
+        data = b"".join(frame(TEXT, text) for text in texts)
+        with Venue([Ack(), Send(data), Close(1000)]) as venue:
+            connection = self.listen(venue, batches)
+            found = self.all_of(batches)
+            connection.stop(0.1)
+        assert [text for batch in found for text in batch] == texts
+        assert len(found) < len(texts)
+
+    @given(
+        st.lists(st.sampled_from(["text", "ping", "binary", "fragments"]), max_size=12),
+        st.lists(st.integers(1, 400), min_size=1, max_size=4),
+    )
+    @settings(max_examples=15)
+    def test_what_comes_between_changes_no_order(self, kinds, sizes):
+        """However the stream is cut into packets."""
+        made, expected = b"", []
+        for number, kind in enumerate(kinds):
+            payload = b"%03d" % number * 50
+            if kind == "ping":
+                made += frame(PING, payload[:100])
+                continue
+            expected.append(payload)
+            if kind == "fragments":
+                made += frame(TEXT, payload[:60], fin=False)
+                made += frame(PING, b"between") + frame(CONT, payload[60:])
+            else:
+                made += frame(BINARY if kind == "binary" else TEXT, payload)
+        parts, at = [], 0
+        while at < len(made):
+            for size in sizes:
+                parts.append(Send(made[at : at + size]))
+                at += size
+        batches = queue.Queue()
+        with Venue([Ack(), *parts, Close(1000)]) as venue:
+            connection = self.listen(venue, batches)
+            found = self.all_of(batches)
+            connection.stop(0.1)
+        assert [text for batch in found for text in batch] == expected
+
+    def test_who_lingers_gets_more_at_once(self):
+        batches, begun = queue.Queue(), threading.Event()
+        later = [Text(f"{n}") for n in range(1, 10)]
+        script = [Ack(), Text("0"), Until(begun), *later, Close(1000)]
+        with Venue(script) as venue:
+            connection = self.listen(venue, batches, linger=0.5)
+            assert batches.get(timeout=PATIENCE) == [b"0"]
+            begun.set()
+            found = self.all_of(batches)
+            connection.stop(0.1)
+        assert [int(text) for batch in found for text in batch] == list(range(1, 10))
+        assert len(found) < 9
 
 
 class TestPings:
