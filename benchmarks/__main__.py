@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmarks import memory, paced, screen, speed, startup
+from benchmarks import memory, paced, screen, speed, stages, startup
 from benchmarks.certificate import Tls, issue
 from benchmarks.contestants import CONTESTANTS, Contestant
 from benchmarks.report import Line, inserted, markdown
@@ -110,6 +110,7 @@ FIGURES: dict[str, Callable[[Asked], Iterable[Line]]] = {
     "memory": _memory,
     "growth": _growth,
     "table": _table,
+    "stages": lambda asked: stages.measure(6_000 if asked.quick else 60_000),
 }
 
 
