@@ -1,19 +1,23 @@
-"""Beginning: the exchange's time is read and the symbols are verified, or tried for
-ever; nothing is subscribed before."""
+"""Beginning: before anything is subscribed to, the exchange's time has to be known, and
+that it lists what was asked for. All of it is asked side by side, until it answers."""
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from klinetail.candle import Stream
-from klinetail.collector.questions import Ask, inquire
-from klinetail.errors import BadMessage, ExchangeError, Refused
-from klinetail.events import LinkEvent, LinkState
+from klinetail.collector.patience import patiently
+from klinetail.collector.symbols import FEW, check, latest
+from klinetail.errors import Refused, UsageError
+from klinetail.events import LinkEvent
 from klinetail.exchange.rest import Rest
-from klinetail.exchange.supervision import backoff
 from klinetail.protocol.rest import Listing
+
+Ask = Callable[[Sequence[Callable[[], Any]]], list[Any]]
+"""Asks several questions of weight 1; returns their answers, or what they raised."""
 
 
 class Began(NamedTuple):
@@ -55,23 +59,62 @@ def begin(
         Refused: the exchange refuses for good.
         ExchangeError, BadMessage: it could not be asked for all of `patience`.
     """
-    began = now()
-    attempt = 0
-    while not stopping.is_set():
-        try:
-            server_time, read_at = inquire(rest, streams, now, ask, listed)
-        except Refused:
-            raise
-        except (ExchangeError, BadMessage) as error:
-            if now() - began >= patience:
-                raise
-            attempt += 1
-            asked = getattr(error, "retry_after", 0.0)
-            delay = max(backoff(attempt, random), asked)
-            tell(LinkEvent("rest", LinkState.WAITING, str(error), attempt, delay))
-            stopping.wait(delay)
-        else:
-            if attempt:
-                tell(LinkEvent("rest", LinkState.IDLE))
-            return Began(server_time, read_at)
-    return None
+    return patiently(
+        lambda: inquire(rest, streams, now, ask, listed),
+        now=now,
+        random=random,
+        patience=patience,
+        stopping=stopping,
+        tell=tell,
+    )
+
+
+def inquire(
+    rest: Rest,
+    streams: Sequence[Stream],
+    now: Callable[[], float],
+    ask: Ask,
+    listed: Sequence[Listing] | None = None,
+) -> Began:
+    """Ask once; every symbol is listed and traded if there is an answer.
+
+    Args:
+        rest: who is asked.
+        streams: what is to be followed.
+        now: local seconds.
+        ask: how to ask.
+        listed: what the exchange lists, where that is known already.
+
+    Raises:
+        UnknownSymbol: one is not listed, with those that look like it.
+        UsageError: one is not traded, with its status.
+        ExchangeError, BadMessage: the exchange could not be asked.
+    """
+    by_symbol = {stream.symbol: stream for stream in streams}
+    few = listed is None and len(by_symbol) <= FEW
+    about: list[Callable[[], Any]] = []
+    if few:
+        about = [functools.partial(latest, rest, s) for s in by_symbol.values()]
+    elif listed is None:
+        about = [rest.listings]
+    answers = ask([lambda: (rest.server_time(), now()), *about])
+    _raise_the_gravest([one for one in answers if isinstance(one, Exception)])
+    (server_time, read_at), *found = answers
+    if few:
+        doubtful = [
+            symbol
+            for symbol, row in zip(by_symbol, found, strict=True)
+            if row is None or row.close_time < server_time  # no candle is forming
+        ]
+        if doubtful:
+            check(doubtful, rest.listings())
+    else:
+        check(by_symbol, found[0] if listed is None else listed)
+    return Began(server_time, read_at)
+
+
+def _raise_the_gravest(errors: Sequence[Exception]) -> None:
+    """What will not get better comes first: the others are tried again."""
+    final = [one for one in errors if isinstance(one, Refused | UsageError)]
+    for error in [*final, *errors]:
+        raise error

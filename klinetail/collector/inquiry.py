@@ -10,10 +10,10 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Final
 
-from klinetail.errors import BadMessage, ExchangeError, KlinetailError, Refused
-from klinetail.events import LinkEvent, LinkState
+from klinetail.collector.patience import patiently
+from klinetail.errors import KlinetailError, Unreachable
+from klinetail.events import LinkEvent
 from klinetail.exchange.rest import Rest
-from klinetail.exchange.supervision import backoff
 from klinetail.protocol.rest import Listing
 
 _STOP: Final = 0.5
@@ -66,33 +66,19 @@ class Inquiry:
 
     def _run(self) -> None:
         try:
-            listed = self._ask()
+            listed = patiently(
+                self._rest.listings,
+                now=self._monotonic,
+                random=self._random,
+                patience=self._patience,
+                stopping=self._stopping,
+                tell=self._on_event,
+            )
+            if listed is None:
+                raise Unreachable("asked no more")
         except KlinetailError as error:
             self.answer.set_exception(error)
         except Exception as error:  # noqa: BLE001 - whoever waits must hear of it
             self.answer.set_exception(KlinetailError(f"a bug: {error!r}"))
         else:
             self.answer.set_result(listed)
-
-    def _ask(self) -> list[Listing]:
-        began = self._monotonic()
-        attempt = 0
-        while True:
-            try:
-                listed = self._rest.listings()
-            except Refused:
-                raise
-            except (ExchangeError, BadMessage) as error:
-                attempt += 1
-                asked = getattr(error, "retry_after", 0.0)
-                left = began + self._patience - self._monotonic()
-                if left <= asked or self._stopping.is_set():
-                    raise
-                pause = max(asked, min(left, backoff(attempt, self._random)))
-                waiting = LinkState.WAITING
-                self._on_event(LinkEvent("rest", waiting, str(error), attempt, pause))
-                self._stopping.wait(pause)
-                continue
-            if attempt:
-                self._on_event(LinkEvent("rest", LinkState.IDLE))
-            return listed

@@ -1,17 +1,199 @@
-"""The beginning: what is tried for ever, and what ends it."""
+"""The beginning: what is asked and how often, what counts of the answers, what is tried
+for ever and what ends it."""
 
 from __future__ import annotations
 
 import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import pytest
 
-from klinetail.collector.beginning import Began, begin
-from klinetail.errors import RateLimited, Refused, UnknownSymbol, Unreachable
+from klinetail.candle import Candle, Source, Stream
+from klinetail.collector.backfill import WORKERS, Backfill
+from klinetail.collector.beginning import Began, begin, inquire
+from klinetail.collector.budget import Budget
+from klinetail.collector.symbols import FEW
+from klinetail.errors import (
+    KlinetailError,
+    RateLimited,
+    Refused,
+    UnknownSymbol,
+    Unreachable,
+    UsageError,
+)
 from klinetail.events import LinkEvent, LinkState
+from klinetail.protocol.rest import INVALID_SYMBOL, Listing
 from tests.collector.test_collector import BTC, START, FakeRest
-from tests.collector.test_questions import in_turn
-from tests.test_series import Source, candle
+from tests.strategies import candle
+
+PATIENCE = 60.0
+OPEN = 1_700_000_040_000
+NOW = OPEN + 20_000
+LISTED = [
+    Listing("BTCUSDT", "TRADING"),
+    *(Listing(f"S{n}USDT", "TRADING") for n in range(9)),
+    Listing("OMGUSDT", "SETTLING"),
+]
+
+
+class Exchange:
+    """A REST side that counts what it is asked."""
+
+    used_weight = None
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.failing: Exception | None = None
+        self.rows: list[Candle] = [candle(OPEN)]
+
+    def server_time(self) -> int:
+        self.asked.append("time")
+        if self.failing is not None:
+            raise self.failing
+        return NOW
+
+    def klines(self, stream: Stream, *, start: int | None = None, limit: int) -> list:
+        self.asked.append(stream.symbol)
+        assert (start, limit) == (None, 1)
+        if stream.symbol not in {one.symbol for one in LISTED}:
+            raise Refused("Invalid symbol.", INVALID_SYMBOL)
+        return [] if stream.symbol == "OMGUSDT" else self.rows
+
+    def listings(self) -> list[Listing]:
+        self.asked.append("listings")
+        return LISTED
+
+    def close(self) -> None: ...
+
+
+def in_turn(questions: Sequence[Callable[[], Any]]) -> list[Any]:
+    answers: list[Any] = []
+    for question in questions:
+        try:
+            answers.append(question())
+        except KlinetailError as error:
+            answers.append(error)
+    return answers
+
+
+def ask(
+    exchange: Exchange, *names: str, listed: list[Listing] | None = None
+) -> tuple[int, float]:
+    streams = [Stream.parse(name) for name in names]
+    return inquire(exchange, streams, lambda: 7.5, in_turn, listed)
+
+
+def test_a_symbol_is_asked_for_once_and_the_list_of_all_is_left_alone() -> None:
+    exchange = Exchange()
+    names = ("btcusdt@1m", "btcusdt@5m", "s1usdt@1m")
+    assert ask(exchange, *names) == (NOW, 7.5)
+    assert exchange.asked == ["time", "BTCUSDT", "S1USDT"]
+
+
+def test_of_many_symbols_the_list_is_asked_for() -> None:
+    exchange = Exchange()
+    ask(exchange, *(f"s{n}usdt@1m" for n in range(FEW + 1)))
+    assert exchange.asked == ["time", "listings"]
+
+
+def test_what_is_known_already_is_not_asked() -> None:
+    exchange = Exchange()
+    ask(exchange, "btcusdt@1m", listed=LISTED)
+    assert exchange.asked == ["time"]
+    with pytest.raises(UsageError, match="SETTLING"):
+        ask(exchange, "omgusdt@1m", listed=LISTED)
+
+
+@pytest.mark.parametrize("more", [0, FEW])
+def test_one_that_is_not_listed_is_refused_with_what_looks_like_it(more: int) -> None:
+    names = ["btcusd@1m", *(f"s{n}usdt@1m" for n in range(more))]
+    with pytest.raises(UnknownSymbol) as caught:
+        ask(Exchange(), *names)
+    assert caught.value.suggestions == ("BTCUSDT",)
+
+
+@pytest.mark.parametrize("more", [0, FEW])
+def test_one_that_is_not_traded_is_refused_with_its_status(more: int) -> None:
+    names = ["omgusdt@1m", *(f"s{n}usdt@1m" for n in range(more))]
+    with pytest.raises(UsageError, match="SETTLING"):
+        ask(Exchange(), *names)
+
+
+def test_one_that_trades_but_not_just_now_is_looked_up_and_taken() -> None:
+    exchange = Exchange()
+    exchange.rows = [candle(OPEN - 60_000)]
+    ask(exchange, "btcusdt@1m")
+    assert exchange.asked == ["time", "BTCUSDT", "listings"]
+
+
+def test_what_will_not_get_better_is_said_first() -> None:
+    exchange = Exchange()
+    exchange.failing = Unreachable("just now")
+    with pytest.raises(Unreachable):
+        ask(exchange, "btcusdt@1m")
+    with pytest.raises(UnknownSymbol):
+        ask(exchange, "btcusd@1m")
+
+
+@pytest.fixture
+def backfill() -> Iterator[Backfill]:
+    backfill = Backfill(Budget(1.0), time.monotonic)
+    backfill.start()
+    yield backfill
+    for thread in backfill.stop():
+        thread.join(PATIENCE)
+        assert not thread.is_alive()
+
+
+def test_questions_are_asked_side_by_side_and_answered_in_order(
+    backfill: Backfill,
+) -> None:
+    together = threading.Barrier(WORKERS, timeout=PATIENCE)
+
+    def question(number: int) -> int:
+        together.wait()
+        return number
+
+    questions = [lambda n=n: question(n) for n in range(WORKERS)]
+    assert backfill.ask(questions) == list(range(WORKERS))
+
+
+def test_more_questions_than_threads(backfill: Backfill) -> None:
+    assert backfill.ask([lambda n=n: n for n in range(50)]) == list(range(50))
+
+
+def test_what_a_question_raises_is_its_answer(backfill: Backfill) -> None:
+    error = Unreachable("no")
+
+    def fail() -> None:
+        raise error
+
+    assert backfill.ask([lambda: 1, fail, lambda: 3]) == [1, error, 3]
+
+
+def test_a_stop_ends_the_waiting() -> None:
+    backfill = Backfill(Budget(1.0), time.monotonic)
+    backfill.start()
+    asked, answer = threading.Event(), threading.Event()
+    answers: list[object] = []
+
+    def question() -> None:
+        asked.set()
+        answer.wait(PATIENCE)
+
+    asking = threading.Thread(
+        target=lambda: answers.extend(backfill.ask([question] * (WORKERS + 1)))
+    )
+    asking.start()
+    assert asked.wait(PATIENCE)
+    threads = backfill.stop()
+    asking.join(PATIENCE)
+    assert [type(one) for one in answers] == [Unreachable] * (WORKERS + 1)
+    answer.set()
+    for thread in threads:
+        thread.join(PATIENCE)
 
 
 class Pauses(threading.Event):
@@ -36,7 +218,7 @@ class Recovering(FakeRest):
     def __init__(self, failures: list[Exception]) -> None:
         super().__init__()
         self.failures = failures
-        self.rows = [candle(START - START % 60_000, 1, source=Source.REST)]
+        self.rows = [candle(START - START % 60_000, source=Source.REST)]
 
     def server_time(self) -> int:
         if self.failures:

@@ -1,0 +1,60 @@
+"""Patience: asking the exchange again until it answers."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import TypeVar
+
+from klinetail.errors import BadMessage, ExchangeError, Refused
+from klinetail.events import LinkEvent, LinkState
+from klinetail.exchange.supervision import backoff
+
+_Answer = TypeVar("_Answer")
+
+
+def patiently(
+    ask: Callable[[], _Answer],
+    *,
+    now: Callable[[], float],
+    random: Callable[[], float],
+    patience: float,
+    stopping: threading.Event,
+    tell: Callable[[LinkEvent], object],
+) -> _Answer | None:
+    """Ask until there is an answer; None if it was stopped before.
+
+    Args:
+        ask: raises what keeps the exchange from answering.
+        now: local seconds.
+        random: uniform in [0, 1), for the pauses between attempts.
+        patience: seconds without an answer before giving up.
+        stopping: ends the pauses, and the asking.
+        tell: called with what keeps it from answering, and once when that is over.
+
+    Raises:
+        Refused: the exchange refuses for good.
+        ExchangeError, BadMessage: it did not answer for `patience` seconds, or asks to
+            be left alone for longer.
+    """
+    began = now()
+    attempt = 0
+    while not stopping.is_set():
+        try:
+            answer = ask()
+        except Refused:
+            raise
+        except (ExchangeError, BadMessage) as error:
+            attempt += 1
+            asked = getattr(error, "retry_after", 0.0)
+            left = began + patience - now()
+            if left <= asked:
+                raise
+            pause = max(asked, min(left, backoff(attempt, random)))
+            tell(LinkEvent("rest", LinkState.WAITING, str(error), attempt, pause))
+            stopping.wait(pause)
+        else:
+            if attempt:
+                tell(LinkEvent("rest", LinkState.IDLE))
+            return answer
+    return None
