@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from statistics import median
 
 from benchmarks.exchange import built, flood_feed
-from klinetail.candle import Candle
+from klinetail.candle import Candle, Stream
 from klinetail.clock import Moment
 from klinetail.exchange.framing import cut
 from klinetail.formats import joined, jsonl
@@ -36,7 +36,9 @@ def measure(count: int = 60_000, repeats: int = 5) -> list[dict[str, object]]:
             list(map(decode_frame, batch)) for batch in batches
         ],
         "decode: checked candles": lambda: list(map(decode_klines, batches)),
-        "order: each stream's series": lambda: _order(feed.first, candles),
+        "order: each stream's series": lambda: _order(
+            feed.streams, feed.first, candles
+        ),
         "line: a record as text": lambda: [
             list(map(jsonl.line, some)) for some in candles
         ],
@@ -58,9 +60,11 @@ def measure(count: int = 60_000, repeats: int = 5) -> list[dict[str, object]]:
     ]
 
 
-def _order(first: int, candles: Sequence[Sequence[Candle]]) -> int:
+def _order(
+    streams: Sequence[Stream], first: int, candles: Sequence[Sequence[Candle]]
+) -> int:
     """How many candles took the short way."""
-    series = {one.stream: Series(one.stream) for some in candles for one in some}
+    series = {stream: Series(stream) for stream in streams}
     for one in series.values():
         one.begin(Moment(first, 0.0))
     followed = 0

@@ -20,4 +20,4 @@ def test_nearly_all_frames_take_the_short_way():
     assert end > 1_500_000
     candles = decode_klines(messages)
     assert candles is not None
-    assert stages._order(feed.first, [candles]) > 0.9 * len(messages)
+    assert stages._order(feed.streams, feed.first, [candles]) > 0.9 * len(messages)
