@@ -793,3 +793,40 @@ def test_what_was_seen_of_a_delivered_candle_is_forgotten() -> None:
     assert series._seen
     series.accept(candle(T0, 2, event_time=T0 + MINUTE + 5_000), asked)
     assert not series._seen
+
+
+def test_only_the_usual_frame_is_followed() -> None:
+    """Newer, forming, of the awaited candle, which is known, and with nothing held."""
+    first = candle(T0, 5, closed=False, event_time=T0 + 5_000)
+    newer = candle(T0, 6, closed=False, event_time=T0 + 5_001)
+
+    def known() -> Series:
+        series = begun()
+        assert series.accept(first, moment(T0 + 5_000)) == [first]
+        return series
+
+    series = known()
+    assert series.follow(newer)
+    assert series.forming == newer
+    assert not begun().follow(first), "nothing is known of it"
+    assert not known().follow(first), "it is not newer"
+    assert not known().follow(msgspec.structs.replace(newer, event_time=T0 + 4_999))
+    assert not known().follow(msgspec.structs.replace(newer, closed=True))
+    later = candle(T0 + MINUTE, 1, closed=False, event_time=T0 + MINUTE + 1)
+    assert not known().follow(later), "another is awaited"
+    series = known()
+    series.accept(later, moment(T0 + MINUTE + 1))
+    newest = msgspec.structs.replace(later, event_time=T0 + MINUTE + 2)
+    assert not series.follow(newest), "it is the newest, but not awaited"
+    assert not series.follow(newer), "it is awaited, but not the newest"
+    series = known()
+    series.accept(candle(T0 + MINUTE, 9), moment(T0 + 2 * MINUTE + 600))
+    assert not series.follow(newer), "one is held"
+
+
+def test_to_follow_is_to_hear() -> None:
+    series = begun()
+    series.accept(candle(T0, 1, closed=False), moment(T0 + 1))
+    series.unheard = 3
+    assert series.follow(candle(T0, 2, closed=False))
+    assert series.unheard == 0

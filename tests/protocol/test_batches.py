@@ -143,6 +143,24 @@ def test_the_ordinary_is_answered():
     assert decode_klines([sent(one) for one in moved]) == moved
 
 
+@pytest.mark.parametrize("key", ["t", "T"])
+@pytest.mark.parametrize("off", [-60_000, -1, 1, 60_000])
+@pytest.mark.parametrize("count", [1, 5])
+def test_a_known_stream_s_place_in_time_is_looked_at(key, off, count):
+    assert decode_klines([sent(candle())]) == [candle()]
+    event = json.loads(sent(candle()))
+    event["k"][key] += off
+    assert decode_klines([json.dumps(event).encode()] * count) is None
+
+
+@pytest.mark.parametrize("stranger", ["ETHUSDT", "btcusdt", ""])
+def test_two_symbols_in_one_frame_are_none(stranger):
+    for place in ("event", "kline"):
+        event = json.loads(sent(candle()))
+        (event if place == "event" else event["k"])["s"] = stranger
+        assert decode_klines([json.dumps(event).encode()]) is None
+
+
 def test_recorded_frames_are_answered_alike(shared_data):
     raw = [frame.encode() for frame in recorded_klines(shared_data)]
     bare = [json.dumps(json.loads(m).get("data", json.loads(m))).encode() for m in raw]
