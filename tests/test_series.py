@@ -206,6 +206,16 @@ class Line(RuleBasedStateMachine):
         for frame in frames:
             self.come(frame)
 
+    @precondition(lambda self: self.connected)
+    @rule(ages=st.lists(st.sampled_from([30, 20, 20, 10, 10, 5, 0]), max_size=6))
+    def chatter(self, ages: list[int]) -> None:
+        """Updates of the present candle come, mostly newer ones."""
+        open_time = self.now - self.now % MINUTE
+        for age in ages:
+            time = self.now - age
+            if time > open_time and (count := count_at(open_time, time)):
+                self.come(candle(open_time, count, closed=False, event_time=time))
+
     def come(self, frame: Candle) -> None:
         """The short way answers what the long way would have, or leaves it to it."""
         twin = copy.copy(self.series)
