@@ -830,3 +830,18 @@ def test_to_follow_is_to_hear() -> None:
     series.unheard = 3
     assert series.follow(candle(T0, 2, closed=False))
     assert series.unheard == 0
+
+
+def test_what_was_held_behind_candles_that_never_were_is_let_out() -> None:
+    """Listed in this minute: once two answers agree, its close waits for nothing."""
+    series = begun(lines=1)
+    close = candle(T0, 7)
+    now = moment(T0 + MINUTE + 1_000, 1_060.0)
+    assert series.accept(close, now) == []
+    young = row(T0, T0 + MINUTE + 1_000)
+    assert series.take_wish(now) is not None
+    assert series.fill([young], now, now) == []
+    later = moment(T0 + MINUTE + 7_000, 1_067.0)
+    assert series.take_wish(later) is not None
+    assert series.fill([young], later, later) == [close]
+    assert series.expected == T0 + MINUTE
