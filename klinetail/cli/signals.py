@@ -37,6 +37,7 @@ class Signals:
         self._awake = False
         self._suspending = suspending
         self._previous: dict[signal.Signals, Any] = {}
+        self._previous_fd = -1
 
     def __enter__(self) -> Self:
         noted = [*_STOPS, signal.SIGWINCH, signal.SIGUSR1]
@@ -46,6 +47,11 @@ class Signals:
             # nohup ignores SIGHUP, and a shell's background job SIGINT: so it stays.
             if signal.getsignal(number) is not signal.SIG_IGN:
                 self._previous[number] = signal.signal(number, self._note)
+        # A handler of ours runs only once the main thread is back in Python; a signal
+        # that comes just before it waits in `poll` would not be heard of until then.
+        self._previous_fd = signal.set_wakeup_fd(
+            self._wake_fd, warn_on_full_buffer=False
+        )
         return self
 
     def __exit__(
@@ -54,6 +60,7 @@ class Signals:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        signal.set_wakeup_fd(self._previous_fd)
         for number, handler in self._previous.items():
             signal.signal(number, handler)
         os.close(self.fd)

@@ -160,7 +160,7 @@ class DataCollector:
         """Done when the collector has ended; with its error if it had to."""
         self._delivery = Delivery(on_candle_callback, on_candles, on_event, monotonic)
         self._follow = follow
-        self._patience = patience
+        self._patience = math.inf if follow else patience
         self._listed = listed
         if rest is None:
             through = proxy_for(route.rest_url, proxy, os.environ)
