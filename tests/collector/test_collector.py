@@ -489,6 +489,26 @@ def test_history_alone_gives_up_when_the_exchange_cannot_be_reached() -> None:
     assert isinstance(error, Unreachable)
 
 
+def test_one_that_follows_never_gives_up() -> None:
+    """However little patience there is for a history alone."""
+    seen, rest = Seen(), FakeRest()
+    rest.failure = Unreachable("no route")
+    collector = DataCollector(
+        [BTC],
+        on_event=seen.event,
+        rest=rest,
+        connect=never,
+        patience=0.0,
+        random=lambda: 0.0,
+    )
+    collector.start()
+    try:
+        seen.wait(lambda: len(seen.events) > 20)
+        assert not collector.ended.done()
+    finally:
+        collector.stop()
+
+
 def test_history_alone_needs_no_connection() -> None:
     seen = Seen()
     late_in_a_minute = START - START % 60_000 + 40_000
