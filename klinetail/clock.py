@@ -42,8 +42,7 @@ class ExchangeClock:
     event time seen if that is later."""
 
     def __init__(self) -> None:
-        self._server_time: int | None = None
-        self._read_at = 0.0
+        self._read: tuple[int, float] | None = None
         self._pace = 1.0
         self._measured = 1.0
         self._event_time = 0
@@ -56,14 +55,15 @@ class ExchangeClock:
             now: monotonic seconds when the answer was there, so that the clock
                 is late by the way back rather than early.
         """
-        if self._server_time is not None and now - self._read_at >= SPAN:
-            pace = (server_time - self._server_time) / 1000 / (now - self._read_at)
-            # Once is not enough: after a suspended laptop it looks the same.
-            steady = abs(pace - self._measured) <= pace / 4
-            self._pace = pace if steady and pace >= FAST else 1.0
-            self._measured = pace
-        self._server_time = server_time
-        self._read_at = now
+        if self._read is not None:
+            before, at = self._read
+            if now - at >= SPAN:
+                pace = (server_time - before) / 1000 / (now - at)
+                # Once is not enough: after a suspended laptop it looks the same.
+                steady = abs(pace - self._measured) <= pace / 4
+                self._pace = pace if steady and pace >= FAST else 1.0
+                self._measured = pace
+        self._read = server_time, now
 
     def see(self, event_time: int, now: float) -> bool:
         """Take in a frame's event time (ms); False if it is too far ahead."""
@@ -87,9 +87,9 @@ class ExchangeClock:
 
     def moment(self, now: float) -> Moment:
         """Both clocks at monotonic `now` seconds; errors as `now`."""
-        if self._server_time is None:
+        if self._read is None:
             raise RuntimeError("the exchange's time was never read")
-        waited = (now - self._read_at) * 1000 * self._pace
-        passed = self._server_time + int(waited)
+        server_time, at = self._read
+        passed = server_time + int((now - at) * 1000 * self._pace)
         exchange = max(passed, self._event_time)
         return Moment(exchange, now, exchange - passed)

@@ -68,6 +68,15 @@ def test_far_ahead_is_more_than_a_minute_and_fast_is_three_times_ours():
     assert (AHEAD, FAST) == (60_000, 3.0)
 
 
+def test_an_event_time_that_was_believed_once_stays_so():
+    clock = ExchangeClock()
+    clock.sync(START, 0.0)
+    assert clock.see(START + 5000, 0.0)
+    clock.sync(START - 3_600_000, 0.0)
+    assert clock.see(START + 5000, 0.0)
+    assert not clock.see(START + 5001, 0.0)
+
+
 def test_a_synced_time_that_went_back_does_not_undo_events():
     clock = ExchangeClock()
     clock.sync(START, 0.0)
@@ -119,6 +128,15 @@ def test_an_exchange_that_runs_fast_twice_is_taken_to_go_on_like_that():
     assert clock.now(2.0) == START + 61_000
     clock.sync(START + 120_000, 2.0)
     assert clock.now(3.0) == START + 180_000
+
+
+def test_two_answers_within_a_tenth_of_a_second_tell_no_pace():
+    for between, passes in ((SPAN, 60_000), (SPAN / 2, 1000)):
+        clock = ExchangeClock()
+        for number in range(3):
+            clock.sync(START + int(number * between * 60_000), number * between)
+        last = clock.now(2 * between)
+        assert clock.now(2 * between + 1) == last + passes
 
 
 def test_three_times_as_fast_is_fast():

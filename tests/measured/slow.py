@@ -24,7 +24,7 @@ def measure(quick, seed):
         "streams": len(SYMBOLS) * len(INTERVALS),
         "within": within(20 if quick else 240, seed),
         "past": past(seed),
-        "long": long(70 if quick else 2400, 20 if quick else 500, seed),
+        "long": long(70 if quick else 3600, 20 if quick else 500, seed),
     }
 
 
