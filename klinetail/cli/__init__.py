@@ -4,30 +4,45 @@ and exit codes; has no logic of its own."""
 from __future__ import annotations
 
 import gc
+import os
 import signal
 import sys
+from typing import NoReturn
 
 from klinetail.errors import ExitCode, KlinetailError
 from klinetail.escape import printable
 
 
-def main() -> None:
+def main() -> NoReturn:
     """Entry point of the `klinetail` script."""
     # Loading makes many objects and no garbage; a run makes little of it.
     gc.set_threshold(10_000)
     try:
         from klinetail.cli.app import app
 
-        app(prog_name="klinetail")
+        code = app(prog_name="klinetail")
+    except SystemExit as ending:
+        code = ending.code
     except KlinetailError as error:
         complain(str(error))
-        sys.exit(error.exit_code)
+        code = error.exit_code
     except KeyboardInterrupt:  # before a command listened, or the second one
-        sys.exit(ExitCode.INTERRUPTED_TWICE)
-    finally:
-        # Late in its end the interpreter would let one kill the process, as if
-        # what was done had not been.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        code = ExitCode.INTERRUPTED_TWICE
+    leave(code)
+
+
+def leave(code: str | int | None) -> NoReturn:
+    """End the process now. All is closed and written by then, and to free a market's
+    candles one by one would take the interpreter longer than a stop may."""
+    # A late Ctrl-C would kill the process, as if what was done had not been.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if sys.stdout is not None:
+        try:
+            sys.stdout.flush()
+        except OSError as error:
+            complain(f"stdout: {error.strerror}")
+            code = ExitCode.OUTPUT
+    os._exit(code if isinstance(code, int) else ExitCode.BUG if code else ExitCode.OK)
 
 
 def complain(text: str) -> None:

@@ -444,9 +444,9 @@ def test_real_candles_come_out_digit_for_digit(shared_data: Path, popen: Popen) 
 @pytest.mark.parametrize("option", ["--version", "--help"])
 def test_what_only_prints_loads_nothing_heavy(option: str) -> None:
     probe = (
-        "import sys; sys.argv = ['klinetail', sys.argv[1]]\n"
-        "from klinetail.cli import main\n"
-        "try: main()\n"
+        "import sys\n"
+        "from klinetail.cli.app import app\n"
+        "try: app([sys.argv[1]])\n"
         "except SystemExit: pass\n"
         "heavy = ('rich.live', 'binance', 'websocket', 'requests', 'websockets')\n"
         "print([name for name in heavy if name in sys.modules])\n"
@@ -463,9 +463,9 @@ def test_what_only_prints_loads_nothing_heavy(option: str) -> None:
 
 def test_lines_load_only_what_makes_them(exchange: Server) -> None:
     probe = (
-        "import sys; sys.argv = ['klinetail', *sys.argv[1:]]\n"
-        "from klinetail.cli import main\n"
-        "try: main()\n"
+        "import sys\n"
+        "from klinetail.cli.app import app\n"
+        "try: app(sys.argv[1:])\n"
         "except SystemExit: pass\n"
         "unused = ('asyncio', 'binance.api', 'certifi', 'klinetail.recordings',"
         " 'klinetail.sim', 'klinetail.view', 'requests', 'rich', 'urllib3',"
