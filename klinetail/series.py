@@ -246,7 +246,7 @@ class Series:
 
     def absent(self, now: Moment) -> bool:
         """Whether for two intervals neither a frame nor a row has come."""
-        if not self.expected or self.ended or self._failing_since is None:
+        if self.ended or self._failing_since is None:
             return False
         interval = self.stream.interval
         silent = self._none and self.heard <= self.expected
@@ -327,17 +327,15 @@ class Series:
         if not candle.closed:
             out.append(DropEvent(Drop.STALE, self.stream))
             return
-        for index in range(len(self.closed) - 1, -1, -1):
-            delivered = self.closed[index]
-            if delivered.open_time < candle.open_time:
-                break
-            if delivered.open_time == candle.open_time:
-                if not delivered.same_values(candle):
-                    self.closed[index] = candle
-                    out.append(RevisionEvent(delivered, candle))
-                    return
-                break
-        out.append(DropEvent(Drop.DUPLICATE, self.stream))
+        known = (
+            i for i, c in enumerate(self.closed) if c.open_time == candle.open_time
+        )
+        index = next(known, None)
+        if index is None or self.closed[index].same_values(candle):
+            out.append(DropEvent(Drop.DUPLICATE, self.stream))
+        else:
+            out.append(RevisionEvent(self.closed[index], candle))
+            self.closed[index] = candle
 
     def _accept_closed(self, candle: Candle, out: list[Output]) -> None:
         if candle.open_time == self.expected:
@@ -462,8 +460,6 @@ class Series:
         if wish is not None and wish.late:
             self._fill_gap(wish, rows, asked, now, out)
             return out
-        self._retry_at = -math.inf
-        self._ask_from = 0
         if not self.expected:
             if not rows:
                 self.fail("the exchange has no candles", now)

@@ -845,3 +845,65 @@ def test_what_was_held_behind_candles_that_never_were_is_let_out() -> None:
     assert series.take_wish(later) is not None
     assert series.fill([young], later, later) == [close]
     assert series.expected == T0 + MINUTE
+
+
+def test_frames_that_come_meanwhile_do_not_prolong_a_hold() -> None:
+    series = begun(hold=10.0)
+    now = Moment(T0 + 2 * MINUTE + 30_000, 1000.0)
+    series.accept(candle(T0 + MINUTE, 1), now)
+    series.take_wish(now)
+    series.fail("HTTP 503", now)
+    for second in range(1, 10):
+        at = Moment(now.exchange + second * 1000, now.monotonic + second)
+        event_time = T0 + 2 * MINUTE + 30_000 + second
+        forming = candle(T0 + 2 * MINUTE, 1, closed=False, event_time=event_time)
+        series.accept(forming, at)
+        assert series.tick(at) == []
+    assert len(series.tick(Moment(now.exchange + 10_000, 1010.0))) == 3
+
+
+def test_what_waited_before_is_no_part_of_a_hold() -> None:
+    series = begun(hold=10.0)
+    series.accept(candle(T0 + MINUTE, 1), Moment(T0 + 2 * MINUTE + 1, 1000.0))
+    series.accept(candle(T0, 1), Moment(T0 + 2 * MINUTE + 2, 1000.0), echo=True)
+    now = Moment(T0 + 3 * MINUTE + 4000, 1010.0)
+    series.tick(now)
+    now = Moment(T0 + 3 * MINUTE + 4000, 1012.0)
+    series.tick(now)
+    assert series.take_wish(now) is not None
+    series.fail("HTTP 503", now)
+    series.accept(candle(T0 + 3 * MINUTE, 1), Moment(T0 + 4 * MINUTE + 1, 1050.0))
+    assert series.tick(Moment(T0 + 4 * MINUTE + 1, 1059.9)) == []
+    assert len(series.tick(Moment(T0 + 4 * MINUTE + 1, 1060.0))) == 2
+
+
+def test_a_line_that_is_back_ends_the_row_of_failures() -> None:
+    series = begun()
+    now = Moment(T0 + 2 * MINUTE + 1, 1000.0)
+    series.accept(candle(T0 + MINUTE, 1), now)
+    for _ in range(5):
+        series.take_wish(now)
+        series.fail("no route to host", now)
+        now = Moment(now.exchange, series.due(now))
+    assert series.take_wish(Moment(now.exchange, now.monotonic - 0.1)) is None
+    now = Moment(now.exchange, now.monotonic - 0.1)
+    series.resume(now)
+    assert series.take_wish(now) is not None
+    series.fail("HTTP 503", now)
+    assert series.due(now) == now.monotonic + RETRY[0]
+
+
+def test_what_has_ended_is_not_overdue() -> None:
+    series = begun()
+    for seconds in (0, 10):
+        late = Moment(T0 + 2 * MINUTE, 1000.0 + seconds)
+        series.tick(late)
+    assert series.overdue(late)
+    series.end()
+    assert not series.overdue(late)
+
+
+def test_before_the_exchange_was_founded_there_is_nothing_to_go_back_to() -> None:
+    series = Series(STREAM, lines=5)
+    series.begin(moment(86_400_000))
+    assert series.expected == 86_400_000
