@@ -79,8 +79,7 @@ def variants(node: ast.AST) -> Iterator[ast.AST]:
         case ast.Constant(bool() as value):
             yield ast.Constant(not value)
         case ast.Constant(int() | float() as value):
-            yield ast.Constant(value + 1)
-            yield ast.Constant(value - 1)
+            yield from map(ast.Constant, {value + 1, value - 1} - {value})
         case ast.Name(id) if id in NAMES:
             yield ast.Name(NAMES[id], ast.Load())
         case ast.If() | ast.While() | ast.IfExp():
@@ -91,7 +90,7 @@ def variants(node: ast.AST) -> Iterator[ast.AST]:
             wrong = copy.copy(node)
             wrong.ifs = []
             yield wrong
-        case ast.Return(value) if value is not None:
+        case ast.Return(value) if ast.unparse(node) not in ("return", "return None"):
             yield ast.Return(None)
         case ast.Break():
             yield ast.Continue()

@@ -143,13 +143,20 @@ def test_the_ordinary_is_answered():
     assert decode_klines([sent(one) for one in moved]) == moved
 
 
-@pytest.mark.parametrize("key", ["t", "T"])
-@pytest.mark.parametrize("off", [-60_000, -1, 1, 60_000])
+@pytest.mark.parametrize(
+    ("first", "last"),
+    [
+        *[(off, 0) for off in (-60_000, -1, 1, 60_000)],
+        *[(0, off) for off in (-60_000, -1, 1, 60_000)],
+        *[(off, off) for off in (-1, 1, -(10**15) * 60, 10**15 * 60)],
+    ],
+)
 @pytest.mark.parametrize("count", [1, 5])
-def test_a_known_stream_s_place_in_time_is_looked_at(key, off, count):
+def test_a_known_stream_s_place_in_time_is_looked_at(first, last, count):
     assert decode_klines([sent(candle())]) == [candle()]
     event = json.loads(sent(candle()))
-    event["k"][key] += off
+    event["k"]["t"] += first
+    event["k"]["T"] += last
     assert decode_klines([json.dumps(event).encode()] * count) is None
 
 
@@ -168,7 +175,38 @@ def test_recorded_frames_are_answered_alike(shared_data):
     assert decode_klines(bare) == one_by_one(bare)
 
 
-@given(st.lists(st.one_of(SENT.map(sent), damaged()), max_size=2))
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 5, 6])
+@pytest.mark.parametrize("key", list("ohlcvqVQ"))
+def test_one_bad_number_among_others_is_seen_wherever_it_is(key, count):
+    event = json.loads(sent(candle()))
+    event["k"][key] = "-1"
+    bad = json.dumps(event).encode()
+    for at in range(count):
+        messages = [sent(candle())] * count
+        messages[at] = bad
+        assert decode_klines(messages) is None
+
+
+def test_prices_that_floats_cannot_tell_apart_are_left_to_the_careful_way():
+    event = json.loads(sent(candle()))
+    high, first = "9007199254740992", "9007199254740993"
+    assert float(high) == float(first)
+    event["k"] |= {"o": first, "h": high, "l": high, "c": high}
+    for count in (1, 5):
+        assert decode_klines([json.dumps(event).encode()] * count) is None
+
+
+def test_prices_and_amounts_of_ordinary_length_need_no_careful_way():
+    price, amount = "1234567.8901234", "1234567890123.456789"
+    assert (len(price), len(amount)) == (15, 20)
+    event = json.loads(sent(candle()))
+    event["k"] |= dict.fromkeys("ohlc", price) | dict.fromkeys("vqVQ", amount)
+    for count in (1, 5):
+        messages = [json.dumps(event).encode()] * count
+        assert decode_klines(messages) == one_by_one(messages) is not None
+
+
+@given(st.lists(st.one_of(SENT.map(sent), damaged()), max_size=3))
 def test_few_are_answered_alike(messages):
     answer = decode_klines(messages)
     assert answer is None or answer == one_by_one(messages)
