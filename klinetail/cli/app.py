@@ -36,6 +36,12 @@ def klinetail(
 ) -> None:
     """tail -F for Binance futures candles: every closed candle exactly once, or it
     tells you which one is missing.
+
+    \b
+    klinetail watch btcusdt 1m
+    klinetail watch btcusdt ethusdt 1m 5m --out candles.csv
+    klinetail symbols '*usdc'
+    klinetail serve --speed 60
     """
 
 

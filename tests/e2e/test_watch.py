@@ -486,10 +486,11 @@ def test_lines_load_only_what_makes_them(exchange: Server) -> None:
 
 
 def test_the_first_lines_of_help_are_examples() -> None:
-    done = run("watch", "--help")
-    assert done.returncode == 0
-    head = done.stdout.decode().split("Options:")[0]
-    assert "klinetail watch btcusdt 1m" in head
+    for command in ([], ["watch"]):
+        done = run(*command, "--help")
+        assert done.returncode == 0
+        head = done.stdout.decode().split("Options:")[0]
+        assert "klinetail watch btcusdt 1m\n" in head
     assert not os.path.exists("klinetail watch")
 
 
