@@ -490,7 +490,7 @@ class Series:
 
     def _skip_unlisted(self, first: int, out: list[Output]) -> None:
         """Begin where the exchange's own candles begin, once two answers agree."""
-        if self.closed or self.started or self.expected != self._first:
+        if self.expected != self._first:
             return
         begins = min(first, self._subscribed_in)
         if begins > self.expected:
@@ -521,12 +521,12 @@ class Series:
         """The answer brought nothing: normal for a young row, failing for an old."""
         self._retry_at = now.monotonic + NOTICE
         close = self.stream.interval.close_time(self.expected)
-        if (seen := self._seen.get(self.expected)) is not None:
+        seen = self._seen.get(self.expected)
+        if seen is not None and any(row.open_time == self.expected for row in rows):
             self._ask_from = min(close + SETTLED, seen[1].exchange + CONFIRM)
         elif self._absent is None:
             self._ask_from = asked.exchange + ABSENT
-            old = asked.confirmed - close >= SETTLED
-            if old and not any(row.open_time == self.expected for row in rows):
+            if asked.confirmed - close >= SETTLED:
                 self.fail("the exchange has no such candle", now)
                 self._none = True
 
@@ -590,11 +590,13 @@ class Series:
         if not found:
             self._put_off_gap(now.monotonic + RETRY[1])
             return
-        gap = self._gaps.pop(0)
+        gap = self._gaps[0]
         end = found[-1].close_time + 1
         out.append(GapEvent(self.stream, gap.start, end, gap.reason, tuple(found)))
         if end < gap.end:
-            self._gaps.insert(0, GapEvent(self.stream, end, gap.end, gap.reason))
+            self._gaps[0] = GapEvent(self.stream, end, gap.end, gap.reason)
+        else:
+            del self._gaps[0]
         merged = sorted([*self.closed, *found], key=lambda candle: candle.open_time)
         self.closed.clear()
         self.closed.extend(merged)

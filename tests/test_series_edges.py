@@ -172,7 +172,7 @@ def test_a_gap_is_filled_piece_by_piece_and_not_beyond() -> None:
     assert piece == GapEvent(STREAM, T0, T0 + MINUTE, "HTTP 503", (rows[0],))
     rest = Wish(T0 + MINUTE, T0 + 3 * MINUTE, late=True)
     assert series.take_wish(at) == rest
-    assert series.fill([rows[2]], at, at) == [], "it does not begin where it must"
+    assert series.fill(rows[2:4], at, at) == [], "it does not begin where it must"
     at = Moment(at.exchange, 1031.0)
     assert series.take_wish(at) == rest
     filled = GapEvent(STREAM, rest.start, rest.end, "HTTP 503", (rows[1], rows[2]))
@@ -347,14 +347,31 @@ def test_an_old_row_that_is_missing_is_a_failure_and_a_young_one_is_not() -> Non
     series.accept(forming, at)
     (gap, _) = series.tick(at)
     assert gap.reason == "the exchange has no such candle"
+    for age in (SETTLED - 1, SETTLED):
+        series = begun(hold=0.0)
+        early = candle(T0 + MINUTE, 1, closed=False, event_time=T0 + MINUTE + 1)
+        series.accept(early, moment(T0 + MINUTE + 1))
+        asked = moment(T0 + MINUTE - 1 + age)
+        series.resume(asked)
+        series.take_wish(asked)
+        series.fill([], asked, asked)
+        assert len(series.tick(asked)) == (2 if age == SETTLED else 0)
+        if age < SETTLED:
+            assert series.exchange_due(asked) == asked.exchange + ABSENT
+
+
+def test_a_row_that_was_seen_once_and_is_gone_is_a_failure_too() -> None:
     series = begun(hold=0.0)
-    series.accept(forming, at)
-    asked = moment(T0 + MINUTE - 2 + SETTLED)
-    series.resume(asked)
-    series.take_wish(asked)
-    series.fill([], asked, asked)
-    assert series.tick(asked) == []
-    assert series.exchange_due(asked) == asked.exchange + ABSENT
+    now = moment(T0 + 2 * MINUTE + SETTLED)
+    held = candle(T0 + MINUTE, 3, event_time=now.exchange)
+    series.accept(held, now)
+    series.take_wish(now)
+    assert series.fill([row(T0, now.exchange)], now, now) == series.tick(now) == []
+    now = moment(now.exchange + CONFIRM)
+    assert series.take_wish(now) is not None
+    series.fill([], now, now)
+    reason = "the exchange has no such candle"
+    assert series.tick(now) == [GapEvent(STREAM, T0, T0 + MINUTE, reason), held]
 
 
 def test_a_young_row_is_asked_for_again_when_that_can_tell() -> None:
