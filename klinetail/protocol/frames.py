@@ -12,7 +12,7 @@ import functools
 
 import msgspec
 
-from klinetail.candle import LAST_TIME, Candle, Interval, Source, Stream
+from klinetail.candle import LAST_TIME, Candle, Source, Stream
 from klinetail.errors import BadMessage, UsageError
 
 
@@ -166,7 +166,7 @@ def stream_name(stream: Stream) -> str:
 def parse_stream_name(name: str) -> Stream | None:
     """The stream of a wire name, or None where the exchange would stay silent."""
     symbol, _, interval = name.partition("@kline_")
-    if symbol != symbol.lower() or interval not in Interval.__members__.values():
+    if symbol != symbol.lower():
         return None
     try:
         return Stream.of(symbol, interval)

@@ -7,7 +7,15 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from klinetail.candle import LAST_TIME, MINUTE, Interval, Source, Stream, symbol_fault
+from klinetail.candle import (
+    LAST_TIME,
+    MAX_SYMBOL,
+    MINUTE,
+    Interval,
+    Source,
+    Stream,
+    symbol_fault,
+)
 from klinetail.errors import (
     BadMessage,
     ExchangeError,
@@ -337,6 +345,15 @@ class TestListings:
         }
         body = json.dumps({"symbols": [symbol]}).encode()
         assert decode_listings(body) == [Listing("BTCUSDT", "TRADING")]
+
+    @pytest.mark.parametrize("over", [0, 1])
+    def test_what_is_too_long_or_too_late_is_not_passed_on(self, over):
+        name, time = "A" * (MAX_SYMBOL + over), LAST_TIME + over
+        symbol = {"symbol": "BTCUSDT", "status": "TRADING", "baseAsset": name}
+        body = json.dumps({"symbols": [symbol | {"onboardDate": time}]}).encode()
+        (listing,) = decode_listings(body)
+        assert listing.base == ("" if over else name)
+        assert listing.onboard_time == (0 if over else time)
 
     def test_what_cannot_be_a_symbol_is_left_out(self):
         body = json.dumps(
