@@ -169,11 +169,26 @@ class History:
             yield low
             low = interval.shift(low, 1)
 
+    def next_trade(self, time: int) -> int:
+        """When `trades` next says something else than at `time`, at the earliest."""
+        base_open = self.floor(self.instrument.base, time)
+        end = self.instrument.base.shift(base_open, 1)
+        bar = self.closed(self.instrument.base, base_open)
+        awaited = self._done(bar, base_open, time) + 1
+        if awaited > bar.trades:
+            return end
+        length = end - base_open
+        needed = awaited * length - self._phase(base_open, length)
+        return base_open - -needed // bar.trades
+
     def _done(self, bar: Bar, open_time: int, time: int) -> int:
         length = self.instrument.base.shift(open_time, 1) - open_time
-        name = f"{self.instrument.symbol}/{open_time}"
-        phase = zlib.crc32(name.encode()) % length
+        phase = self._phase(open_time, length)
         return (bar.trades * (time - open_time) + phase) // length
+
+    def _phase(self, open_time: int, length: int) -> int:
+        name = f"{self.instrument.symbol}/{open_time}"
+        return zlib.crc32(name.encode()) % length
 
     def _before(self, interval: Interval, open_time: int, time: int) -> Bar:
         """What closed base candles of a forming one say; asked for again and again."""

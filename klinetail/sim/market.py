@@ -12,7 +12,7 @@ from typing import Protocol
 from klinetail.candle import Candle, Interval, Stream
 from klinetail.errors import UnknownSymbol
 from klinetail.sim.history import History, Instrument
-from klinetail.sim.pushes import pushes
+from klinetail.sim.pushes import pushes, quiet
 
 
 class Market(Protocol):
@@ -78,6 +78,8 @@ class HistoryMarket:
         label: str,
     ) -> None:
         self._histories = histories
+        self._quiet: dict[Stream, tuple[int, int]] = {}
+        """From and until when a stream is known to push nothing."""
         self.start = start
         self.end = end
         self.label = label
@@ -111,8 +113,12 @@ class HistoryMarket:
     ) -> list[Candle]:
         frames: list[Candle] = []
         for stream in streams:
+            since, quiet_until = self._quiet.get(stream, (0, 0))
+            if since <= after and until <= quiet_until:
+                continue
             history = self._histories.get(stream.symbol)
             if history is not None and stream.interval in history.intervals:
                 frames += pushes(history, stream, after, until)
+                self._quiet[stream] = until, quiet(history, stream, until)
         frames.sort(key=lambda frame: frame.event_time)
         return frames

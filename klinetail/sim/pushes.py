@@ -42,6 +42,19 @@ def pushes(history: History, stream: Stream, after: int, until: int) -> list[Can
     return frames
 
 
+def quiet(history: History, stream: Stream, after: int) -> int:
+    """Until when the stream pushes nothing for sure after `after`; both ms."""
+    shown_at = after - (after - _phase(stream)) % PERIOD
+    if not history.exists(shown_at):
+        return after
+    open_time = history.floor(stream.interval, shown_at)
+    before = stream.interval.shift(open_time, -1)
+    end = stream.interval.shift(open_time, 1)
+    if shown_at <= closing_time(stream, before) or after >= end:
+        return after
+    return min(end, history.next_trade(shown_at)) - 1
+
+
 def _closings(
     history: History, stream: Stream, after: int, until: int
 ) -> Iterator[Candle]:

@@ -40,6 +40,24 @@ def run(market, after, spans):
 @given(
     age=ages,
     spans=st.lists(
+        st.integers(1, 300) | st.integers(1, 3 * MINUTE), min_size=1, max_size=60
+    ),
+)
+def test_what_is_known_to_be_quiet_is_quiet(market, start, age, spans):
+    after = start - age
+    frames = run(market, after, spans)
+    for span in spans:
+        market.pushes(STREAMS, start + DAY, start + DAY)  # so that it knows nothing
+        upto = after + span
+        asked = market.pushes(STREAMS, after, upto)
+        assert asked == [f for f in frames if after < f.event_time <= upto]
+        after = upto
+
+
+@settings(max_examples=40)
+@given(
+    age=ages,
+    spans=st.lists(
         st.integers(1, 40) | st.integers(1, 3 * MINUTE), min_size=1, max_size=30
     ),
 )
