@@ -1,9 +1,14 @@
-"""What all tests share: Hypothesis profiles and where the recorded data is."""
+"""What all tests share: signals, Hypothesis profiles, where the recorded data is."""
 
+import signal
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+# What is started has to hear them, even if this was started with nohup or &.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 settings.register_profile("quick", max_examples=100, deadline=None, print_blob=True)
 settings.register_profile("thorough", settings.get_profile("quick"), max_examples=5000)
