@@ -825,7 +825,7 @@ def test_only_the_usual_frame_is_followed() -> None:
     series = known()
     assert series.follow(newer)
     assert series.forming == newer
-    assert not begun().follow(first), "nothing is known of it"
+    assert begun().follow(first) is False, "nothing is known of it"
     assert not known().follow(first), "it is not newer"
     assert not known().follow(msgspec.structs.replace(newer, event_time=T0 + 4_999))
     assert not known().follow(msgspec.structs.replace(newer, closed=True))

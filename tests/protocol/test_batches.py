@@ -7,7 +7,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from klinetail.candle import Interval, Source, Stream
-from klinetail.protocol.batches import decode_klines
+from klinetail.protocol.batches import _places, decode_klines
 from klinetail.protocol.frames import decode, encode_kline
 from tests.protocol.test_frames import recorded_klines
 from tests.strategies import candle, candles, decimals, json_values
@@ -176,10 +176,17 @@ def test_recorded_frames_are_answered_alike(shared_data):
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 5, 6])
-@pytest.mark.parametrize("key", list("ohlcvqVQ"))
-def test_one_bad_number_among_others_is_seen_wherever_it_is(key, count):
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        *[{key: text} for key in "ohlcvqVQ" for text in ("-1", "1,2", "")],
+        {"l": "99999999"},  # above open and close
+        {"h": "0"},
+    ],
+)
+def test_one_that_is_bad_is_seen_wherever_it_is(wrong, count):
     event = json.loads(sent(candle()))
-    event["k"][key] = "-1"
+    event["k"] |= wrong
     bad = json.dumps(event).encode()
     for at in range(count):
         messages = [sent(candle())] * count
@@ -224,3 +231,21 @@ def test_every_number_of_one_alone_is_looked_at(key, text):
 
 def test_few_replies_are_no_klines():
     assert decode_klines([b'{"result":null,"id":1}', sent(candle())]) is None
+
+
+def test_what_is_remembered_of_streams_is_bounded():
+    event = json.loads(sent(candle()))
+
+    def frame(number):
+        event["s"] = event["k"]["s"] = f"S{number}USDT"
+        return json.dumps(event).encode()
+
+    _places.clear()
+    most = 65_536
+    for first in range(0, most, 1024):
+        assert decode_klines(list(map(frame, range(first, first + 1024)))) is not None
+        assert len(_places) == first + 1024
+    assert decode_klines([frame(0)]) is not None
+    assert len(_places) == most
+    assert decode_klines([frame(most)]) is not None
+    assert len(_places) == 1
