@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Final
 
 from klinetail.events import (
     Drop,
@@ -21,6 +22,10 @@ from klinetail.events import (
 )
 from klinetail.stats import Stats
 
+SLOW: Final = 10.0
+"""Seconds of a pause from which on it is said once more what goes wrong: by then it is
+often something else than what broke the connection."""
+
 
 class Notices:
     """Turns events into lines.
@@ -31,7 +36,8 @@ class Notices:
 
     def __init__(self, *, verbose: bool = False) -> None:
         self._verbose = verbose
-        self._down: set[str] = set()
+        self._down: dict[str, bool] = {}
+        """Links that do not work, and whether it was said that they are slow to."""
         self._said_bad = False
         self._named: dict[str, str] = {}
 
@@ -67,13 +73,13 @@ class Notices:
             self._named[name] = event.reason
             return [event.reason] if first or self._verbose else []
         if event.state is LinkState.WAITING:
-            first = name not in self._down
-            self._down.add(name)
-            if first or self._verbose:
+            slow, known = event.delay >= SLOW, self._down.get(name)
+            self._down[name] = slow or bool(known)
+            if known is None or (slow and not known) or self._verbose:
                 tries = f"trying again in {event.delay:.1f} s"
                 return [f"{event.reason}; {tries}, and on until it works"]
         elif event.state in (LinkState.LIVE, LinkState.IDLE) and name in self._down:
-            self._down.discard(name)
+            del self._down[name]
             return ["REST answers again" if name == "rest" else "connected again"]
         elif self._verbose:
             return [f"{name}: {event.state}"]

@@ -96,6 +96,23 @@ class TestNotices:
             "no route; trying again in 30.0 s, and on until it works"
         ]
 
+    def test_an_outage_that_lasts_is_said_once_more_as_it_is_now(self):
+        outage = [
+            link(LinkState.WAITING, "the connection broke", 1, 0.4),
+            link(LinkState.WAITING, "no route", 2, 9.9),
+            link(LinkState.WAITING, "refused (HTTP 403)", 3, 30.0),
+            link(LinkState.WAITING, "no route", 4, 1.0),
+            link(LinkState.WAITING, "refused (HTTP 403)", 5, 30.0),
+            link(LinkState.LIVE),
+        ]
+        lines = [
+            "the connection broke; trying again in 0.4 s, and on until it works",
+            "refused (HTTP 403); trying again in 30.0 s, and on until it works",
+            "connected again",
+        ]
+        assert said(outage) == lines
+        assert said(outage * 2) == lines * 2
+
     def test_each_link_has_its_own_lines(self):
         down = [
             link(LinkState.WAITING, f"{name} is down", 1, 1.0, name)
