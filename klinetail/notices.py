@@ -6,7 +6,7 @@ lines as it came; whoever prints them escapes it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
@@ -93,7 +93,7 @@ def receipt(
     *,
     awaited: int = 0,
 ) -> str:
-    """The last line: what was delivered, and what was not.
+    """The last line: what was delivered, and what was not, and what is down.
 
     Args:
         stats: the run's figures.
@@ -109,6 +109,7 @@ def receipt(
         parts[-1] += f" ({plural(stats.missing, 'candle')} still missing)"
     if awaited:
         parts.append(f"{plural(awaited, 'stream')} waiting for a fetch")
+    parts.extend(_down(stats.links.values()))
     parts.append(f"{plural(stats.dropped[Drop.DUPLICATE], 'duplicate')} dropped")
     if bad := stats.dropped[Drop.BAD]:
         parts.append(f"{plural(bad, 'bad message')} dropped")
@@ -119,6 +120,18 @@ def receipt(
         parts.append(f"closes {delay[0]:.1f} s late (median; {delay[1]:.1f} s at most)")
     parts.extend(f"wrote {path} ({count:,})" for path, count in files)
     return f"{', '.join(parts)}; from {source}"
+
+
+def _down(links: Collection[LinkEvent]) -> list[str]:
+    """What was tried and does not work now."""
+    failing = [
+        event.link
+        for event in links
+        if event.attempt and event.state is not LinkState.LIVE
+    ]
+    connections = len(failing) - failing.count("rest")
+    parts = [f"{plural(connections, 'connection')} down"] if connections else []
+    return [*parts, "REST down"] if "rest" in failing else parts
 
 
 def utc(time: int) -> str:

@@ -197,6 +197,22 @@ class TestReceipt:
             " from live"
         )
 
+    def test_says_what_is_down(self):
+        live, down = link(LinkState.LIVE), link(LinkState.WAITING, "refused", 1, 1.0)
+        other = link(LinkState.CONNECTING, attempt=2, name="link-1")
+        rest = link(LinkState.WAITING, "no answer", 1, 1.0, "rest")
+        first = link(LinkState.CONNECTING)
+        mute = link(LinkState.LIVE, "acks and sends no candle", 1)
+        for events, part in [
+            ([live, down], ", 1 connection down, "),
+            ([down, other, rest], ", 2 connections down, REST down, "),
+            ([live, rest], ", REST down, "),
+        ]:
+            assert part in receipt(stats_of(*events), [], "live")
+        back = link(LinkState.IDLE, name="rest")
+        for events in ([first], [mute], [down, live, rest, back]):
+            assert "down" not in receipt(stats_of(*events), [], "live")
+
     def test_is_one_line(self):
         assert "\n" not in receipt(stats_of(GAP), [("x", 1)], "live")
 
