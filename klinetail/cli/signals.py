@@ -17,7 +17,7 @@ class Signals:
     """Owns the process's signals while entered.
 
     The first SIGINT, SIGTERM or SIGHUP asks to stop; after it, SIGINT raises
-    KeyboardInterrupt. `fd` becomes readable when there is news.
+    KeyboardInterrupt, and SIGQUIT always. `fd` becomes readable when there is news.
 
     Args:
         suspending: take note of SIGTSTP too, instead of just stopping.
@@ -40,7 +40,7 @@ class Signals:
         self._previous_fd = -1
 
     def __enter__(self) -> Self:
-        noted = [*_STOPS, signal.SIGWINCH, signal.SIGUSR1]
+        noted = [*_STOPS, signal.SIGQUIT, signal.SIGWINCH, signal.SIGUSR1]
         if self._suspending:
             noted += [signal.SIGTSTP, signal.SIGCONT]
         for number in noted:
@@ -72,6 +72,8 @@ class Signals:
             self.resized = True
         elif number == signal.SIGUSR1:
             self.asked = True
+        elif number == signal.SIGQUIT:
+            raise KeyboardInterrupt  # not as a dump: a terminal has to be given back
         elif number == signal.SIGTSTP:
             self.suspended = True
         elif number == signal.SIGCONT:

@@ -160,6 +160,16 @@ def test_an_interrupt_while_connecting_ends_it(
     assert screen.restored()
 
 
+def test_a_quit_gives_the_terminal_back_too(
+    exchange: Server, terminal: Callable[..., Terminal]
+) -> None:
+    screen = terminal("btcusdt", *urls(exchange))
+    screen.until(lambda text: "BTCUSDT" in text)
+    screen.child.kill(signal.SIGQUIT)
+    assert screen.end() == 130
+    assert screen.restored()
+
+
 def test_a_dumb_terminal_gets_lines(
     exchange: Server, terminal: Callable[..., Terminal]
 ) -> None:
