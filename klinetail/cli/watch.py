@@ -234,6 +234,8 @@ def watch(
     check_exchange(env, ws_url, rest_url)
     if math.isnan(hold):
         raise UsageError("--hold nan is no time; give seconds, or inf")
+    if math.isnan(weight):
+        raise UsageError("--weight nan is no number; give a percentage")
     shown = _output(output)
 
     from klinetail.cli.session import ONE_SHOT, Plan, Session

@@ -10,6 +10,7 @@ from typing import Final
 from klinetail.candle import Interval, Pattern, Stream, is_glob
 from klinetail.errors import UsageError
 from klinetail.exchange.proxy import Proxy
+from klinetail.notices import plural
 
 _INTERVAL: Final = re.compile(r"\d+[A-Za-z]").fullmatch
 
@@ -104,7 +105,7 @@ def history_lines(streams: int, minutes: float) -> list[str]:
     """What to say about a history that takes its time."""
     if minutes < 1:
         return []
-    takes = f"the history of {streams:,} streams takes about {minutes:.0f} min"
+    takes = f"the history of {plural(streams, 'stream')} takes about {minutes:.0f} min"
     return [f"{takes} (--weight, -n); each stream's live candles follow its own"]
 
 

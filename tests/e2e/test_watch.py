@@ -182,6 +182,7 @@ def test_jq_reads_the_lines(exchange: Server) -> None:
         (["btcusdt", "--tz", "Mars/Phobos"], ["no time zone"]),
         (["btcusdt", "--out", "candles.txt"], ["the suffix tells the format"]),
         (["btcusdt", "--hold", "nan"], ["--hold"]),
+        (["btcusdt", "--weight", "nan"], ["--weight"]),
         (["btcusdt", "--env", "sim", "--ws-url", "ws://h", "--rest-url", "http://h"],
          ["two exchanges"]),
     ],
