@@ -16,7 +16,6 @@ import sys
 import time
 from collections.abc import Callable
 from datetime import tzinfo
-from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple, TextIO
 
 import msgspec
@@ -44,6 +43,7 @@ from klinetail.tee import Consumer, Tee
 
 if TYPE_CHECKING:
     from klinetail.cli.outlets import Outlet
+    from klinetail.cli.statement import Statement
     from klinetail.protocol.rest import Listing
     from klinetail.view.screen import Screen
 
@@ -84,8 +84,8 @@ class Plan(NamedTuple):
     hold: float
     share: float
     strict: bool
-    stats: str | None
-    """A file for the figures as JSON, `-` for stderr."""
+    stats: Statement | None
+    """Where the figures go as JSON."""
 
 
 class Session:
@@ -378,17 +378,11 @@ class Session:
                 self._tee.stats, files, self._plan.source, awaited=self._awaited
             )
 
-    def _write_stats(self, path: str) -> None:
+    def _write_stats(self, statement: Statement) -> None:
         with self._tee.lock:
             line = msgspec.json.encode(self._tee.stats.as_dict()) + b"\n"
-        try:
-            if path == "-":
-                self._voice.finish(_LAST_WORDS)
-                os.write(2, line)
-            else:
-                Path(path).write_bytes(line)
-        except OSError as error:
-            raise OutputError(f"{path}: {error.strerror}") from error
+        self._voice.finish(_LAST_WORDS)  # or it may come between the lines of stderr
+        statement.write(line)
 
 
 def _is_terminal(stream: TextIO | None) -> bool:

@@ -240,11 +240,13 @@ def watch(
 
     from klinetail.cli.session import ONE_SHOT, Plan, Session
     from klinetail.cli.signals import Signals
+    from klinetail.cli.statement import Statement
     from klinetail.notices import receipt
     from klinetail.stats import Stats
 
     with ExitStack() as stack:
         signals = stack.enter_context(Signals(suspending=shown is Output.TABLE))
+        statement = None if stats is None else stack.enter_context(Statement(stats))
         exchange = exchange_of(stack, env, ws_url, rest_url, proxy)
         chosen = choose(
             wanted,
@@ -280,7 +282,7 @@ def watch(
             hold=hold,
             share=weight / 100,
             strict=strict,
-            stats=stats,
+            stats=statement,
         )
         with ExitStack() as opened:
             session = Session(plan, signals, opened)

@@ -546,6 +546,16 @@ def test_a_refused_run_leaves_no_file(exchange: Server, tmp_path: Path) -> None:
     assert not out.exists()
 
 
+def test_figures_that_could_not_be_written_are_no_reason_to_begin(
+    exchange: Server, tmp_path: Path
+) -> None:
+    stats = tmp_path / "no" / "stats.json"
+    done = run("watch", "btcusdt", "--stats", str(stats), *urls(exchange))
+    assert done.returncode == 5
+    assert done.stdout == b""
+    assert done.stderr.decode().startswith(f"klinetail: --stats {stats}: No such file")
+
+
 def test_a_symbol_that_is_not_traded_is_refused_with_its_status(
     exchange: Server,
 ) -> None:

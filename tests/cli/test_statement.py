@@ -1,0 +1,76 @@
+import os
+
+import pytest
+
+from klinetail.cli.statement import Statement
+from klinetail.errors import OutputError
+
+
+def written(path, data=b"{}\n"):
+    with Statement(str(path)) as statement:
+        statement.write(data)
+
+
+class TestStatement:
+    def test_replaces_what_was_there(self, tmp_path):
+        path = tmp_path / "stats.json"
+        written(path, b'{"closed":1000}\n')
+        written(path, b"{}\n")
+        assert path.read_bytes() == b"{}\n"
+
+    def test_keeps_what_was_there_until_then(self, tmp_path):
+        path = tmp_path / "stats.json"
+        path.write_bytes(b"{}\n")
+        with Statement(str(path)):
+            pass
+        assert path.read_bytes() == b"{}\n"
+
+    def test_leaves_no_file_if_there_was_nothing_to_write(self, tmp_path):
+        path = tmp_path / "stats.json"
+        with Statement(str(path)):
+            assert path.exists()
+        assert not path.exists()
+
+    def test_a_file_that_cannot_be_is_refused_before_anything_else(self, tmp_path):
+        for path in (tmp_path / "no" / "stats.json", tmp_path):
+            with pytest.raises(OutputError, match=f"--stats {path}: "):
+                Statement(str(path))
+
+    def test_a_fifo_without_a_reader_is_refused_and_not_waited_for(self, tmp_path):
+        path = tmp_path / "fifo"
+        os.mkfifo(path)
+        with pytest.raises(OutputError):
+            Statement(str(path))
+
+    def test_a_fifo_that_is_read_gets_it(self, tmp_path):
+        path = tmp_path / "fifo"
+        os.mkfifo(path)
+        reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        try:
+            written(path)
+            assert os.read(reader, 100) == b"{}\n"
+        finally:
+            os.close(reader)
+
+    def test_a_reader_who_sleeps_is_not_waited_for(self, tmp_path):
+        path = tmp_path / "fifo"
+        os.mkfifo(path)
+        reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        try:
+            with Statement(str(path)) as statement:
+                with pytest.raises(OutputError, match="unavailable"):
+                    statement.write(bytes(1 << 20))
+                with pytest.raises(OutputError, match="nobody reads it"):
+                    statement.write(b"{}\n")
+        finally:
+            os.close(reader)
+
+    @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no such device")
+    def test_a_full_disk(self):
+        with pytest.raises(OutputError, match="No space left"):
+            written("/dev/full")
+        assert os.path.exists("/dev/full")
+
+    def test_a_dash_is_stderr(self, capfd):
+        written("-")
+        assert capfd.readouterr().err == "{}\n"
