@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import deque
 from typing import Final
 
+from klinetail.errors import UsageError
 from klinetail.protocol.limits import WEIGHT_PER_MINUTE
 
 SHARE: Final = 0.2
@@ -30,9 +31,14 @@ class Budget:
 
     Args:
         share: the part of the limit to take at most, above 0 and up to 1.
+
+    Raises:
+        UsageError: it is not.
     """
 
     def __init__(self, share: float = SHARE) -> None:
+        if not 0 < share <= 1:
+            raise UsageError(f"a share of {share} is not above 0 and up to 1")
         self.per_minute = WEIGHT_PER_MINUTE * share
         """Weight a minute at most."""
         self._burst = self.per_minute * _BURST

@@ -97,7 +97,8 @@ class DataCollector:
         on_event: the same for all other events.
         lines: closed candles to deliver from before the start.
         hold: real seconds that candles wait for an earlier one whose fetch fails.
-        share: the part of the exchange's REST weight to take at most, up to 1.
+        share: the part of the exchange's REST weight to take at most, above 0 and up
+            to 1.
         follow: whether to go on after the history.
         patience: with `follow=False`, seconds without an answer before giving up.
         keep: closed candles to keep a stream in `buffer`; 200,000 in all at most.
@@ -113,7 +114,7 @@ class DataCollector:
         lifetime: seconds after which a connection is renewed at the latest.
 
     Raises:
-        UsageError: a stream that cannot be, or none; a proxy that cannot be.
+        UsageError: a stream that cannot be, or none; a share or a proxy that cannot be.
         TypeError: a coroutine function as a callback.
 
     Example::

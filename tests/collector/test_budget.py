@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from klinetail.collector.budget import CEILING, Budget
+from klinetail.errors import UsageError
 from klinetail.protocol.limits import WEIGHT_PER_MINUTE
 
 
@@ -72,3 +76,9 @@ def test_a_clock_that_stands_still_or_steps_back_gives_nothing_away() -> None:
     spend_all(budget, [2] * 60)
     assert budget.delay(2, 1000.0) > 0
     assert budget.delay(2, 0.0) > 0
+
+
+@pytest.mark.parametrize("share", [0.0, -0.1, 1.01, 20, math.inf, math.nan])
+def test_a_share_that_is_none_is_refused(share: float) -> None:
+    with pytest.raises(UsageError, match="share"):
+        Budget(share)
