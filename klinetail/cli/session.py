@@ -29,7 +29,7 @@ from klinetail.collector import DataCollector
 from klinetail.collector.backfill import weight_of
 from klinetail.collector.budget import Budget
 from klinetail.errors import ExitCode, OutputError
-from klinetail.events import Event
+from klinetail.events import Event, GapEvent
 from klinetail.exchange.client import connector
 from klinetail.exchange.proxy import Proxy
 from klinetail.exchange.rest import BinanceRest
@@ -325,7 +325,7 @@ class Session:
     # News from other threads
 
     def _on_event(self, event: Event) -> None:
-        if not self._plan.quiet:
+        if not self._plan.quiet or isinstance(event, GapEvent):
             for line in self._notices.lines(event):
                 self.say(line)
 

@@ -150,7 +150,7 @@ def watch(
             "-q",
             "--quiet",
             envvar="KLINETAIL_QUIET",
-            help="Only errors on stderr: no notices, no receipt.",
+            help="Only errors and gaps on stderr: no other notices, no receipt.",
         ),
     ] = False,
     verbose: Annotated[

@@ -21,9 +21,11 @@ import pytest
 from klinetail.candle import Candle, Interval, Stream
 from klinetail.formats import csv, jsonl
 from klinetail.recordings.read import read
+from klinetail.sim.faults.chaos import Chaos
 from klinetail.sim.recorded import Recorded
 from klinetail.sim.server import Server
-from tests.e2e.conftest import DEADLINE, KLINETAIL, environment, urls
+from klinetail.sim.synthetic import Synthetic
+from tests.e2e.conftest import DEADLINE, KLINETAIL, START, environment, urls
 
 BTC = Stream("BTCUSDT", Interval.M1)
 Popen = Callable[..., subprocess.Popen[bytes]]
@@ -544,6 +546,17 @@ def test_a_refused_run_leaves_no_file(exchange: Server, tmp_path: Path) -> None:
     done = run("watch", "btcusd", "--out", str(out), *urls(exchange))
     assert done.returncode == 2
     assert not out.exists()
+
+
+def test_a_gap_is_said_even_by_one_that_is_quiet() -> None:
+    chaos = Chaos.parse("missing=0.5,unavailable=0.8")
+    market = Synthetic(seed=3, start=START)
+    with Server(market, speed=60, chaos=chaos) as server:
+        options = ("-n", "0", "--hold", "0", "--strict", "-q")
+        done = run("watch", "btcusdt", *options, *urls(server))
+    assert done.returncode == 4
+    (line,) = done.stderr.decode().splitlines()
+    assert line.startswith("klinetail: gap: btcusdt@1m ")
 
 
 def test_figures_that_could_not_be_written_are_no_reason_to_begin(
