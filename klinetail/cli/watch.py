@@ -224,7 +224,7 @@ def watch(
     from klinetail.cli import complain
     from klinetail.cli.choice import choose, read_words
     from klinetail.cli.words import expand, parse_streams, parse_zone
-    from klinetail.errors import ExitCode, UsageError
+    from klinetail.errors import ExitCode, OutputError, UsageError
 
     words = expand(streams or [], read_words)
     wanted = parse_streams(words, everything=everything)
@@ -284,9 +284,15 @@ def watch(
             strict=strict,
             stats=statement,
         )
-        with ExitStack() as opened:
-            session = Session(plan, signals, opened)
-            code = session.run()
+        session = None
+        try:
+            with ExitStack() as opened:
+                session = Session(plan, signals, opened)
+                code = session.run()
+        except OutputError:
+            if session is None or signals.stop is not signal.SIGHUP:
+                raise
+            code = ExitCode.HANGUP  # the screen could not be left: it hung up
         session.receipt()
 
     raise typer.Exit(code)

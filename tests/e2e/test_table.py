@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import pty
 import re
 import signal
 import time
@@ -168,6 +170,18 @@ def test_a_quit_gives_the_terminal_back_too(
     screen.child.kill(signal.SIGQUIT)
     assert screen.end() == 130
     assert screen.restored()
+
+
+def test_a_terminal_that_hangs_up_is_no_failed_output(exchange: Server) -> None:
+    pid, fd = pty.fork()
+    if pid == 0:
+        command = [*KLINETAIL, "watch", "btcusdt", *urls(exchange)]
+        os.execvpe(command[0], command, environment())
+    seen = b""
+    while b"BTCUSDT" not in seen:
+        seen += os.read(fd, 65_536)
+    os.close(fd)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 129
 
 
 def test_a_dumb_terminal_gets_lines(
