@@ -59,6 +59,16 @@ MANY: Final = 100
 
 _MAX_CONTROL: Final = 125
 
+_MEANINGS: Final = {
+    1000: "normal closure",
+    1001: "going away",
+    1008: "policy violation",
+    1011: "internal error",
+    1012: "service restart",
+    1013: "try again later",
+}
+"""Of close codes that come without a reason: RFC 6455, 7.4.1, and IANA's registry."""
+
 
 class Manager(Protocol):
     """What a handler may ask of the connection that a message came over."""
@@ -271,7 +281,7 @@ def _close_reason(payload: bytes) -> tuple[str, int | None]:
     if len(payload) < 2:
         return "the server closed the connection without a code", None
     code = struct.unpack("!H", payload[:2])[0]
-    words = payload[2:].decode("utf-8", "backslashreplace")
+    words = payload[2:].decode("utf-8", "backslashreplace") or _MEANINGS.get(code, "")
     return f"the server closed the connection: {code} {words}".rstrip(), code
 
 

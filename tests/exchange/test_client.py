@@ -320,7 +320,7 @@ class TestTls:
             assert listener.message() == b"{}"
             listener.connection.subscribe(["btcusdt@kline_1m"], id=1)
             reason = listener.exit()
-        assert reason == "the server closed the connection: 1000"
+        assert reason == "the server closed the connection: 1000 normal closure"
 
     @pytest.mark.parametrize("name", ["localhost", "elsewhere.example"])
     def test_a_bad_certificate_is_refused(self, authority, name):
@@ -618,10 +618,11 @@ class TestClosing:
     @pytest.mark.parametrize(
         ("code", "reason", "words"),
         [
-            (1000, b"", "1000"),
+            (1000, b"", "1000 normal closure"),
             (1001, b"going away", "1001 going away"),
             (1008, b"Too many requests", "1008 Too many requests"),
-            (1011, b"", "1011"),
+            (1011, b"", "1011 internal error"),
+            (1002, b"", "1002"),
             (1012, b"restart", "1012 restart"),
             (4999, b"ours", "4999 ours"),
             (1008, b"\x1b[2J", "1008 \x1b[2J"),
@@ -683,7 +684,7 @@ class TestStopping:
         with Venue([Ack(), Answered()]) as venue:
             listener = Listener(venue.ws_url)
             listener.connection.stop(60)
-            assert listener.exit() == "the server closed the connection: 1000"
+            assert listener.exit().endswith(": 1000 normal closure")
 
     def test_a_server_that_never_answers(self):
         with Venue([Ack(), Stall()]) as venue:
