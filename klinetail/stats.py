@@ -6,6 +6,8 @@ from collections import Counter, deque
 from collections.abc import Sequence
 from typing import assert_never
 
+import msgspec
+
 from klinetail.candle import Candle, Source
 from klinetail.events import (
     CandleEvent,
@@ -97,10 +99,10 @@ class Stats:
             self._broken.discard(event.link)
             self._was_live.add(event.link)
 
-    def as_dict(self) -> dict[str, object]:
-        """All figures, for JSON; keys are only ever added."""
+    def as_json(self) -> bytes:
+        """All figures as a line of JSON; keys are only ever added."""
         delay = self.close_delay
-        return {
+        figures = {
             "closed": self.closed,
             "by_rest": self.by_rest,
             "updates": self.updates,
@@ -115,6 +117,7 @@ class Stats:
             "close_delay_median_s": None if delay is None else delay[0],
             "close_delay_max_s": None if delay is None else delay[1],
         }
+        return msgspec.json.encode(figures) + b"\n"
 
     @property
     def close_delay(self) -> tuple[float, float] | None:

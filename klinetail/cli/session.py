@@ -18,8 +18,6 @@ from collections.abc import Callable
 from datetime import tzinfo
 from typing import TYPE_CHECKING, Final, NamedTuple, TextIO
 
-import msgspec
-
 from klinetail.candle import Candle, Stream
 from klinetail.cli.outlets import LineOutlet, TableOutlet
 from klinetail.cli.signals import Signals
@@ -380,7 +378,7 @@ class Session:
 
     def _write_stats(self, statement: Statement) -> None:
         with self._tee.lock:
-            line = msgspec.json.encode(self._tee.stats.as_dict()) + b"\n"
+            line = self._tee.stats.as_json()
         self._voice.finish(_LAST_WORDS)  # or it may come between the lines of stderr
         statement.write(line)
 

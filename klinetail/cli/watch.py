@@ -260,6 +260,8 @@ def watch(
         if chosen is None:
             if not quiet:
                 complain(receipt(Stats(), [], exchange.source))
+            if statement is not None:
+                statement.write(Stats().as_json())
             hung_up = signals.stop is signal.SIGHUP
             raise typer.Exit(ExitCode.HANGUP if hung_up else ExitCode.OK)
         plan = Plan(

@@ -249,7 +249,13 @@ class DataCollector:
     # For programs
 
     def start(self) -> None:
-        """Begin; returns at once. `ended` and the events tell what becomes of it."""
+        """Begin; returns at once. `ended` and the events tell what becomes of it.
+
+        Raises:
+            RuntimeError: it began before.
+        """
+        if self._keeping.ident is not None:
+            raise RuntimeError("a collector runs once; make another one")
         self._backfill.start()
         self._keeping.start()
 
@@ -302,6 +308,7 @@ class DataCollector:
         Raises:
             UsageError: the exchange does not list a symbol.
             Refused: the exchange refuses for good.
+            RuntimeError: it began before.
         """
         self.start()
         try:

@@ -236,10 +236,9 @@ class SocketManager(BinanceSocketManager):  # type: ignore[misc]
         reason, code = "the connection ended", None
         try:
             reason, code = self.read_data()
-        except WebSocketException as error:
-            reason = f"the connection broke: {error}"
         except Exception as error:  # noqa: BLE001 - however it ends, the link must know
-            reason = f"the connection broke: {error or type(error).__name__}"
+            words = str(error).rstrip(".") or type(error).__name__
+            reason = f"the connection broke: {words}"
         finally:
             self.ws.shutdown()
             self._on_exit(reason, code)

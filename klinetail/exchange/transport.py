@@ -262,4 +262,4 @@ def failure(error: BaseException, deadline: Deadline, where: str) -> ExchangeErr
             return Refused(f"{where}: its certificate is not valid: {seen}")
         seen = seen.__cause__ or seen.__context__
     words = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    return Unreachable(f"{where}: {words}")
+    return Unreachable(f"{where}: {words.rstrip('.')}")

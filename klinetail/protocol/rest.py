@@ -228,6 +228,7 @@ _DEFAULT_WAIT: Final = 60.0
 _LONGEST_WAIT: Final = 3 * 86_400.0  # the longest ban that the exchange knows
 _HINTS: Final = {
     403: "the firewall of the exchange refuses this address for now",
+    404: "no exchange answers there so; look at the address",
     451: "the exchange does not serve this location",
 }
 

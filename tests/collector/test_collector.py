@@ -187,6 +187,8 @@ def test_start_streaming_history_and_stop_as_a_program_uses_them(
         kept = collector.buffer[BTC]
         assert [c.closed for c in kept[:3]] == [True] * 3
         assert list(collector.buffer) == [BTC]
+        with pytest.raises(RuntimeError, match="runs once"):
+            collector.start()
         await collector.stop_streaming()
         known = len(seen.candles)
         await asyncio.sleep(0.1)

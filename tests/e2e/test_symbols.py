@@ -156,10 +156,13 @@ def test_one_answer_serves_to_find_and_to_verify() -> None:
     assert paths == ["/fapi/v1/exchangeInfo", "/fapi/v1/time"]
 
 
-def test_an_exchange_that_cannot_be_reached_is_waited_for(popen: Popen) -> None:
+def test_an_exchange_that_cannot_be_reached_is_waited_for(
+    popen: Popen, tmp_path: Path
+) -> None:
     """And SIGINT ends the waiting within 2 s."""
     nowhere = ["--ws-url", "ws://127.0.0.1:1", "--rest-url", "http://127.0.0.1:1"]
-    process = popen("watch", "--all", *nowhere)
+    stats = tmp_path / "stats.json"
+    process = popen("watch", "--all", "--stats", str(stats), *nowhere)
     assert process.stderr is not None
     assert b"and on until it works" in process.stderr.readline()
     began = time.monotonic()
@@ -168,6 +171,7 @@ def test_an_exchange_that_cannot_be_reached_is_waited_for(popen: Popen) -> None:
     assert code == 0
     assert time.monotonic() - began < 15, "stopping takes 2 s at most"
     assert "0 candles" in said
+    assert json.loads(stats.read_bytes())["closed"] == 0
 
 
 @pytest.mark.parametrize(

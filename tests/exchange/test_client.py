@@ -659,6 +659,11 @@ class TestClosing:
     def test_with_an_invalid_one(self, step):
         assert broken_by(step).startswith("the connection broke: ")
 
+    def test_a_line_that_ends_without_one(self):
+        with Venue([Ack()]) as venue:
+            reason = Listener(venue.ws_url).exit()
+        assert reason == "the connection broke: Connection to remote host was lost"
+
     def test_the_code_is_kept_if_nobody_hears_our_answer(self):
         reading, broken = threading.Event(), threading.Event()
 
