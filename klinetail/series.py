@@ -406,6 +406,11 @@ class Series:
         return bool(self._held) or self._fetch_until > self.expected or self._unknown
 
     @property
+    def asking(self) -> bool:
+        """Whether a wish is on its way; its answer may set a deadline."""
+        return self._in_flight is not None
+
+    @property
     def _unknown(self) -> bool:
         """Whether the first candle's open time is still to be learned."""
         return self._begun is not None and not self.expected

@@ -54,7 +54,8 @@ class Keeper:
 
     def heed(self, series: Series, now: Moment) -> None:
         """Something happened to a series; the lock is held. A frame of one that lacks
-        nothing makes no deadline come earlier, so it costs no more than a look."""
+        and asks nothing makes no deadline come earlier: it costs no more than a look.
+        """
         if series in self._unsettled or series.lacking:
             self._look_at(series, now)
 
@@ -62,7 +63,8 @@ class Keeper:
         self._herd_of[series].look_at(series, now)
         if self._deadlines.file(series, now):
             self._changed.notify_all()
-        if series.lacking or not self._deadlines.files(series):
+        open_ended = series.lacking or series.asking
+        if open_ended or not self._deadlines.files(series):
             self._unsettled.add(series)
         else:
             self._unsettled.discard(series)

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Self
 
-from klinetail.candle import MINUTE, Stream
+from klinetail.candle import HOUR, MINUTE, Interval, Stream
 from klinetail.clock import Moment
 from klinetail.collector.keeper import Keeper
 from klinetail.series import GRACE, RETRY, SETTLED, Series
@@ -206,6 +206,32 @@ def test_one_that_has_to_be_seen_to_earlier_ends_the_waiting() -> None:
             kept.keeper.heed(held, kept.now)
             assert kept.changed.times == told + 1
             kept.until(lambda: kept.seen == [held])
+
+
+def test_a_gap_is_asked_for_again_however_far_the_next_close_is() -> None:
+    """An hour's stream too, of which nothing else is due for long."""
+    stream = Stream("S0USDT", Interval.H1)
+    start = T0 - T0 % HOUR
+    series = Series(stream, hold=0.0)
+    series.begin(Moment(start + 1000, 1.0))
+    with Kept([[series]]) as kept:
+        now = Moment(start + 2 * HOUR + 500, 7200.5)
+        with kept.changed:
+            kept.now = now
+            series.accept(candle(start + HOUR, 5, stream=stream), now)
+            kept.keeper.heed(series, now)
+            series.take_wish(now)
+            series.fail("HTTP 503", now)
+            kept.keeper.heed(series, now)
+        later = now._replace(monotonic=now.monotonic + 1.0)
+        kept.set(later)
+        assert series.take_wish(later) is None, "it is on its way"
+        with kept.changed:
+            series.fail("HTTP 503", later)
+            kept.keeper.heed(series, later)
+        again = later.monotonic + RETRY[1]
+        assert kept.set(later._replace(monotonic=again - 1.0)) == []
+        assert kept.set(later._replace(monotonic=again)) == [series]
 
 
 def test_many_that_are_overdue_together_on_a_link_wait_longer() -> None:
