@@ -497,7 +497,7 @@ class Series:
         """Begin where the exchange's own candles begin, once two answers agree."""
         if self.expected != self._first:
             return
-        begins = min(first, self._subscribed_in)
+        begins = min(first, self._subscribed_in, *self._held)
         if begins > self.expected:
             if self._absent == first:
                 self._first = begins

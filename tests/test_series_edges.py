@@ -864,6 +864,19 @@ def test_what_was_held_behind_candles_that_never_were_is_let_out() -> None:
     assert series.expected == T0 + MINUTE
 
 
+def test_what_a_frame_came_of_was_listed_whatever_the_rows_say() -> None:
+    series = begun(lines=3)
+    close = candle(T0 - MINUTE, 3, event_time=T0 + 31_000)
+    assert series.accept(close, moment(T0 + 31_000)) == []
+    out = []
+    for second in (32, 40):
+        at = moment(T0 + second * 1000)
+        series.take_wish(at)
+        out += series.fill([row(T0, at.exchange)], at, at)
+    assert out == [close]
+    assert (series.expected, series.lacking) == (T0, False)
+
+
 def test_frames_that_come_meanwhile_do_not_prolong_a_hold() -> None:
     series = begun(hold=10.0)
     now = Moment(T0 + 2 * MINUTE + 30_000, 1000.0)
