@@ -276,6 +276,8 @@ class Series:
             return [self._bad(f"{candle.open_time} closed before its end")]
         if candle.event_time < candle.open_time:
             return [self._bad(f"{candle.open_time} pushed before it opens")]
+        if self._amid(candle):
+            return [self._bad(f"{candle.open_time} opens amid other candles")]
         if self._held and not echo:
             self._doubt_held(candle.event_time, out)
         if not self.expected:
@@ -291,6 +293,14 @@ class Series:
         if self._waiting_since is None and self._waiting:
             self._waiting_since = now.monotonic
         return out
+
+    def _amid(self, candle: Candle) -> bool:
+        """Whether it opens while others of its stream run: 3d may open on any day, but
+        only on each third."""
+        anchor = self._anchor
+        if anchor is None:
+            return False
+        return self.stream.interval.floor(candle.open_time, anchor) != candle.open_time
 
     def follow(self, candle: Candle) -> bool:
         """Take in what nearly every frame is, a newer forming candle of the one that
@@ -470,6 +480,9 @@ class Series:
                 self.fail("the exchange has no candles", now)
                 return out
             self._start(rows[0].open_time)
+        if rows and self._amid(rows[0]):
+            self.fail("the exchange's candles open amid those it pushed", now)
+            return out
         before = self.expected
         if rows:
             self._skip_unlisted(rows[0].open_time, out)

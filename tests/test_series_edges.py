@@ -641,6 +641,25 @@ def test_overdue_three_days_are_fetched_by_their_anchor() -> None:
     assert series.take_wish(later) == Wish(opens, opens + 6 * DAY)
 
 
+def test_three_days_that_open_amid_others_are_no_candles() -> None:
+    """They would be waited for, and wait, for ever."""
+    series, opens, now = three_days()
+    series.accept(candle(opens, 1, closed=False, stream=D3), now)
+    later = moment(opens + 4 * DAY + 500)
+    (drop,) = series.accept(candle(opens + DAY, 3, stream=D3), later)
+    assert isinstance(drop, DropEvent)
+    assert drop.why is Drop.BAD
+    assert not series.lacking
+    series.resume(later)
+    assert series.take_wish(later) == Wish(opens, opens + 3 * DAY)
+    rows = [
+        candle(opens + days * DAY, 3, stream=D3, source=Source.REST) for days in (1, 4)
+    ]
+    assert series.fill(rows, later, later) == []
+    assert series.due(later) == later.monotonic + RETRY[0]
+    assert series.expected == opens
+
+
 def test_of_three_days_one_more_is_asked_for_and_a_lack_is_a_failure() -> None:
     series, _, now = three_days(lines=2)
     guess = Interval.D3.floor(now.exchange)
