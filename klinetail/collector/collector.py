@@ -160,6 +160,7 @@ class DataCollector:
         self.ended: Future[None] = Future()
         """Done when the collector has ended; with its error if it had to."""
         self._delivery = Delivery(on_candle_callback, on_candles, on_event, monotonic)
+        self.ended.add_done_callback(lambda _: self._delivery.close())
         self._follow = follow
         self._patience = math.inf if follow else patience
         self._listed = listed
@@ -282,8 +283,6 @@ class DataCollector:
         _settle(self._subscribed, stopped)
         _settle(self._history, stopped)
         _settle(self.ended)
-        for mailbox in self._delivery.mailboxes:
-            mailbox.close()
 
     def exchange_time(self) -> int | None:
         """Exchange time now, ms; None until it was read. It never waits for long: of
@@ -335,22 +334,30 @@ class DataCollector:
         await _result(stopped)
 
     async def __aiter__(self) -> AsyncIterator[Candle]:
-        """Every accepted candle from now on, until the collector ends."""
+        """Every accepted candle from now on, until the collector ends; it raises what
+        `ended` has failed with, if it has."""
         import asyncio
 
         loop = asyncio.get_running_loop()
         news = asyncio.Event()
-        mailbox = Mailbox[Candle, Candle](
-            as_it_is, notify=lambda: loop.call_soon_threadsafe(news.set)
-        )
+
+        def wake() -> None:
+            # A loop that was closed reads no more, which is no concern of others.
+            with contextlib.suppress(RuntimeError):
+                loop.call_soon_threadsafe(news.set)
+
+        mailbox = Mailbox[Candle, Candle](as_it_is, notify=wake)
         with self._lock:
             self._delivery.mailboxes.append(mailbox)
+        if self.ended.done():
+            mailbox.close()
         try:
             while True:
                 news.clear()
                 for candle in mailbox.take():
                     yield candle
                 if mailbox.done:
+                    self.ended.result()
                     return
                 await news.wait()
         finally:

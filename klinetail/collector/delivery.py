@@ -77,6 +77,11 @@ class Delivery:
         if (waited := self._monotonic() - began) > _NOTICEABLE:
             self.waited += waited
 
+    def close(self) -> None:
+        """Let whoever reads a mailbox end; without the lock too."""
+        for mailbox in list(self.mailboxes):
+            mailbox.close()
+
     def _hand_over(
         self, callback: Callable[[Any], object] | None, items: Iterable[object]
     ) -> None:

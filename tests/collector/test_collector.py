@@ -235,6 +235,58 @@ def test_the_iteration_ends_with_the_collector(exchange: Server) -> None:
     asyncio.run(asyncio.wait_for(main(), PATIENCE))
 
 
+def test_an_iteration_over_a_collector_that_was_stopped_ends_at_once() -> None:
+    async def main() -> list[Candle]:
+        collector = DataCollector([BTC], rest=FakeRest(), connect=never)
+        collector.start()
+        await collector.stop_streaming()
+        return [candle async for candle in collector]
+
+    assert asyncio.run(asyncio.wait_for(main(), PATIENCE)) == []
+
+
+def test_the_iteration_ends_with_what_ended_the_collector() -> None:
+    rest = FakeRest()
+
+    async def main() -> None:
+        collector = DataCollector([BTC], rest=rest, connect=never)
+        reader = asyncio.ensure_future(anext(aiter(collector)))
+        await asyncio.sleep(0)
+        rest.failure = Refused("not from here")
+        collector.start()
+        try:
+            with pytest.raises(Refused):
+                await reader
+        finally:
+            await collector.stop_streaming()
+
+    asyncio.run(asyncio.wait_for(main(), PATIENCE))
+
+
+def test_an_iteration_whose_loop_is_closed_costs_nobody_a_candle(
+    exchange: Server,
+) -> None:
+    seen = Seen()
+    collector = collect(exchange, [BTC, THIN], seen, lines=3)
+    loop = asyncio.new_event_loop()
+    candles = aiter(collector)
+    collector.start()
+    try:
+        loop.run_until_complete(asyncio.wait_for(anext(candles), PATIENCE))
+        loop.close()
+        known = len(seen.closed(THIN))
+        seen.wait(
+            lambda: (
+                sum(c.closed and c.stream == THIN for c in seen.candles) > known + 20
+            )
+        )
+    finally:
+        collector.stop()
+    whole(exchange, seen, BTC)
+    whole(exchange, seen, THIN)
+    assert not [e for e in seen.events if isinstance(e, DropEvent)]
+
+
 def test_cancelling_the_start_leaves_nothing() -> None:
     route = Route("ws://127.0.0.1:9", "http://127.0.0.1:9")
 
