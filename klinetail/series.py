@@ -484,8 +484,7 @@ class Series:
             self.fail("the exchange's candles open amid those it pushed", now)
             return out
         before = self.expected
-        if rows:
-            self._skip_unlisted(rows[0].open_time, out)
+        self._skip_unlisted(rows[0].open_time if rows else self.expected, out)
         for index, row in enumerate(rows):
             if row.open_time < self.expected:
                 continue
@@ -511,13 +510,14 @@ class Series:
         if self.expected != self._first:
             return
         begins = min(first, self._subscribed_in, *self._held)
-        if begins > self.expected:
-            if self._absent == first:
-                self._first = begins
-                self._expect(begins)
-                self._release(out)
-            else:
-                self._absent = first
+        if begins <= self.expected:
+            self._absent = None
+        elif self._absent == first:
+            self._first = begins
+            self._expect(begins)
+            self._release(out)
+        else:
+            self._absent = first
 
     def _final(self, row: Candle, later: bool, asked: Moment) -> bool:
         age = asked.confirmed - row.close_time

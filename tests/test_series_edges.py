@@ -592,6 +592,24 @@ def test_two_answers_that_disagree_about_the_listing_settle_nothing() -> None:
     assert series.accept(candle(T0 - 4 * MINUTE, 1), now) == []
 
 
+def test_an_answer_without_rows_says_nothing_about_the_listing_and_is_a_failure() -> (
+    None
+):
+    """Whatever the answer before it said: what waits is not to wait for ever."""
+    series = begun(lines=5, hold=10.0)
+    close = candle(T0, 2, event_time=T0 + MINUTE + 500)
+    now = moment(T0 + MINUTE + 500)
+    series.accept(close, now)
+    series.take_wish(now)
+    assert series.fill([row(T0, now.exchange)], now, now) == []
+    now = moment(T0 + MINUTE + 2_000)
+    series.take_wish(now)
+    assert series.fill([], now, now) == []
+    reason = "the exchange has no such candle"
+    gap = GapEvent(STREAM, T0 - 5 * MINUTE, T0, reason)
+    assert series.tick(moment(T0 + MINUTE + 12_000)) == [gap, close]
+
+
 def test_a_row_that_begins_late_is_no_listing_once_history_has_begun() -> None:
     series = begun(lines=3)
     rows = [row(T0 + n * MINUTE, T0 + 40_000) for n in (-3, -2, -1, 0)]
