@@ -104,7 +104,8 @@ class Series:
         self.unheard_since = 0.0
         """When the first of them was fetched, monotonic seconds."""
         self.ended = False
-        """Whether nothing more is expected, see `end`."""
+        """Whether nothing more is expected, see `end`; not any more if a frame comes
+        all the same."""
         self._lines = lines
         self._hold = hold
         self._most_held = held
@@ -237,12 +238,15 @@ class Series:
         nothing is gained by waiting for them."""
         self._up_since = now.exchange
         # What failed while the line was down says nothing about what comes now.
-        self._failing_since = None
-        self._failures = 0
-        self._retry_at = -math.inf
+        self._forget_failures()
         if self.expected:
             floor = self.stream.interval.floor(now.exchange, self._anchor)
             self._fetch_until = max(self._fetch_until, floor)
+
+    def _forget_failures(self) -> None:
+        self._failing_since = None
+        self._failures = 0
+        self._retry_at = -math.inf
 
     def absent(self, now: Moment) -> bool:
         """Whether for two intervals neither a frame nor a row has come."""
@@ -253,7 +257,8 @@ class Series:
         return silent and now.exchange >= interval.shift(self.expected, 3)
 
     def end(self) -> None:
-        """The exchange does not trade the symbol any more: expect nothing."""
+        """The exchange does not trade the symbol any more: expect nothing, unless a
+        frame tells otherwise."""
         self.ended = self.started = True
 
     # Frames
@@ -284,6 +289,9 @@ class Series:
             self._start(candle.open_time)
         self.heard = max(self.heard, candle.open_time)
         self.unheard = 0
+        if self.ended and candle.open_time >= self.expected:
+            self.ended = False
+            self._forget_failures()
         if candle.open_time < self.expected:
             self._accept_past(candle, out)
         elif candle.closed:

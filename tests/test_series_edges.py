@@ -304,6 +304,30 @@ def test_an_ended_series_awaits_nothing() -> None:
     assert series.due(later) == series.exchange_due(later) == math.inf
 
 
+def test_what_is_traded_again_is_awaited_again() -> None:
+    """What came after the end was held, and nobody ever fetched what was missing."""
+    series = nothing_comes(hold=10.0)
+    series.end()
+    now = moment(T0 + 9 * MINUTE + 500)
+    close = candle(T0 + 8 * MINUTE, 4, event_time=now.exchange)
+    assert series.accept(close, now) == []
+    assert series.ended is False
+    assert series.take_wish(now) == Wish(T0, T0 + 8 * MINUTE)
+    assert series.tick(moment(T0 + 10 * MINUTE)) == [], "it has not failed yet"
+    rows = [row(T0 + n * MINUTE, now.exchange) for n in range(10)]
+    assert series.fill(rows, now, now) == [*rows[:8], close]
+
+
+def test_a_frame_of_before_the_end_changes_nothing() -> None:
+    series = begun()
+    close = candle(T0, 4)
+    now = moment(T0 + MINUTE + 500)
+    series.accept(close, now)
+    series.end()
+    assert series.accept(close, now) == [DropEvent(Drop.DUPLICATE, STREAM)]
+    assert series.ended
+
+
 def nothing_comes(**options: object) -> Series:
     """A series of which REST has no row half a minute after its close."""
     series = begun(**options)
