@@ -256,6 +256,13 @@ class Series:
         silent = self._none and self.heard <= self.expected
         return silent and now.exchange >= interval.shift(self.expected, 3)
 
+    def denied(self, now: Moment) -> float:
+        """Real seconds for which the exchange has answered without the candle that is
+        awaited, however old."""
+        if not self._none or self._failing_since is None:
+            return 0.0
+        return now.monotonic - self._failing_since
+
     def end(self) -> None:
         """The exchange does not trade the symbol any more: expect nothing, unless a
         frame tells otherwise."""
@@ -550,6 +557,7 @@ class Series:
         seen = self._seen.get(self.expected)
         if seen is not None and any(row.open_time == self.expected for row in rows):
             self._ask_from = min(close + SETTLED, seen[1].exchange + CONFIRM)
+            self._none = False
         elif self._absent is None:
             self._ask_from = asked.exchange + ABSENT
             if asked.confirmed - close >= SETTLED:

@@ -352,6 +352,25 @@ def test_absent_is_what_neither_line_nor_rest_knows_for_two_intervals() -> None:
     assert series.absent(moment(T0 + 3 * MINUTE)) is False
 
 
+def test_denied_is_what_answers_lack_from_the_first_one_on() -> None:
+    series = nothing_comes()
+    asked = T0 + MINUTE - 1 + SETTLED
+    assert series.denied(moment(asked)) == 0.0
+    assert series.denied(moment(asked + 7_000)) == 7.0
+    later = moment(asked + ABSENT)
+    series.take_wish(later)
+    assert series.fill([], later, later) == []
+    assert series.denied(moment(asked + 7_000)) == 7.0
+    series.fail("HTTP 503", later)
+    assert series.denied(moment(asked + 7_000)) == 0.0
+    series = nothing_comes()
+    series.take_wish(later)
+    assert series.fill([row(T0, later.exchange)], later, later) == []
+    assert series.denied(later) == 0.0, "there it is, though not for certain yet"
+    assert not series.absent(moment(T0 + 9 * MINUTE))
+    assert begun().denied(later) == 0.0
+
+
 def test_a_rest_that_fails_or_recovers_makes_nothing_absent() -> None:
     series = nothing_comes()
     series.fail("HTTP 503", moment(T0 + 2 * MINUTE))

@@ -100,7 +100,8 @@ class DataCollector:
         share: the part of the exchange's REST weight to take at most, above 0 and up
             to 1.
         follow: whether to go on after the history.
-        patience: with `follow=False`, seconds without an answer before giving up.
+        patience: with `follow=False`, seconds without an answer, or with answers that
+            lack a candle, before giving up.
         keep: closed candles to keep a stream in `buffer`; 200,000 in all at most.
         listed: what the exchange lists, if it was asked a moment ago.
         route: which exchange.
@@ -586,6 +587,9 @@ class DataCollector:
                 if series.unheard > unheard:
                     link = self._link_of[series.stream]
                     self._lookups.mute(series, link, now)
+                if series.denied(now) > self._patience:
+                    words = f"{series.stream}: the exchange has no candle that opens at"
+                    self._fail(ExchangeError(f"{words} {series.expected}"))
             self._lookups.ended(series, now)
             self._after(series, now)
 

@@ -17,7 +17,13 @@ from hypothesis import strategies as st
 
 from klinetail import DataCollector, EventBus
 from klinetail.candle import Candle, Interval, Source, Stream
-from klinetail.errors import Refused, UnknownSymbol, Unreachable, UsageError
+from klinetail.errors import (
+    ExchangeError,
+    Refused,
+    UnknownSymbol,
+    Unreachable,
+    UsageError,
+)
 from klinetail.events import (
     CandleEvent,
     Drop,
@@ -541,6 +547,32 @@ def test_history_alone_gives_up_when_the_exchange_cannot_be_reached() -> None:
     error = collector.ended.exception(PATIENCE)
     collector.stop()
     assert isinstance(error, Unreachable)
+
+
+def test_history_alone_gives_up_what_the_exchange_does_not_have() -> None:
+    """It answers, so nothing fails, and nothing would ever come."""
+    seen, rest = Seen(), FakeRest()
+    minute = START - START % 60_000
+    rest.rows = [made_up(minute - n * 60_000, source=Source.REST) for n in (5, 4, 2)]
+    collector = DataCollector(
+        [BTC],
+        seen.candle,
+        lines=5,
+        rest=rest,
+        connect=never,
+        follow=False,
+        patience=0.1,
+        listed=[Listing(BTC.symbol, "TRADING")],
+    )
+    collector.start()
+    error = collector.ended.exception(PATIENCE)
+    collector.stop()
+    assert isinstance(error, ExchangeError)
+    missing = minute - 3 * 60_000
+    assert str(error) == (
+        f"btcusdt@1m: the exchange has no candle that opens at {missing}"
+    )
+    assert len(seen.closed(BTC)) == 2
 
 
 def test_one_that_follows_never_gives_up() -> None:
