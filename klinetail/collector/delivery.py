@@ -92,7 +92,7 @@ class Delivery:
                 return
             try:
                 callback(item)
-            except Exception:  # noqa: BLE001 - a user's bug must not cost a candle
+            except BaseException:  # noqa: BLE001 - not even `sys.exit` costs a candle
                 self.failures += 1
                 if self.failures == 1:
                     _log.exception("a callback of the collector raised")

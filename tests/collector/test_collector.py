@@ -370,12 +370,15 @@ def test_a_symbol_among_many_that_is_not_traded_is_named(exchange: Server) -> No
     asyncio.run(main())
 
 
-def test_a_callback_that_raises_costs_no_candle(exchange: Server) -> None:
+@pytest.mark.parametrize("bug", [ValueError("a user's bug"), SystemExit(3)])
+def test_a_callback_that_raises_costs_no_candle(
+    exchange: Server, bug: BaseException
+) -> None:
     seen = Seen()
 
     def raising(candle: Candle) -> None:
         seen.candle(candle)
-        raise ValueError("a user's bug")
+        raise bug
 
     collector = DataCollector([BTC], raising, lines=5, route=sim_route(exchange.port))
     collector.start()
