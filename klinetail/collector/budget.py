@@ -64,16 +64,20 @@ class Budget:
     def spend(self, weight: int, now: float) -> None:
         """A request of this weight is sent, whether or not it waited for that."""
         self._fill(now)
+        self._forget(now)
         self._level -= weight
         self._spent.append((now, weight))
 
     def observe(self, used: int, now: float) -> None:
         """The exchange says how much this address used in its present minute."""
-        while self._spent and self._spent[0][0] <= now - _MINUTE:
-            self._spent.popleft()
+        self._forget(now)
         ours = sum(weight for _, weight in self._spent)
         self._fill(now)
         self._others = max(0.0, used - ours)
+
+    def _forget(self, now: float) -> None:
+        while self._spent and self._spent[0][0] <= now - _MINUTE:
+            self._spent.popleft()
 
     def _fill(self, now: float) -> None:
         if self._at == float("-inf"):

@@ -52,6 +52,14 @@ def test_what_others_use_is_left_to_them() -> None:
     assert quick[-1][0] == 20_000.0
 
 
+def test_what_is_older_than_a_minute_is_forgotten() -> None:
+    """Of an exchange too that never says what was used."""
+    budget = Budget()
+    for second in range(10_000):
+        budget.spend(1, float(second))
+    assert len(budget._spent) == 60
+
+
 def test_our_own_use_is_not_taken_for_others() -> None:
     budget = Budget()
     for _ in range(50):
