@@ -139,6 +139,9 @@ STATES = {
 }
 """On a terminal: how it is brought about, and what the table says then."""
 
+TYPING = termios.ECHO | termios.ICANON
+"""What a terminal has when it is opened, and a table takes away."""
+
 
 def measure(quick, seed):
     times = 1 if quick else 20
@@ -188,20 +191,19 @@ def on_terminal(stage, state, number):
         arguments = ["watch", "btcusdt", "1m", "-n", "3", *urls]
         terminal = Terminal(arguments, 120, 24, **env)
         try:
-            before = termios.tcgetattr(terminal.child.fileno())
             terminal.until(re.compile(words).search)
             act()
             began = time.monotonic()
             terminal.child.kill(number)
             code = terminal.end()
             took = time.monotonic() - began
-            after = termios.tcgetattr(terminal.child.fileno())
+            given_back = termios.tcgetattr(terminal.child.fileno())[3] & TYPING
         finally:
             terminal.child.close(force=True)
     wrong = []
     if code != (129 if number is signal.SIGHUP else 0):
         wrong.append(f"code {code}")
-    if not terminal.restored() or before != after:
+    if not terminal.restored() or given_back != TYPING:
         wrong.append("terminal")
     if b"Traceback" in terminal.raw:
         wrong.append("traceback")
