@@ -571,9 +571,6 @@ class DataCollector:
             reason, wait = str(error), error.retry_after
         except (ExchangeError, BadMessage) as error:
             reason = str(error)
-        except Exception as error:  # noqa: BLE001 - a lost fetch would never be retried
-            _log.exception("a fetch failed")
-            reason = f"a bug: {error!r}"
         with self._changed:
             now = self._moment()
             self._tell_of_rest(reason, series.stream)

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
 from typing import TypeVar
 
 from klinetail.candle import Candle, Stream
-from klinetail.errors import RateLimited
+from klinetail.errors import BadMessage, ExchangeError, RateLimited
 from klinetail.exchange.rest import Rest
 from klinetail.protocol.limits import LISTINGS_WEIGHT, TIME_WEIGHT, klines_weight
 from klinetail.protocol.rest import Listing
+
+_log = logging.getLogger(__name__)
 
 _T = TypeVar("_T")
 
 
 class PoliteRest:
     """`Rest` that fails at once while a ban lasts: asking on would lengthen it.
+
+    It raises nothing but what a `Rest` may, whatever the real one does.
 
     Args:
         rest: the real one.
@@ -82,5 +87,11 @@ class PoliteRest:
                 self._banned_until = max(self._banned_until, until)
                 self._why = str(error)
             raise
+        except (ExchangeError, BadMessage):
+            raise
+        except Exception as error:
+            # Else it would end the thread that asks, in silence.
+            _log.exception("a request failed")
+            raise ExchangeError(f"a bug: {error!r}") from error
         finally:
             self._on_used_weight(self._rest.used_weight)

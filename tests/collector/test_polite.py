@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from klinetail.collector.polite import PoliteRest
-from klinetail.errors import RateLimited, Unreachable
+from klinetail.errors import ExchangeError, RateLimited, Unreachable
 from tests.collector.test_collector import BTC, START, FakeRest
 
 
@@ -38,6 +38,15 @@ def test_one_that_fails_was_sent_all_the_same() -> None:
     polite = Polite()
     polite.inner.failure = Unreachable("no answer")
     with pytest.raises(Unreachable):
+        polite.rest.server_time()
+    assert (polite.sent, polite.used) == ([1], [None])
+
+
+def test_whatever_else_is_raised_comes_out_as_what_may_be_raised() -> None:
+    """No thread to be had for the name's lookup, say: who asks would end in silence."""
+    polite = Polite()
+    polite.inner.failure = RuntimeError("can't start new thread")
+    with pytest.raises(ExchangeError, match="can't start new thread"):
         polite.rest.server_time()
     assert (polite.sent, polite.used) == ([1], [None])
 
