@@ -237,8 +237,12 @@ class Series:
         """The line is up: closes that fell into its absence are never pushed, so
         nothing is gained by waiting for them."""
         self._up_since = now.exchange
-        # What failed while the line was down says nothing about what comes now.
+        # What failed while the line was down says nothing about what comes now; but a
+        # line that comes and goes must not prolong a hold for ever.
+        failing_since, waiting_since = self._failing_since, self._waiting_since
         self._forget_failures()
+        if waiting_since is not None and now.monotonic >= waiting_since + self._hold:
+            self._failing_since = failing_since
         if self.expected:
             floor = self.stream.interval.floor(now.exchange, self._anchor)
             self._fetch_until = max(self._fetch_until, floor)

@@ -632,6 +632,21 @@ def test_the_hold_begins_when_something_waits_and_anew_when_the_line_is_back() -
     assert gap.reason == "HTTP 503"
 
 
+def test_a_line_that_comes_and_goes_prolongs_a_hold_once() -> None:
+    series = begun(hold=30.0)
+    held = candle(T0 + MINUTE, 1, event_time=T0 + 121_000)
+    series.accept(held, moment(T0 + 121_000))
+    for second in (121, 141, 161):
+        at = moment(T0 + second * 1000)
+        series.resume(at)
+        assert series.tick(at) == []
+        assert series.take_wish(at) is not None
+        series.fail("HTTP 503", at)
+    gap = GapEvent(STREAM, T0, T0 + MINUTE, "HTTP 503")
+    assert series.tick(moment(T0 + 170_900)) == []
+    assert series.tick(moment(T0 + 171_000)) == [gap, held]
+
+
 def test_nothing_is_given_up_while_nothing_waits() -> None:
     series = begun(lines=5, hold=1.0)
     now = moment(T0 + 31_000)
