@@ -560,7 +560,9 @@ class Series:
         close = self.stream.interval.close_time(self.expected)
         seen = self._seen.get(self.expected)
         if seen is not None and any(row.open_time == self.expected for row in rows):
-            self._ask_from = min(close + SETTLED, seen[1].exchange + CONFIRM)
+            telling = (seen[1].exchange + CONFIRM, close + SETTLED)
+            ahead = [time for time in telling if time > asked.exchange]
+            self._ask_from = min(ahead, default=0)
             self._none = False
         elif self._absent is None:
             self._ask_from = asked.exchange + ABSENT

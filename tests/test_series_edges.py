@@ -434,6 +434,22 @@ def test_a_young_row_is_asked_for_again_when_that_can_tell() -> None:
         assert series.take_wish(Moment(end - 1 + again, late.monotonic + 1.0))
 
 
+def test_a_young_row_with_no_later_one_is_not_asked_for_every_second() -> None:
+    """Of a thin symbol it takes a while until there is one."""
+    series = begun()
+    end = T0 + MINUTE
+    series.tick(moment(end))
+    asked = []
+    for time in range(end, end + SETTLED + 1_000, 100):
+        now = moment(time)
+        series.tick(now)
+        if series.take_wish(now) is not None:
+            asked.append(time - end)
+            series.fill([row(T0, time)], now, now)
+    assert asked == [GRACE, GRACE + CONFIRM, SETTLED]
+    assert series.expected == end
+
+
 def test_a_row_is_old_enough_thirty_seconds_after_its_close() -> None:
     rows = [row(T0, T0 + MINUTE), row(T0 + MINUTE, T0 + MINUTE)]
     for age, believed in ((SETTLED - 1, False), (SETTLED, True)):
