@@ -619,8 +619,11 @@ class Series:
         out: list[Output],
     ) -> None:
         found: list[Candle] = []
+        start = wish.start
+        if rows and rows[0].open_time > start and not self._amid(rows[0]):
+            start = rows[0].open_time  # what there never was keeps back no other
         for index, row in enumerate(rows):
-            expected = found[-1].close_time + 1 if found else wish.start
+            expected = found[-1].close_time + 1 if found else start
             if row.open_time != expected or row.open_time >= wish.end:
                 break
             if not self._final(row, index + 1 < len(rows), asked):
@@ -630,13 +633,13 @@ class Series:
         if not found:
             self._put_off_gap(now.monotonic + RETRY[1])
             return
-        gap = self._gaps[0]
+        gap = self._gaps.pop(0)
         end = found[-1].close_time + 1
-        out.append(GapEvent(self.stream, gap.start, end, gap.reason, tuple(found)))
+        out.append(GapEvent(self.stream, start, end, gap.reason, tuple(found)))
         if end < gap.end:
-            self._gaps[0] = GapEvent(self.stream, end, gap.end, gap.reason)
-        else:
-            del self._gaps[0]
+            self._gaps.insert(0, GapEvent(self.stream, end, gap.end, gap.reason))
+        if gap.start < start:
+            self._gaps.append(GapEvent(self.stream, gap.start, start, gap.reason))
         merged = sorted([*self.closed, *found], key=lambda candle: candle.open_time)
         self.closed.clear()
         self.closed.extend(merged)

@@ -172,7 +172,7 @@ def test_a_gap_is_filled_piece_by_piece_and_not_beyond() -> None:
     assert piece == GapEvent(STREAM, T0, T0 + MINUTE, "HTTP 503", (rows[0],))
     rest = Wish(T0 + MINUTE, T0 + 3 * MINUTE, late=True)
     assert series.take_wish(at) == rest
-    assert series.fill(rows[2:4], at, at) == [], "it does not begin where it must"
+    assert series.fill(rows[3:5], at, at) == [], "they lie behind it"
     at = Moment(at.exchange, 1031.0)
     assert series.take_wish(at) == rest
     filled = GapEvent(STREAM, rest.start, rest.end, "HTTP 503", (rows[1], rows[2]))
@@ -181,6 +181,32 @@ def test_a_gap_is_filled_piece_by_piece_and_not_beyond() -> None:
     assert [one.open_time for one in series.closed] == [one.open_time for one in rows][
         :4
     ]
+
+
+def test_of_a_gap_whose_first_candle_never_was_the_others_are_filled() -> None:
+    """Listed amid it, say, while REST failed for longer than the hold."""
+    series, now = given_up()
+    series.take_wish(now)
+    at = moment(T0 + 10 * MINUTE)
+    rows = [row(T0 + n * MINUTE, at.exchange) for n in range(1, 6)]
+    gap = GapEvent(STREAM, T0 + MINUTE, T0 + 3 * MINUTE, "HTTP 503", tuple(rows[:2]))
+    assert series.fill(rows, at, at) == [gap]
+    assert [one.open_time for one in series.closed] == [
+        T0 + n * MINUTE for n in range(1, 4)
+    ]
+    assert series.take_wish(at) == Wish(T0, T0 + MINUTE, late=True)
+    assert series.fill(rows, at, at) == [], "and is asked for as any other gap"
+    assert series.take_wish(at) is None
+
+
+def test_what_never_was_at_the_head_of_a_long_gap_does_not_go_first_again() -> None:
+    series, now = given_up()
+    series.take_wish(now)
+    at = moment(T0 + 10 * MINUTE)
+    rows = [row(T0 + n * MINUTE, at.exchange) for n in (1, 2)]
+    (filled,) = series.fill(rows[:2], at, at)
+    assert filled.candles == (rows[0],)
+    assert series.take_wish(at) == Wish(T0 + 2 * MINUTE, T0 + 3 * MINUTE, late=True)
 
 
 def test_gaps_are_filled_oldest_first() -> None:
