@@ -609,11 +609,13 @@ class DataCollector:
         with self._lock:
             self._delivery.deliver([event])
             if event.state is LinkState.WAITING:
+                shard.live = False
                 for stream in shard.streams:
                     self._series[stream].lose()
             if event.state is not LinkState.LIVE or event.attempt:
                 return
             shard.quiet.heard()
+            shard.live = True
             if shard.was_live:
                 self._backfill.put(Urgency.TIME, 1, lambda: self._come_back(shard))
                 return
@@ -625,7 +627,8 @@ class DataCollector:
     def _come_back(self, shard: Shard) -> None:
         self._read_time()
         with self._lock:
-            self._resume(shard)
+            if shard.live:  # meanwhile it may have broken again
+                self._resume(shard)
 
     def _resume(self, shard: Shard) -> None:
         now = self._moment()
@@ -704,7 +707,7 @@ class DataCollector:
         self._read_time()
         with self._lock:
             for shard in self._shards:
-                if shard.was_live:
+                if shard.live:
                     self._resume(shard)
 
     def _fail(self, error: KlinetailError) -> None:

@@ -15,7 +15,7 @@ class Shard:
     def __init__(self, name: str, streams: Sequence[Stream]) -> None:
         self.name = name
         self.streams = streams
-        self.was_live = False
+        self.live = self.was_live = False
         self.quiet = QuietLink()
 
 

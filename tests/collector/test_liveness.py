@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
 from klinetail import DataCollector
 from klinetail.candle import MINUTE, Candle, Interval, Source, Stream
 from klinetail.events import DropEvent, EndedEvent, GapEvent, LinkEvent, LinkState
+from klinetail.protocol.rest import Listing
 from klinetail.protocol.routes import Route, sim_route
 from klinetail.sim.recorded import Recorded
 from klinetail.sim.server import Server
@@ -24,6 +27,7 @@ from tests.collector.test_collector import (
     nothing_left,
     whole,
 )
+from tests.venue import eventually
 
 __all__ = ["exchange", "nothing_left"]
 
@@ -161,3 +165,40 @@ def test_after_a_sleep_the_time_is_read_again(asleep: float) -> None:
             assert len(read) == 1
     finally:
         collector.stop()
+
+
+class AskedTwice(FakeRest):
+    """Answers the second question for the time only when it is let to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked, self.answer = threading.Event(), threading.Event()
+        self.answer.set()
+
+    def server_time(self) -> int:
+        if not self.answer.is_set():
+            self.asked.set()
+            assert self.answer.wait(PATIENCE)
+        return super().server_time()
+
+
+def test_a_line_that_broke_again_meanwhile_is_not_up() -> None:
+    """What REST shows then was never to be pushed, and nobody is mute."""
+    rest = AskedTwice()
+    collector = DataCollector(
+        [BTC], rest=rest, connect=never, listed=[Listing("BTCUSDT", "TRADING")]
+    )
+    (shard,), (series,) = collector._shards, collector._series.values()
+    collector.start()
+    try:
+        eventually(lambda: collector.exchange_time() is not None, "the start")
+        collector._on_link(LinkEvent("link-0", LinkState.LIVE), shard)
+        rest.answer.clear()
+        collector._on_link(LinkEvent("link-0", LinkState.WAITING, "cut"), shard)
+        collector._on_link(LinkEvent("link-0", LinkState.LIVE), shard)
+        assert rest.asked.wait(PATIENCE)
+        collector._on_link(LinkEvent("link-0", LinkState.WAITING, "cut"), shard)
+    finally:
+        rest.answer.set()
+        collector.stop()  # it waits for what is being asked
+    assert series._up_since is None
