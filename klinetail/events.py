@@ -29,7 +29,7 @@ class GapEvent(msgspec.Struct, frozen=True):
     """Closed candles that could not be delivered in order, or now are there.
 
     `candles` is empty while they are missing; when they could be fetched after
-    all, a second event for the same range carries them.
+    all, further events for parts of the range, or all of it, carry them.
     """
 
     stream: Stream

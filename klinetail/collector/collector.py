@@ -194,6 +194,8 @@ class DataCollector:
         self._begun = False
         self._parking = Parking(self._clock)
         self._failing = False
+        self._unfetched: set[Stream] = set()
+        """Streams whose last fetch failed."""
         self._known_time: int | None = None
         self._answered_at = monotonic()
         self._stopping = threading.Event()
@@ -591,7 +593,14 @@ class DataCollector:
             self._after(series, now)
 
     def _tell_of_rest(self, reason: str, stream: Stream) -> None:
-        """Say once that fetches fail, and once that they work again."""
+        """Say once that fetches fail, and once that they work again; of a stream that
+        alone goes on failing nothing more."""
+        if not reason:
+            self._unfetched.discard(stream)
+        elif stream in self._unfetched:
+            return
+        else:
+            self._unfetched.add(stream)
         if bool(reason) is self._failing:
             return
         self._failing = bool(reason)

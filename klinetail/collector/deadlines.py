@@ -16,6 +16,9 @@ from typing import Final
 from klinetail.clock import Moment
 from klinetail.series import Series
 
+_STALE: Final = 4
+"""How many entries there may be for each that counts."""
+
 _ALIKE: Final = 0.02
 """Seconds by which an estimate may shift before it counts as another."""
 
@@ -60,12 +63,12 @@ class Deadlines:
         local = series.due(now)
         if local < self._local_of[number] - _ALIKE:
             self._local_of[number] = local
-            heapq.heappush(self._local, (local, number))
+            _push(self._local, self._local_of, number)
             first = self._local[0][1] == number
         exchange = series.exchange_due(now)
         if exchange < self._exchange_of[number]:
             self._exchange_of[number] = exchange
-            heapq.heappush(self._exchange, (exchange, number))
+            _push(self._exchange, self._exchange_of, number)
             first = first or self._exchange[0][1] == number
         return first
 
@@ -89,3 +92,11 @@ class Deadlines:
                     self._local_of[number] = self._exchange_of[number] = math.inf
                     taken.append(self._series[number])
         return taken
+
+
+def _push(heap: list[tuple[float, int]], filed: list[float], number: int) -> None:
+    """Put what is filed for a number on the heap; drop what moved, if that is most."""
+    heapq.heappush(heap, (filed[number], number))
+    if len(heap) > _STALE * len(filed):
+        heap[:] = [(due, n) for n, due in enumerate(filed) if due < math.inf]
+        heapq.heapify(heap)

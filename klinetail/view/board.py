@@ -15,7 +15,7 @@ from klinetail.events import EndedEvent, Event, GapEvent, RevisionEvent
 from klinetail.view import figures
 from klinetail.view.columns import Column, Layout, fit
 from klinetail.view.look import QUIET, TITLE, Cell, Glyphs, Line, clipped, line
-from klinetail.view.notes import Note, ended_note, gap_note, revision_note
+from klinetail.view.notes import Gaps, Note, ended_note, gap_note, revision_note
 
 _SPARK_WIDE: Final = 24
 _SPARK: Final = 12
@@ -89,6 +89,7 @@ class Board:
         """The streams that there is room for."""
         self._notes: dict[tuple[Stream, str, int], Note] = {}
         self._worst: dict[Stream, Note] = {}
+        self._gaps = Gaps()
         self._tz = tz
         self._glyphs = glyphs
         self._widths = {
@@ -122,9 +123,13 @@ class Board:
         """Mark a stream's row: a gap, a revision, its end."""
         tz, glyphs = self._tz, self._glyphs
         match event:
-            case GapEvent(stream, start) if stream in self._tracks:
-                note = gap_note(event, tz=tz, glyphs=glyphs)
-                self._say((stream, "gap", start), None if event.filled else note)
+            case GapEvent(stream) if stream in self._tracks:
+                gone, new = self._gaps.heed(event)
+                for gap in gone:
+                    self._say((stream, "gap", gap.start), None)
+                for gap in new:
+                    note = gap_note(gap, tz=tz, glyphs=glyphs)
+                    self._say((stream, "gap", gap.start), note)
             case RevisionEvent(old) if old.stream in self._tracks:
                 note = revision_note(event, tz=tz, glyphs=glyphs)
                 self._say((old.stream, "revision", old.open_time), note)

@@ -14,7 +14,7 @@ from klinetail.events import EndedEvent, Event, GapEvent, RevisionEvent
 from klinetail.view import figures
 from klinetail.view.columns import Column, Layout, fit
 from klinetail.view.look import QUIET, TITLE, Cell, Glyphs, Line, clipped, line
-from klinetail.view.notes import Note, ended_note, gap_note, revision_note
+from klinetail.view.notes import Gaps, Note, ended_note, gap_note, revision_note
 
 KEPT: Final = 500
 _FORMING_KEPT: Final = 4
@@ -48,6 +48,7 @@ class Ladder:
         self._forming: dict[int, Candle] = {}
         self._last_closed = -1
         self._ended: Note | None = None
+        self._gaps = Gaps()
         self._price = (1, 0)
         self._volume = (1, 0)
         self._widths = {"time": 0, "trades": 6, "change": 7, "state": 7}
@@ -84,14 +85,15 @@ class Ladder:
         """Show a gap, a revision or the end of the stream as a row."""
         match event:
             case GapEvent(stream) if stream == self._stream:
-                key = (event.start, _GAP_RANK)
-                self._remove(key)
                 for candle in event.candles:
                     self.put(candle)
-                if not event.filled:
-                    note = gap_note(event, tz=self._tz, glyphs=self._glyphs)
-                    self._insert(key, note)
-                    self._forget_forming(event.start, event.end)
+                gone, new = self._gaps.heed(event)
+                for gap in gone:
+                    self._remove((gap.start, _GAP_RANK))
+                for gap in new:
+                    note = gap_note(gap, tz=self._tz, glyphs=self._glyphs)
+                    self._insert((gap.start, _GAP_RANK), note)
+                    self._forget_forming(gap.start, gap.end)
             case RevisionEvent(delivered) if delivered.stream == self._stream:
                 key = (delivered.open_time, _REVISION_RANK)
                 self._remove(key)

@@ -75,3 +75,33 @@ def _values(candle: Candle) -> tuple[tuple[str, str], ...]:
         ("taker buy volume", candle.taker_buy_volume_text),
         ("taker buy quote volume", candle.taker_buy_quote_volume_text),
     )
+
+
+class Gaps:
+    """The gaps that were shown and are still open."""
+
+    def __init__(self) -> None:
+        self._open: list[GapEvent] = []
+
+    def heed(self, event: GapEvent) -> tuple[list[GapEvent], list[GapEvent]]:
+        """What is not open as it was, and what is open now, after an event.
+
+        One that was filled in part becomes what is left of it.
+        """
+        gone = [gap for gap in self._open if event.filled and _overlap(gap, event)]
+        new = [event]
+        if event.filled:
+            ends = [(gap, gap.start, event.start) for gap in gone]
+            ends += [(gap, event.end, gap.end) for gap in gone]
+            new = [
+                GapEvent(gap.stream, start, end, gap.reason)
+                for gap, start, end in ends
+                if start < end
+            ]
+        self._open = [gap for gap in self._open if gap not in gone] + new
+        return gone, new
+
+
+def _overlap(one: GapEvent, other: GapEvent) -> bool:
+    alike = one.stream == other.stream
+    return alike and one.start < other.end and other.start < one.end

@@ -692,3 +692,19 @@ def delivered(reads: list[list[bytes]], *, together: bool) -> list[object]:
 @given(lines())
 def test_what_comes_together_is_taken_as_one_by_one(reads: list[list[bytes]]) -> None:
     assert delivered(reads, together=True) == delivered(reads, together=False)
+
+
+def test_of_a_stream_that_alone_goes_on_failing_no_more_is_said() -> None:
+    seen = Seen()
+    collector = DataCollector(
+        [BTC, THIN], on_event=seen.event, rest=FakeRest(), connect=never
+    )
+    for _ in range(5):
+        collector._tell_of_rest("HTTP 400", BTC)
+        collector._tell_of_rest("", THIN)
+    states = [LinkState.WAITING, LinkState.IDLE]
+    assert [e.state for e in seen.events if isinstance(e, LinkEvent)] == states
+    for reason in ("HTTP 503", ""):
+        for stream in (THIN, BTC):
+            collector._tell_of_rest(reason, stream)
+    assert [e.state for e in seen.events if isinstance(e, LinkEvent)] == states * 2

@@ -135,3 +135,19 @@ def test_whoever_is_due_is_taken_as_soon_as_it_is(
             if other in taken:
                 other.local = other.exchange = math.inf
                 deadlines.file(other, now)
+
+
+def test_what_moved_takes_no_place_for_ever() -> None:
+    """A gap that cannot be filled is tried twice a minute, for a month."""
+    series = [Named(STREAM) for _ in range(3)]
+    for one in series:
+        one.local, one.exchange = 10_000.0, T0 + 10**9
+    deadlines = Deadlines(series)
+    tried = series[1]
+    for second in range(1000):
+        tried.local = float(second)
+        for one in series:
+            deadlines.file(one, Moment(T0, second - 0.5))
+        assert deadlines.take(Moment(T0, float(second)), ALL) == [tried]
+    assert len(deadlines._local) + len(deadlines._exchange) <= 2 * 4 * len(series)
+    assert set(deadlines.take(Moment(T0, 10_000.0), ALL)) == {series[0], series[2]}

@@ -53,8 +53,9 @@ def test_different_intervals_have_a_column():
 
 def test_a_filled_gap_is_marked_no_more():
     table = table_of(BTCUSDT_1M, ETHUSDT_1M)
-    gap = GapEvent(BTCUSDT_1M, START, START + MINUTE, "418")
-    table.mark(gap)
+    table.mark(GapEvent(BTCUSDT_1M, START, START + 2 * MINUTE, "418"))
+    late, end = candle(START + MINUTE), START + 2 * MINUTE
+    table.mark(GapEvent(BTCUSDT_1M, START + MINUTE, end, "418", (late,)))
     assert "btcusdt@1m 22:14  1 missing: 418" in str(plain(table.render(80, 24)))
     table.mark(GapEvent(BTCUSDT_1M, START, START + MINUTE, "418", (candle(START),)))
     assert "GAP" not in str(plain(table.render(80, 24)))

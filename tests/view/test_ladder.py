@@ -123,7 +123,11 @@ def test_a_gap_is_a_row_until_it_is_filled():
     rows = plain(table.render(80, 24))[3:7]
     assert rows[1] == "  GAP  22:15 → 22:16  2 missing: 418"
     late = tuple(candle(START + k * MINUTE, source=Source.REST) for k in (1, 2))
-    table.mark(GapEvent(BTCUSDT_1M, gap.start, gap.end, "418", late))
+    half = gap.start + MINUTE
+    table.mark(GapEvent(BTCUSDT_1M, gap.start, half, "418", late[:1]))
+    rows = plain(table.render(80, 24))[3:7]
+    assert rows[2] == "  GAP  22:16  1 missing: 418"
+    table.mark(GapEvent(BTCUSDT_1M, half, gap.end, "418", late[1:]))
     rows = plain(table.render(80, 24))[3:7]
     assert [row[1:8] for row in rows] == [
         "✓ 22:14",

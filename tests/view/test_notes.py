@@ -2,10 +2,13 @@
 
 from datetime import UTC
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from klinetail.candle import DAY, MINUTE, Interval, Stream
 from klinetail.events import EndedEvent, GapEvent, RevisionEvent
 from klinetail.view.look import ASCII, UNICODE
-from klinetail.view.notes import ended_note, gap_note, revision_note
+from klinetail.view.notes import Gaps, ended_note, gap_note, revision_note
 from tests.strategies import BTCUSDT_1M, candle
 
 START = 1_700_000_040_000
@@ -24,6 +27,41 @@ def test_a_gap_of_one_month():
     gap = GapEvent(month, 31 * DAY, (31 + 28) * DAY, "\x1b]0;x\x07")
     note = gap_note(gap, tz=UTC, glyphs=ASCII)
     assert note.text == "1970-02-01  1 missing: \\x1b]0;x\\x07"
+
+
+def gap_of(first, end, *, filled=False):
+    start, stop = START + first * MINUTE, START + end * MINUTE
+    candles = tuple(candle(start + n * MINUTE) for n in range(end - first))
+    return GapEvent(BTCUSDT_1M, start, stop, "418", candles if filled else ())
+
+
+@given(st.lists(st.tuples(st.integers(0, 9), st.integers(1, 9)), max_size=8))
+def test_of_gaps_that_are_filled_piece_by_piece_the_rest_is_open(pieces):
+    gaps = Gaps()
+    missing, shown = set(), []
+    for first, end in ((0, 4), (5, 9), (12, 18)):
+        gone, new = gaps.heed(gap_of(first, end))
+        assert (gone, new) == ([], [gap_of(first, end)])
+        shown += new
+        missing |= set(range(first, end))
+    for first, length in pieces:
+        gone, new = gaps.heed(gap_of(first, first + length, filled=True))
+        missing -= set(range(first, first + length))
+        shown = [gap for gap in shown if gap not in gone] + new
+        minutes = [
+            minute
+            for gap in shown
+            for minute in range(gap.start - START, gap.end - START, MINUTE)
+        ]
+        assert sorted(minutes) == [n * MINUTE for n in sorted(missing)]
+
+
+def test_another_streams_gap_stays():
+    gaps = Gaps()
+    gaps.heed(gap_of(0, 4))
+    other = GapEvent(Stream("ETHUSDT", Interval.M1), START, START + 4 * MINUTE, "418")
+    gaps.heed(other)
+    assert gaps.heed(gap_of(0, 4, filled=True)) == ([gap_of(0, 4)], [])
 
 
 def test_a_revision_says_what_changed():
