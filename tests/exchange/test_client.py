@@ -507,11 +507,11 @@ class TestTogether:
 
     def test_who_lingers_gets_more_at_once(self):
         batches, begun = queue.Queue(), threading.Event()
-        later = [Text(f"{n}") for n in range(1, 10)]
-        script = [Ack(), Text("0"), Until(begun), *later, Close(1000)]
+        first, *later = [Text(f"{n:03}") for n in range(10)]
+        script = [Ack(), first, Until(begun), *later, Close(1000)]
         with Venue(script) as venue:
             connection = self.listen(venue, batches, linger=0.5)
-            assert batches.get(timeout=PATIENCE) == [b"0"]
+            assert batches.get(timeout=PATIENCE) == [b"000"]
             begun.set()
             found = self.all_of(batches)
             connection.stop(0.1)
