@@ -360,7 +360,13 @@ class Series:
             i for i, c in enumerate(self.closed) if c.open_time == candle.open_time
         )
         index = next(known, None)
-        if index is None or self.closed[index].same_values(candle):
+        time = candle.open_time
+        gaps = [gap for gap in self._gaps if gap.start <= time < gap.end]
+        if gaps and index is None:
+            # An answer that is on its way is about a gap as it was when it was asked.
+            if self._in_flight is None or not self._in_flight.late:
+                self._mend(gaps[0], [candle], out)
+        elif index is None or self.closed[index].same_values(candle):
             out.append(DropEvent(Drop.DUPLICATE, self.stream))
         else:
             out.append(RevisionEvent(self.closed[index], candle))
@@ -633,11 +639,16 @@ class Series:
         if not found:
             self._put_off_gap(now.monotonic + RETRY[1])
             return
-        gap = self._gaps.pop(0)
-        end = found[-1].close_time + 1
+        self._mend(self._gaps[0], found, out)
+
+    def _mend(self, gap: GapEvent, found: Sequence[Candle], out: list[Output]) -> None:
+        """Announce what of a gap came after all; the rest of it stays one."""
+        start, end = found[0].open_time, found[-1].close_time + 1
         out.append(GapEvent(self.stream, start, end, gap.reason, tuple(found)))
-        if end < gap.end:
-            self._gaps.insert(0, GapEvent(self.stream, end, gap.end, gap.reason))
+        at = self._gaps.index(gap)
+        self._gaps[at : at + 1] = (
+            [GapEvent(self.stream, end, gap.end, gap.reason)] if end < gap.end else []
+        )
         if gap.start < start:
             self._gaps.append(GapEvent(self.stream, gap.start, start, gap.reason))
         merged = sorted([*self.closed, *found], key=lambda candle: candle.open_time)

@@ -1059,3 +1059,22 @@ def test_before_the_exchange_was_founded_there_is_nothing_to_go_back_to() -> Non
     series = Series(STREAM, lines=5)
     series.begin(moment(86_400_000))
     assert series.expected == 86_400_000
+
+
+def test_a_close_that_is_pushed_after_its_gap_was_announced_fills_it() -> None:
+    series, now = given_up()
+    pushed = [candle(T0 + n * MINUTE, 3) for n in range(3)]
+    middle, end = T0 + MINUTE, T0 + 2 * MINUTE
+    filled = GapEvent(STREAM, middle, end, "HTTP 503", (pushed[1],))
+    assert series.accept(pushed[1], now, echo=True) == [filled]
+    assert pushed[1] in series.closed
+    drop = DropEvent(Drop.DUPLICATE, STREAM)
+    assert series.accept(pushed[1], now, echo=True) == [drop]
+    assert series.take_wish(now) == Wish(end, T0 + 3 * MINUTE, late=True)
+    assert series.accept(pushed[2], now, echo=True) == [], "it is being fetched"
+    series.fail("HTTP 503", now)
+    assert len(series.accept(pushed[2], now, echo=True)) == 1
+    assert len(series.accept(pushed[0], now, echo=True)) == 1
+    assert series.take_wish(Moment(now.exchange, now.monotonic + 60.0)) is None
+    times = [one.open_time for one in series.closed]
+    assert times == [T0 + n * MINUTE for n in range(4)]
