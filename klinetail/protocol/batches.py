@@ -17,7 +17,7 @@ import msgspec
 
 from klinetail.candle import LAST_TIME, Candle, Source, Stream
 from klinetail.errors import UsageError
-from klinetail.protocol.frames import Frame, Kline, stream_of
+from klinetail.protocol.frames import REMEMBERED, Frame, Kline, stream_of
 
 _MANY: Final = 4
 
@@ -61,8 +61,6 @@ _Place = tuple[Stream, int, int]
 
 _places: dict[tuple[str, str], _Place] = {}
 """Each stream's latest, by its names on the wire: to be found right only once."""
-
-_MOST_PLACES: Final = 65_536
 
 
 def decode_klines(messages: Sequence[bytes]) -> list[Candle] | None:
@@ -108,7 +106,8 @@ def _find_place(kline: Kline) -> _Place:
     stream = stream_of(kline.s, kline.i)
     interval = stream.interval
     if (
-        not 0 <= kline.t <= kline.T <= LAST_TIME
+        kline.t < 0
+        or kline.T > LAST_TIME
         or not interval.opens_at(kline.t)
         or interval.close_time(kline.t) != kline.T
     ):
@@ -117,7 +116,7 @@ def _find_place(kline: Kline) -> _Place:
 
 
 def _keep_place(names: tuple[str, str], place: _Place) -> None:
-    if len(_places) >= _MOST_PLACES:
+    if len(_places) >= REMEMBERED:
         _places.clear()
     _places[names] = place
 

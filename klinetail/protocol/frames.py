@@ -9,11 +9,15 @@ trade ids do not count the trades.
 from __future__ import annotations
 
 import functools
+from typing import Final
 
 import msgspec
 
 from klinetail.candle import LAST_TIME, Candle, Source, Stream
 from klinetail.errors import BadMessage, UsageError
+
+REMEMBERED: Final = 65_536
+"""Streams and names found right or written lately, at most: several markets' worth."""
 
 
 class Reply(msgspec.Struct, frozen=True):
@@ -142,7 +146,7 @@ def _candle(
     return candle
 
 
-@functools.lru_cache(maxsize=32_768)
+@functools.lru_cache(maxsize=REMEMBERED)
 def stream_of(symbol: str, interval: str) -> Stream:
     """The stream that a kline names; raises a UsageError if it cannot be one."""
     stream = Stream.of(symbol, interval)
@@ -156,7 +160,7 @@ def _sample(message: str | bytes) -> str:
     return head if isinstance(head, str) else head.decode("utf-8", "backslashreplace")
 
 
-@functools.lru_cache(maxsize=32_768)
+@functools.lru_cache(maxsize=REMEMBERED)
 def stream_name(stream: Stream) -> str:
     """The name on the wire, `btcusdt@kline_1m`: the symbol lower case (upper is
     acked and silent), the interval's case kept (1M is not 1m)."""
@@ -215,6 +219,6 @@ def encode_reply(reply: Reply | Rejection) -> str:
     return msgspec.json.encode(body).decode()
 
 
-@functools.lru_cache(maxsize=4096)
+@functools.lru_cache(maxsize=REMEMBERED)
 def _quoted(text: str) -> str:
     return msgspec.json.encode(text).decode()

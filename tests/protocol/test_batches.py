@@ -5,10 +5,11 @@ import json
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
-from klinetail.candle import Interval, Source, Stream
+from klinetail.candle import LAST_TIME, MINUTE, Interval, Source, Stream
 from klinetail.protocol.batches import _places, decode_klines
-from klinetail.protocol.frames import decode, encode_kline
+from klinetail.protocol.frames import REMEMBERED, decode, encode_kline
 from tests.protocol.test_frames import recorded_klines
 from tests.strategies import candle, candles, decimals, json_values
 
@@ -141,6 +142,10 @@ def test_the_ordinary_is_answered():
         if one.closed
     ]
     assert decode_klines([sent(one) for one in moved]) == moved
+    ends = [candle(open_time=time) for time in (0, LAST_TIME + 1 - MINUTE)]
+    for one in ends:
+        one = replace(one, event_time=min(one.close_time + 1, LAST_TIME))
+        assert decode_klines([sent(one)]) == [one]
 
 
 @pytest.mark.parametrize(
@@ -241,7 +246,7 @@ def test_what_is_remembered_of_streams_is_bounded():
         return json.dumps(event).encode()
 
     _places.clear()
-    most = 65_536
+    most = REMEMBERED
     for first in range(0, most, 1024):
         assert decode_klines(list(map(frame, range(first, first + 1024)))) is not None
         assert len(_places) == first + 1024
