@@ -1,3 +1,5 @@
+"""Where --stats writes to: opened at the start, written once, and nobody is waited for."""
+
 import os
 
 import pytest
