@@ -1,4 +1,4 @@
-"""Where --stats writes to: opened at the start, written once, and nobody is waited for."""
+"""Where --stats writes to: opened at the start, and nobody is waited for at the end."""
 
 import os
 
