@@ -634,7 +634,6 @@ class Series:
                 break
             if not self._final(row, index + 1 < len(rows), asked):
                 break
-            self._seen.pop(row.open_time, None)
             found.append(row)
         if not found:
             self._put_off_gap(now.monotonic + RETRY[1])
@@ -644,6 +643,8 @@ class Series:
     def _mend(self, gap: GapEvent, found: Sequence[Candle], out: list[Output]) -> None:
         """Announce what of a gap came after all; the rest of it stays one."""
         start, end = found[0].open_time, found[-1].close_time + 1
+        for candle in found:
+            self._seen.pop(candle.open_time, None)
         out.append(GapEvent(self.stream, start, end, gap.reason, tuple(found)))
         at = self._gaps.index(gap)
         self._gaps[at : at + 1] = (

@@ -934,6 +934,18 @@ def test_what_was_seen_of_a_delivered_candle_is_forgotten() -> None:
     assert not series._seen
 
 
+def test_what_was_seen_of_a_gap_is_forgotten_when_its_close_is_pushed() -> None:
+    series, now = given_up()
+    series.take_wish(now)
+    assert series.fill([candle(T0, 1, source=Source.REST)], now, now) == []
+    assert series._seen
+    close = candle(T0, 2)
+    assert series.accept(close, now) == [
+        GapEvent(STREAM, T0, T0 + MINUTE, "HTTP 503", (close,))
+    ]
+    assert not series._seen
+
+
 def test_only_the_usual_frame_is_followed() -> None:
     """Newer, forming, of the awaited candle, which is known, and with nothing held."""
     first = candle(T0, 5, closed=False, event_time=T0 + 5_000)
