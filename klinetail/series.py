@@ -334,6 +334,7 @@ class Series:
             or not candle.open_time == last.open_time == self.expected
             or candle.event_time <= last.event_time
             or self._held
+            or self.ended
         ):
             return False
         self.forming = candle

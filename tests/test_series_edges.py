@@ -973,6 +973,9 @@ def test_only_the_usual_frame_is_followed() -> None:
     series = known()
     series.accept(candle(T0 + MINUTE, 9), moment(T0 + 2 * MINUTE + 600))
     assert not series.follow(newer), "one is held"
+    series = known()
+    series.end()
+    assert not series.follow(newer), "it is traded again"
 
 
 def test_to_follow_is_to_hear() -> None:
