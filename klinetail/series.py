@@ -363,7 +363,7 @@ class Series:
         index = next(known, None)
         time = candle.open_time
         gaps = [gap for gap in self._gaps if gap.start <= time < gap.end]
-        if gaps and index is None:
+        if gaps:
             # An answer that is on its way is about a gap as it was when it was asked.
             if self._in_flight is None or not self._in_flight.late:
                 self._mend(gaps[0], [candle], out)

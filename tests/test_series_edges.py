@@ -83,7 +83,9 @@ def test_what_is_on_its_way_is_not_due() -> None:
     now = Moment(T0 + 4 * MINUTE, 1000.0)
     series.accept(candle(T0 + 2 * MINUTE, 5), now)
     assert series.due(now) <= 1000.0
+    assert series.asking is False
     series.take_wish(now)
+    assert series.asking is True
     assert series.tick(now) == []
     assert series.due(now) > 1000.0
 
@@ -344,6 +346,14 @@ def test_what_is_traded_again_is_awaited_again() -> None:
     assert series.fill(rows, now, now) == [*rows[:8], close]
 
 
+def test_a_frame_of_the_awaited_candle_tells_that_it_is_traded() -> None:
+    series = begun()
+    series.end()
+    first = candle(T0, 4, closed=False)
+    assert series.accept(first, moment(T0 + 40_000)) == [first]
+    assert not series.ended
+
+
 def test_a_frame_of_before_the_end_changes_nothing() -> None:
     series = begun()
     close = candle(T0, 4)
@@ -395,6 +405,9 @@ def test_denied_is_what_answers_lack_from_the_first_one_on() -> None:
     assert series.denied(later) == 0.0, "there it is, though not for certain yet"
     assert not series.absent(moment(T0 + 9 * MINUTE))
     assert begun().denied(later) == 0.0
+    series = nothing_comes()
+    series.resume(later)
+    assert series.denied(later) == 0.0
 
 
 def test_a_rest_that_fails_or_recovers_makes_nothing_absent() -> None:
@@ -1088,8 +1101,12 @@ def test_a_close_that_is_pushed_after_its_gap_was_announced_fills_it() -> None:
     assert series.take_wish(now) == Wish(end, T0 + 3 * MINUTE, late=True)
     assert series.accept(pushed[2], now, echo=True) == [], "it is being fetched"
     series.fail("HTTP 503", now)
+    series.accept(candle(T0 + 6 * MINUTE, 3), moment(T0 + 7 * MINUTE), echo=True)
+    soon = Moment(now.exchange, now.monotonic + 5.0)
+    assert series.take_wish(soon) == Wish(T0 + 4 * MINUTE, T0 + 6 * MINUTE)
     assert len(series.accept(pushed[2], now, echo=True)) == 1
     assert len(series.accept(pushed[0], now, echo=True)) == 1
-    assert series.take_wish(Moment(now.exchange, now.monotonic + 60.0)) is None
+    series.fail("HTTP 503", now)
     times = [one.open_time for one in series.closed]
     assert times == [T0 + n * MINUTE for n in range(4)]
+    assert not series._gaps
