@@ -236,6 +236,9 @@ def watch(
         raise UsageError("--hold nan is no time; give seconds, or inf")
     if math.isnan(weight):
         raise UsageError("--weight nan is no number; give a percentage")
+    files = {os.path.realpath(path): path for path in out or []}
+    if stats is not None and os.path.realpath(stats) in files:
+        raise UsageError(f"--stats {stats} is a file of --out; give it one of its own")
     shown = _output(output)
 
     from klinetail.cli.session import ONE_SHOT, Plan, Session
@@ -276,7 +279,7 @@ def watch(
             limit=count,
             updates=updates,
             output=shown.value,
-            files=list({os.path.realpath(path): path for path in out or []}.values()),
+            files=list(files.values()),
             zone=zone,
             color=color.value,
             quiet=quiet,
