@@ -125,7 +125,7 @@ class Series:
         self._waiting_since: float | None = None
         self._failures = 0
         self._reason = ""
-        self._none = False
+        self._denied_since: float | None = None
         self._retry_at = -math.inf
         self._gap_retry_at = -math.inf
         self._ask_from = 0
@@ -248,24 +248,24 @@ class Series:
             self._fetch_until = max(self._fetch_until, floor)
 
     def _forget_failures(self) -> None:
-        self._failing_since = None
+        self._failing_since = self._denied_since = None
         self._failures = 0
         self._retry_at = -math.inf
 
     def absent(self, now: Moment) -> bool:
         """Whether for two intervals neither a frame nor a row has come."""
-        if self.ended or self._failing_since is None:
+        if self.ended or self._denied_since is None:
             return False
         interval = self.stream.interval
-        silent = self._none and self.heard <= self.expected
+        silent = self.heard <= self.expected
         return silent and now.exchange >= interval.shift(self.expected, 3)
 
     def denied(self, now: Moment) -> float:
         """Real seconds for which the exchange has answered without the candle that is
         awaited, however old."""
-        if not self._none or self._failing_since is None:
+        if self._denied_since is None:
             return 0.0
-        return now.monotonic - self._failing_since
+        return now.monotonic - self._denied_since
 
     def end(self) -> None:
         """The exchange does not trade the symbol any more: expect nothing, unless a
@@ -410,6 +410,7 @@ class Series:
         self.expected = open_time
         self._passed_at = None
         self._waiting_since = None
+        self._denied_since = None
         self._absent = None
         self._ask_from = 0
         self.grace = GRACE
@@ -570,12 +571,13 @@ class Series:
             telling = (seen[1].exchange + CONFIRM, close + SETTLED)
             ahead = [time for time in telling if time > asked.exchange]
             self._ask_from = min(ahead, default=0)
-            self._none = False
+            self._denied_since = None
         elif self._absent is None:
             self._ask_from = asked.exchange + ABSENT
             if asked.confirmed - close >= SETTLED:
+                since = self._denied_since
                 self.fail("the exchange has no such candle", now)
-                self._none = True
+                self._denied_since = now.monotonic if since is None else since
 
     def fail(self, reason: str, now: Moment, wait: float = 0.0) -> None:
         """The wish could not be fetched.
@@ -586,7 +588,7 @@ class Series:
             wait: real seconds that the exchange asks to wait at least.
         """
         wish, self._in_flight = self._in_flight, None
-        self._none = False
+        self._denied_since = None
         first, most = RETRY
         if wish is not None and wish.late:
             self._put_off_gap(now.monotonic + max(wait, most))

@@ -399,6 +399,10 @@ def test_denied_is_what_answers_lack_from_the_first_one_on() -> None:
     assert series.denied(moment(asked + 7_000)) == 7.0
     series.fail("HTTP 503", later)
     assert series.denied(moment(asked + 7_000)) == 0.0
+    much_later = moment(asked + 60_000)
+    series.take_wish(much_later)
+    assert series.fill([], much_later, much_later) == []
+    assert series.denied(much_later) == 0.0, "what failed until then was no answer"
     series = nothing_comes()
     series.take_wish(later)
     assert series.fill([row(T0, later.exchange)], later, later) == []
