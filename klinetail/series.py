@@ -357,11 +357,8 @@ class Series:
         if not candle.closed:
             out.append(DropEvent(Drop.STALE, self.stream))
             return
-        known = (
-            i for i, c in enumerate(self.closed) if c.open_time == candle.open_time
-        )
-        index = next(known, None)
         time = candle.open_time
+        index = self._place_of(time)
         gaps = [gap for gap in self._gaps if gap.start <= time < gap.end]
         if gaps:
             # An answer that is on its way is about a gap as it was when it was asked.
@@ -372,6 +369,13 @@ class Series:
         else:
             out.append(RevisionEvent(self.closed[index], candle))
             self.closed[index] = candle
+
+    def _place_of(self, open_time: int) -> int | None:
+        """Where in `closed` a candle is; from its end, near which most are."""
+        for index in range(len(self.closed) - 1, -1, -1):
+            if (time := self.closed[index].open_time) <= open_time:
+                return index if time == open_time else None
+        return None
 
     def _accept_closed(self, candle: Candle, out: list[Output]) -> None:
         if candle.open_time == self.expected:
