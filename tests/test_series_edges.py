@@ -211,6 +211,15 @@ def test_what_never_was_at_the_head_of_a_long_gap_does_not_go_first_again() -> N
     assert series.take_wish(at) == Wish(T0 + 2 * MINUTE, T0 + 3 * MINUTE, late=True)
 
 
+def test_a_hole_in_an_answer_fills_no_gap_behind_it() -> None:
+    series, now = given_up()
+    series.take_wish(now)
+    at = moment(T0 + 10 * MINUTE)
+    rows = [row(T0 + n * MINUTE, at.exchange) for n in (0, 2, 3)]
+    (filled,) = series.fill(rows, at, at)
+    assert (filled.end, filled.candles) == (T0 + MINUTE, (rows[0],))
+
+
 def test_gaps_are_filled_oldest_first() -> None:
     series, now = given_up()
     later = Moment(now.exchange + 3 * MINUTE, 1001.0)
