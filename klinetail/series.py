@@ -633,8 +633,9 @@ class Series:
     ) -> None:
         found: list[Candle] = []
         start = wish.start
-        if rows and rows[0].open_time > start and not self._amid(rows[0]):
-            start = rows[0].open_time  # what there never was keeps back no other
+        if rows and not self._amid(rows[0]):
+            # What there never was keeps back no other.
+            start = max(start, rows[0].open_time)
         for index, row in enumerate(rows):
             expected = found[-1].close_time + 1 if found else start
             if row.open_time != expected or row.open_time >= wish.end:

@@ -789,6 +789,24 @@ def test_three_days_that_open_amid_others_are_no_candles() -> None:
     assert series.expected == opens
 
 
+def test_rows_that_open_amid_others_fill_no_gap_of_three_days() -> None:
+    series, opens, now = three_days()
+    series.accept(candle(opens, 1, closed=False, stream=D3), now)
+    later = moment(opens + 7 * DAY)
+    series.accept(candle(opens + 6 * DAY, 1, closed=False, stream=D3), later)
+    series.tick(later)
+    series.resume(later)
+    series.take_wish(later)
+    series.fail("HTTP 503", later)
+    (gap, _) = series.tick(Moment(later.exchange, later.monotonic + 30.0))
+    late = Moment(later.exchange, later.monotonic + 90.0)
+    assert series.take_wish(late) == Wish(gap.start, gap.end, late=True)
+    rows = [
+        candle(opens + days * DAY, 3, stream=D3, source=Source.REST) for days in (1, 4)
+    ]
+    assert series.fill(rows, late, late) == []
+
+
 def test_of_three_days_one_more_is_asked_for_and_a_lack_is_a_failure() -> None:
     series, _, now = three_days(lines=2)
     guess = Interval.D3.floor(now.exchange)
