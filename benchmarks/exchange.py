@@ -216,7 +216,7 @@ class Exchange:
         rate, per_write = self._feed.rate, self._plan.per_write
         self.sent = array("q", bytes(8 * count))
         await asyncio.sleep(max(0.0, first - time.monotonic()))
-        self.began = time.monotonic_ns()
+        self.began = round(first * 1e9)
         while self.pushed < count:
             clients = [*self.clients]
             due = min(count, int((time.monotonic() - first) * rate) + 1)

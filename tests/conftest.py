@@ -9,6 +9,7 @@ from hypothesis import settings
 # What is started has to hear them, even if this was started with nohup or &.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
+signal.signal(signal.SIGQUIT, signal.SIG_DFL)
 
 settings.register_profile("quick", max_examples=100, deadline=None, print_blob=True)
 settings.register_profile("thorough", settings.get_profile("quick"), max_examples=5000)

@@ -113,12 +113,14 @@ def test_two_connections_and_one_that_breaks(
     finally:
         output.close()
 
-    told = Counter(said.read_text().splitlines()) - before
+    told = Counter(said.read_text().splitlines())
+    again = told["klinetail: connected again"]
+    told -= before
     assert told["klinetail: link-0: connecting"] >= 1, told
     assert told["klinetail: link-1: connecting"] == 0, told
     assert told["klinetail: connected again"] == 1, told
     figures = json.loads(stats.read_text())
-    assert figures["reconnects"] == 1
+    assert figures["reconnects"] == again, "a busy machine may have lost one before"
     assert figures["gaps"] == figures["bad_dropped"] == 0
     assert figures["closed"] == len(output.candles)
 
