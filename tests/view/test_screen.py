@@ -188,6 +188,8 @@ class TestSuspending:
             run.until(lambda emulator: emulator.main is None)
             assert_given_back(run.emulator)
             assert run.emulator.text[0] == "before"
+            # It gives the terminal back first: to go on before it stands would be lost.
+            assert os.WIFSTOPPED(os.waitpid(run.child.pid, os.WUNTRACED)[1])
             run.child.kill(signal.SIGCONT)
             run.until_shown("22:34")
             run.until(lambda emulator: emulator.main is not None)
