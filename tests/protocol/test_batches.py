@@ -185,8 +185,10 @@ def test_recorded_frames_are_answered_alike(shared_data):
     "wrong",
     [
         *[{key: text} for key in "ohlcvqVQ" for text in ("-1", "1,2", "")],
-        {"l": "99999999"},  # above open and close
-        {"h": "0"},
+        {"o": "5", "h": "4", "l": "1", "c": "3"},
+        {"o": "3", "h": "4", "l": "1", "c": "5"},
+        {"o": "1", "h": "4", "l": "2", "c": "3"},
+        {"o": "3", "h": "4", "l": "2", "c": "1"},
     ],
 )
 def test_one_that_is_bad_is_seen_wherever_it_is(wrong, count):
