@@ -1141,3 +1141,19 @@ def test_a_close_that_is_pushed_after_its_gap_was_announced_fills_it() -> None:
     times = [one.open_time for one in series.closed]
     assert times == [T0 + n * MINUTE for n in range(4)]
     assert not series._gaps
+
+
+def test_a_delivery_ends_the_failing_that_a_hold_counts_from() -> None:
+    series = begun(hold=10.0)
+    now = Moment(T0 + 2 * MINUTE + 1, 1000.0)
+    series.accept(candle(T0 + MINUTE, 1), now)
+    series.take_wish(now)
+    series.fail("HTTP 503", now)
+    assert len(series.accept(candle(T0, 1), now, echo=True)) == 2
+    later = Moment(T0 + 4 * MINUTE + 1, 1120.0)
+    series.accept(candle(T0 + 3 * MINUTE, 1), later)
+    failed = Moment(later.exchange, 1140.0)
+    assert series.take_wish(failed) is not None
+    series.fail("HTTP 503", failed)
+    assert series.tick(Moment(later.exchange, 1149.9)) == []
+    assert len(series.tick(Moment(later.exchange, 1150.0))) == 2
