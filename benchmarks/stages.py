@@ -11,11 +11,11 @@ from statistics import median
 from benchmarks.exchange import built, flood_feed
 from klinetail.candle import Candle, Stream
 from klinetail.clock import Moment
+from klinetail.contract.series import Series
 from klinetail.exchange.framing import cut
 from klinetail.formats import joined, jsonl
 from klinetail.protocol.batches import decode_klines
 from klinetail.protocol.frames import decode_frame
-from klinetail.series import Series
 from klinetail.sinks.stdout import MOST
 
 _READ = 300

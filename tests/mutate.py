@@ -2,8 +2,9 @@
 
 Run by hand from the top of the checkout, for example:
 
-    python tests/mutate.py klinetail/series.py tests/test_series_edges.py \\
-        tests/test_series.py --first 'not TestLine'
+    python tests/mutate.py klinetail/contract/series.py \\
+        tests/contract/test_series_edges.py tests/contract/test_series.py \\
+        --first 'not TestLine'
     python tests/mutate.py klinetail/clock.py tests/test_clock.py
 
 Comparisons, arithmetic, `and`, `or`, `not`, numbers, True and False, min and max are

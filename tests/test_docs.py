@@ -49,8 +49,9 @@ def test_the_record_s_keys_are_all_there() -> None:
 
 
 def test_the_numbers_are_those_of_the_code() -> None:
+    from klinetail.contract.finality import CONFIRM, SETTLED
+    from klinetail.contract.series import GRACE, HELD
     from klinetail.exchange import client, http, rest, supervision
-    from klinetail.series import CONFIRM, GRACE, HELD, SETTLED
 
     assert supervision.BACKOFF == (0.5, 30.0)
     assert supervision.STEADY == 10.0

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator, Mapping
 
 from klinetail.candle import Candle, Stream
-from klinetail.series import Series
+from klinetail.contract.series import Series
 
 
 class Buffer(Mapping[Stream, tuple[Candle, ...]]):

@@ -39,6 +39,8 @@ from klinetail.collector.parking import Parking
 from klinetail.collector.polite import PoliteRest
 from klinetail.collector.shards import Shard, shards
 from klinetail.collector.sleep import SleepWatch, slept
+from klinetail.contract.attempts import RETRY
+from klinetail.contract.series import GRACE, HELD, Output, Series, Wish
 from klinetail.errors import (
     BadMessage,
     ExchangeError,
@@ -66,7 +68,6 @@ from klinetail.protocol.frames import decode, stream_name
 from klinetail.protocol.limits import klines_weight
 from klinetail.protocol.rest import Listing
 from klinetail.protocol.routes import LIVE, Route
-from klinetail.series import GRACE, HELD, RETRY, Output, Series, Wish
 
 _log = logging.getLogger(__name__)
 
@@ -581,9 +582,9 @@ class DataCollector:
                 self._lose_patience(now, reason)
             else:
                 self._answered_at = now.monotonic
-                unheard = series.unheard
+                unheard = series.hearing.unheard
                 self._delivery.deliver(series.fill(rows, asked, now))
-                if series.unheard > unheard:
+                if series.hearing.unheard > unheard:
                     link = self._link_of[series.stream]
                     self._lookups.mute(series, link, now)
                 if series.denied(now) > self._patience:

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from klinetail.clock import Moment
-from klinetail.series import Series
+from klinetail.contract.series import Series
 
 _STALE: Final = 4
 """How many entries there may be for each that counts."""

@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 from klinetail.candle import Candle
+from klinetail.contract.series import Output
 from klinetail.events import Event
 from klinetail.mailbox import PATIENCE, Mailbox
-from klinetail.series import Output
 
 _log = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from klinetail.clock import Moment
-from klinetail.series import Series
+from klinetail.contract.series import Series
 
 _HERD: Final = 4
 """So many are none yet, however few streams there are."""

@@ -12,7 +12,8 @@ from klinetail.clock import Moment
 from klinetail.collector.deadlines import Deadlines
 from klinetail.collector.herd import Herd
 from klinetail.collector.sleep import PULSE
-from klinetail.series import SETTLED, Series
+from klinetail.contract.finality import SETTLED
+from klinetail.contract.series import Series
 
 _AT_ONCE: Final = 128
 """Series seen to before the lock is given up: some milliseconds."""

@@ -15,12 +15,12 @@ from klinetail.collector.backfill import Urgency
 from klinetail.collector.shards import Shard
 from klinetail.collector.silence import ROWS, SAMPLE, Remedy, remedy_for
 from klinetail.collector.symbols import TRADING
+from klinetail.contract.series import Series
 from klinetail.errors import BadMessage, ExchangeError
 from klinetail.exchange.link import Link
 from klinetail.exchange.rest import Rest
 from klinetail.protocol.frames import stream_name
 from klinetail.protocol.routes import LIVE
-from klinetail.series import Series
 
 _PAUSE: Final = 60.0
 """Seconds between two questions for what is traded."""
@@ -93,13 +93,13 @@ class Lookups:
             link: the stream's.
             now: when REST did.
         """
-        since = series.unheard_since
+        since = series.hearing.unheard_since
         silence, before = self._acted.get(series, (since, 0))
         if silence != since:
             before = 0
-        remedy = remedy_for(before, series.unheard, now.monotonic - since)
+        remedy = remedy_for(before, series.hearing.unheard, now.monotonic - since)
         if remedy is not Remedy.NONE:
-            self._acted[series] = since, series.unheard
+            self._acted[series] = since, series.hearing.unheard
         reason = f"{series.stream} is mute: REST shows trades of which no frame came"
         self._remedy(remedy, [series.stream], reason, link)
 

@@ -21,8 +21,8 @@ from benchmarks.market import (
 )
 from klinetail.candle import Candle, Interval, Stream, symbol_fault
 from klinetail.clock import AHEAD, ExchangeClock, Moment
+from klinetail.contract.series import Series
 from klinetail.protocol.frames import decode
-from klinetail.series import Series
 
 COUNT = 40_000
 

@@ -14,8 +14,8 @@ from klinetail.candle import MINUTE, Candle, Source
 from klinetail.clock import Moment
 from klinetail.collector.backfill import PAGE, WORKERS, Backfill, Urgency, weight_of
 from klinetail.collector.budget import Budget
+from klinetail.contract.series import Series
 from klinetail.protocol.limits import klines_weight
-from klinetail.series import Series
 from tests.collector.test_budget import spend_all
 from tests.strategies import BTCUSDT_1M
 

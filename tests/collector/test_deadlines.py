@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from klinetail.candle import MINUTE, Stream
 from klinetail.clock import Moment
 from klinetail.collector.deadlines import Deadlines
-from klinetail.series import GRACE, Series
-from tests.test_series import STREAM, T0, candle
+from klinetail.contract.series import GRACE, Series
+from tests.contract.test_series import STREAM, T0, candle
 
 ALL = 10_000
 

@@ -11,8 +11,10 @@ from typing import Self
 from klinetail.candle import HOUR, MINUTE, Interval, Stream
 from klinetail.clock import Moment
 from klinetail.collector.keeper import Keeper
-from klinetail.series import GRACE, RETRY, SETTLED, Series
-from tests.test_series import STREAM, T0, candle
+from klinetail.contract.attempts import RETRY
+from klinetail.contract.finality import SETTLED
+from klinetail.contract.series import GRACE, Series
+from tests.contract.test_series import STREAM, T0, candle
 
 MANY = 1000
 PATIENCE = 60.0

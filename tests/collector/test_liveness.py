@@ -201,4 +201,4 @@ def test_a_line_that_broke_again_meanwhile_is_not_up() -> None:
     finally:
         rest.answer.set()
         collector.stop()  # it waits for what is being asked
-    assert series._up_since is None
+    assert series.hearing.up_since is None

@@ -11,11 +11,12 @@ from klinetail.collector.backfill import Urgency
 from klinetail.collector.lookups import Lookups
 from klinetail.collector.shards import Shard
 from klinetail.collector.silence import LASTING, SAMPLE
+from klinetail.contract.finality import SETTLED
+from klinetail.contract.series import ABSENT, Series
 from klinetail.errors import Unreachable
 from klinetail.protocol.rest import Listing
-from klinetail.series import ABSENT, SETTLED, Series
 from tests.collector.test_collector import FakeRest
-from tests.test_series import T0, candle
+from tests.contract.test_series import T0, candle
 
 STREAMS = [Stream(name, Interval.M1) for name in ("AUSDT", "BUSDT", "CUSDT", "DUSDT")]
 NOW = Moment(T0 + 4 * MINUTE, 240.0)
@@ -130,11 +131,11 @@ def test_a_mute_stream_is_subscribed_again_and_then_its_link_is_distrusted() -> 
     series.begin(Moment(T0, 0.0))
     series.resume(Moment(T0, 0.0))
     asked.link.candles = 1
-    series.unheard_since = NOW.monotonic
+    series.hearing.unheard_since = NOW.monotonic
 
     def mute(unheard: int, seconds: float) -> None:
-        series.unheard = unheard
-        now = Moment(NOW.exchange, series.unheard_since + seconds)
+        series.hearing.unheard = unheard
+        now = Moment(NOW.exchange, series.hearing.unheard_since + seconds)
         asked.lookups.mute(series, asked.link, now)
 
     mute(0, 0.0)
@@ -150,7 +151,7 @@ def test_a_mute_stream_is_subscribed_again_and_then_its_link_is_distrusted() -> 
     assert "busdt@1m is mute" in reason
     mute(20, 1000.0)
     assert len(asked.link.reasons) == 2
-    series.unheard_since += 1000.0
+    series.hearing.unheard_since += 1000.0
     mute(3, 0.0)
     assert len(asked.link.again) == 2, "it was heard meanwhile"
     assert len(asked.link.reasons) == 2
@@ -160,7 +161,7 @@ def test_a_mute_stream_of_a_link_without_any_candle_names_the_address() -> None:
     asked = Asked()
     series = asked.series[STREAMS[1]]
     for unheard in (1, 2):
-        series.unheard = unheard
+        series.hearing.unheard = unheard
         asked.lookups.mute(series, asked.link, NOW)
     assert asked.link.again == ["busdt@kline_1m"]
     assert len(asked.link.reasons) == 2

@@ -13,6 +13,10 @@ from typing import Final, NamedTuple
 
 from klinetail.candle import DAY, Candle, Interval, Stream
 from klinetail.clock import Moment
+from klinetail.contract.attempts import RETRY, Attempts
+from klinetail.contract.finality import NOTICE, SETTLED, Finality
+from klinetail.contract.gaps import OpenGaps
+from klinetail.contract.mute import Hearing
 from klinetail.events import (
     Drop,
     DropEvent,
@@ -25,22 +29,8 @@ GRACE: Final = 3_000
 """How far (ms of exchange time) a close may be overdue before it is fetched: the
 exchange pushes `x:true` up to about 2 s late."""
 
-NOTICE: Final = 1.0
-"""Real seconds that must pass besides, and between two answers: a fast clock outruns
-a socket."""
-
-SETTLED: Final = 30_000
-"""A REST row younger than this (ms after its close) must be seen twice: REST lags."""
-
-CONFIRM: Final = 20_000
-"""How far apart (ms of exchange time) two equal answers confirm a row. REST has shown
-a closed candle unfinished for so long, with and without a later row."""
-
 ABSENT: Final = 5_000
 """After what time (ms of exchange time) a row that is not there is asked for again."""
-
-RETRY: Final = (1.0, 30.0)
-"""Real seconds before a failed fetch is tried again: first, and at most."""
 
 FOUNDED: Final = 1_483_228_800_000
 """2017-01-01: no candle of the exchange is older."""
@@ -98,11 +88,7 @@ class Series:
         """Whether all history from before the start was delivered or given up."""
         self.grace = GRACE
         """How far (ms) the awaited close may be overdue; back to `GRACE` with each."""
-        self.unheard = 0
-        """Candles in a row that had trades, by REST, and of which no frame came though
-        the line was up. From the first one on the stream is *mute*."""
-        self.unheard_since = 0.0
-        """When the first of them was fetched, monotonic seconds."""
+        self.hearing = Hearing()
         self.ended = False
         """Whether nothing more is expected, see `end`; not any more if a frame comes
         all the same."""
@@ -110,25 +96,16 @@ class Series:
         self._hold = hold
         self._most_held = held
         self._first = 0
-        self.heard = 0
-        """Open time of the newest candle that a frame came of."""
-        self._up_since: int | None = None
         self._subscribed_in = 0
         self._fetch_until = 0
         self._held: dict[int, Candle] = {}
-        self._gaps: list[GapEvent] = []
+        self._gaps = OpenGaps()
         self._in_flight: Wish | None = None
-        self._seen: dict[int, tuple[Candle, Moment]] = {}
+        self._finality = Finality()
         self._absent: int | None = None
         self._passed_at: float | None = None
-        self._failing_since: float | None = None
         self._waiting_since: float | None = None
-        self._failures = 0
-        self._reason = ""
-        self._denied_since: float | None = None
-        self._retry_at = -math.inf
-        self._gap_retry_at = -math.inf
-        self._ask_from = 0
+        self._attempts = Attempts()
         self._anchor: int | None = None
         self._begun: Moment | None = None
 
@@ -181,7 +158,7 @@ class Series:
         idle = self._in_flight is None
         if self.lacking:
             if idle:
-                found.append((self._ask_from, self._retry_at))
+                found.append((self._attempts.ask_from, self._attempts.retry_at))
         elif self.expected:
             end = self.stream.interval.shift(self.expected, 1)
             if self._passed_at is None:
@@ -189,7 +166,7 @@ class Series:
             else:
                 found.append((end + self.grace, self._passed_at + NOTICE))
             if idle and self._gaps:
-                found.append((0, self._gap_retry_at))
+                found.append((0, self._gaps.retry_at))
         return found
 
     def tick(self, now: Moment) -> list[Output]:
@@ -206,9 +183,10 @@ class Series:
     @property
     def _held_since(self) -> float | None:
         """Since when something waits for a fetch that fails."""
-        if self._failing_since is None or not self._waiting:
+        failing = self._attempts.failing_since
+        if failing is None or not self._waiting:
             return None
-        return max(self._failing_since, self._waiting_since or self._failing_since)
+        return max(failing, self._waiting_since or failing)
 
     def _notice(self, now: Moment) -> None:
         interval = self.stream.interval
@@ -231,41 +209,32 @@ class Series:
 
     def lose(self) -> None:
         """The line to the exchange broke."""
-        self._up_since = None
+        self.hearing.up_since = None
 
     def resume(self, now: Moment) -> None:
         """The line is up: closes that fell into its absence are never pushed, so
         nothing is gained by waiting for them."""
-        self._up_since = now.exchange
-        # What failed while the line was down says nothing about what comes now; but a
-        # line that comes and goes must not prolong a hold for ever.
-        failing_since, waiting_since = self._failing_since, self._waiting_since
-        self._forget_failures()
-        if waiting_since is not None and now.monotonic >= waiting_since + self._hold:
-            self._failing_since = failing_since
+        self.hearing.up_since = now.exchange
+        waiting = self._waiting_since
+        holding = waiting is not None and now.monotonic >= waiting + self._hold
+        self._attempts.line_up(holding=holding)
         if self.expected:
             floor = self.stream.interval.floor(now.exchange, self._anchor)
             self._fetch_until = max(self._fetch_until, floor)
 
-    def _forget_failures(self) -> None:
-        self._failing_since = self._denied_since = None
-        self._failures = 0
-        self._retry_at = -math.inf
-
     def absent(self, now: Moment) -> bool:
         """Whether for two intervals neither a frame nor a row has come."""
-        if self.ended or self._denied_since is None:
+        if self.ended or self._attempts.denied_since is None:
             return False
         interval = self.stream.interval
-        silent = self.heard <= self.expected
+        silent = self.hearing.newest <= self.expected
         return silent and now.exchange >= interval.shift(self.expected, 3)
 
     def denied(self, now: Moment) -> float:
         """Real seconds for which the exchange has answered without the candle that is
         awaited, however old."""
-        if self._denied_since is None:
-            return 0.0
-        return now.monotonic - self._denied_since
+        since = self._attempts.denied_since
+        return 0.0 if since is None else now.monotonic - since
 
     def end(self) -> None:
         """The exchange does not trade the symbol any more: expect nothing, unless a
@@ -298,11 +267,10 @@ class Series:
             self._doubt_held(candle.event_time, out)
         if not self.expected:
             self._start(candle.open_time)
-        self.heard = max(self.heard, candle.open_time)
-        self.unheard = 0
+        self.hearing.frame(candle.open_time)
         if self.ended and candle.open_time >= self.expected:
             self.ended = False
-            self._forget_failures()
+            self._attempts.line_up()
         if candle.open_time < self.expected:
             self._accept_past(candle, out)
         elif candle.closed:
@@ -338,7 +306,7 @@ class Series:
         ):
             return False
         self.forming = candle
-        self.unheard = 0
+        self.hearing.unheard = 0
         return True
 
     def _doubt_held(self, event_time: int, out: list[Output]) -> None:
@@ -359,11 +327,10 @@ class Series:
             return
         time = candle.open_time
         index = self._place_of(time)
-        gaps = [gap for gap in self._gaps if gap.start <= time < gap.end]
-        if gaps:
+        if (gap := self._gaps.covering(time)) is not None:
             # An answer that is on its way is about a gap as it was when it was asked.
             if self._in_flight is None or not self._in_flight.late:
-                self._mend(gaps[0], [candle], out)
+                self._mend(gap, [candle], out)
         elif index is None or self.closed[index].same_values(candle):
             out.append(DropEvent(Drop.DUPLICATE, self.stream))
         else:
@@ -404,19 +371,17 @@ class Series:
     def _deliver(self, candle: Candle, out: list[Output]) -> None:
         out.append(candle)
         self.closed.append(candle)
-        self._seen.pop(candle.open_time, None)
+        self._finality.forget(candle.open_time)
         self._held.pop(candle.open_time, None)
         self._expect(candle.close_time + 1)
-        self._failing_since = None
-        self._failures = 0
+        self._attempts.delivered()
 
     def _expect(self, open_time: int) -> None:
         self.expected = open_time
         self._passed_at = None
         self._waiting_since = None
-        self._denied_since = None
         self._absent = None
-        self._ask_from = 0
+        self._attempts.moved_on()
         self.grace = GRACE
         self.started = self.started or open_time >= self._subscribed_in
 
@@ -469,10 +434,10 @@ class Series:
         if self._in_flight is not None:
             return None
         if self.lacking:
-            if now.monotonic >= self._retry_at and now.exchange >= self._ask_from:
+            if self._attempts.allowed(now):
                 self._in_flight = self._missing()
-        elif self._gaps and now.monotonic >= self._gap_retry_at:
-            gap = self._gaps[0]
+        elif self._gaps and now.monotonic >= self._gaps.retry_at:
+            gap = self._gaps.first
             self._in_flight = Wish(gap.start, gap.end, late=True)
         return self._in_flight
 
@@ -520,21 +485,16 @@ class Series:
             if row.open_time < self.expected:
                 continue
             later = index + 1 < len(rows)
-            if row.open_time > self.expected or not self._final(row, later, asked):
+            if row.open_time > self.expected or not self._finality.is_final(
+                row, later, asked
+            ):
                 break
-            self._listen(row, now)
+            self.hearing.row(row, now)
             self._deliver(row, out)
             self._release(out)
         if self.expected == before and self.lacking:
             self._retry(rows, asked, now)
         return out
-
-    def _listen(self, row: Candle, now: Moment) -> None:
-        up = self._up_since is not None and self._up_since <= row.open_time
-        if up and row.count and self.heard < row.open_time:
-            if not self.unheard:
-                self.unheard_since = now.monotonic
-            self.unheard += 1
 
     def _skip_unlisted(self, first: int, out: list[Output]) -> None:
         """Begin where the exchange's own candles begin, once two answers agree."""
@@ -550,38 +510,18 @@ class Series:
         else:
             self._absent = first
 
-    def _final(self, row: Candle, later: bool, asked: Moment) -> bool:
-        age = asked.confirmed - row.close_time
-        if age <= 0:
-            return False
-        if later and age >= SETTLED:
-            return True
-        seen = self._seen.get(row.open_time)
-        if seen is None or seen[0].texts != row.texts or seen[0].count != row.count:
-            self._seen[row.open_time] = (row, asked)
-            return False
-        confirmed = (
-            asked.confirmed >= seen[1].confirmed + CONFIRM
-            and asked.monotonic >= seen[1].monotonic + NOTICE
-        )
-        return confirmed and (later or age >= SETTLED)
-
     def _retry(self, rows: Sequence[Candle], asked: Moment, now: Moment) -> None:
         """The answer brought nothing: normal for a young row, failing for an old."""
-        self._retry_at = now.monotonic + NOTICE
+        attempts = self._attempts
+        attempts.retry_at = now.monotonic + NOTICE
         close = self.stream.interval.close_time(self.expected)
-        seen = self._seen.get(self.expected)
-        if seen is not None and any(row.open_time == self.expected for row in rows):
-            telling = (seen[1].exchange + CONFIRM, close + SETTLED)
-            ahead = [time for time in telling if time > asked.exchange]
-            self._ask_from = min(ahead, default=0)
-            self._denied_since = None
+        ask_from = self._finality.ask_from(self.expected, close, asked)
+        if ask_from is not None and any(r.open_time == self.expected for r in rows):
+            attempts.young(ask_from)
         elif self._absent is None:
-            self._ask_from = asked.exchange + ABSENT
+            attempts.ask_from = asked.exchange + ABSENT
             if asked.confirmed - close >= SETTLED:
-                since = self._denied_since
-                self.fail("the exchange has no such candle", now)
-                self._denied_since = now.monotonic if since is None else since
+                attempts.denied(now)
 
     def fail(self, reason: str, now: Moment, wait: float = 0.0) -> None:
         """The wish could not be fetched.
@@ -592,17 +532,11 @@ class Series:
             wait: real seconds that the exchange asks to wait at least.
         """
         wish, self._in_flight = self._in_flight, None
-        self._denied_since = None
-        first, most = RETRY
         if wish is not None and wish.late:
-            self._put_off_gap(now.monotonic + max(wait, most))
-            return
-        self._failures += 1
-        pause = min(most, first * 2 ** min(self._failures - 1, 16))
-        self._retry_at = now.monotonic + max(wait, pause)
-        self._reason = reason
-        if self._failing_since is None:
-            self._failing_since = now.monotonic
+            self._attempts.denied_since = None
+            self._gaps.put_off(now.monotonic + max(wait, RETRY[1]))
+        else:
+            self._attempts.failed(reason, now, wait)
 
     def _give_up(self, out: list[Output]) -> None:
         """Let what waits go out behind an announced gap, which is retried."""
@@ -610,18 +544,12 @@ class Series:
         ends = list(self._held)
         if forming is not None and forming.open_time > self.expected:
             ends.append(forming.open_time)
-        gap = GapEvent(self.stream, self.expected, min(ends), self._reason)
-        self._gaps.append(gap)
+        gap = GapEvent(self.stream, self.expected, min(ends), self._attempts.reason)
+        self._gaps.add(gap)
         out.append(gap)
-        self._failing_since = None
-        self._failures = 0
+        self._attempts.delivered()
         self._expect(gap.end)
         self._release(out)
-
-    def _put_off_gap(self, until: float) -> None:
-        """One that cannot be filled keeps nobody from trying the others."""
-        self._gap_retry_at = until
-        self._gaps.append(self._gaps.pop(0))
 
     def _fill_gap(
         self,
@@ -640,26 +568,19 @@ class Series:
             expected = found[-1].close_time + 1 if found else start
             if row.open_time != expected or row.open_time >= wish.end:
                 break
-            if not self._final(row, index + 1 < len(rows), asked):
+            if not self._finality.is_final(row, index + 1 < len(rows), asked):
                 break
             found.append(row)
         if not found:
-            self._put_off_gap(now.monotonic + RETRY[1])
+            self._gaps.put_off(now.monotonic + RETRY[1])
             return
-        self._mend(self._gaps[0], found, out)
+        self._mend(self._gaps.first, found, out)
 
     def _mend(self, gap: GapEvent, found: Sequence[Candle], out: list[Output]) -> None:
         """Announce what of a gap came after all; the rest of it stays one."""
-        start, end = found[0].open_time, found[-1].close_time + 1
         for candle in found:
-            self._seen.pop(candle.open_time, None)
-        out.append(GapEvent(self.stream, start, end, gap.reason, tuple(found)))
-        at = self._gaps.index(gap)
-        self._gaps[at : at + 1] = (
-            [GapEvent(self.stream, end, gap.end, gap.reason)] if end < gap.end else []
-        )
-        if gap.start < start:
-            self._gaps.append(GapEvent(self.stream, gap.start, start, gap.reason))
+            self._finality.forget(candle.open_time)
+        out.append(self._gaps.fill(gap, found))
         merged = sorted([*self.closed, *found], key=lambda candle: candle.open_time)
         self.closed.clear()
         self.closed.extend(merged)

@@ -8,6 +8,9 @@ import msgspec
 
 from klinetail.candle import DAY, MINUTE, Candle, Interval, Source, Stream
 from klinetail.clock import Moment
+from klinetail.contract.attempts import RETRY
+from klinetail.contract.finality import CONFIRM, NOTICE, SETTLED
+from klinetail.contract.series import ABSENT, GRACE, HELD, Series, Wish
 from klinetail.events import (
     Drop,
     DropEvent,
@@ -15,18 +18,7 @@ from klinetail.events import (
     PreviewEvent,
     RevisionEvent,
 )
-from klinetail.series import (
-    ABSENT,
-    CONFIRM,
-    GRACE,
-    HELD,
-    NOTICE,
-    RETRY,
-    SETTLED,
-    Series,
-    Wish,
-)
-from tests.test_series import STREAM, T0, begun, candle, moment, row
+from tests.contract.test_series import STREAM, T0, begun, candle, moment, row
 
 
 def test_how_long_it_waits_is_what_was_measured() -> None:
@@ -51,7 +43,11 @@ def test_before_it_begins_it_awaits_nothing() -> None:
     assert series.tick(now) == []
     assert series.due(now) == series.exchange_due(now) == math.inf
     assert series.overdue(now) is series.absent(now) is series.lacking is False
-    assert (series.unheard, series.heard, series.forming) == (0, 0, None)
+    assert (series.hearing.unheard, series.hearing.newest, series.forming) == (
+        0,
+        0,
+        None,
+    )
 
 
 def test_due_counts_real_seconds_from_now() -> None:
@@ -252,7 +248,7 @@ def test_young_rows_fill_no_gap_before_they_are_confirmed() -> None:
     following = candle(T0 + 3 * MINUTE, 1, source=Source.REST)
     (piece,) = series.fill([last, following], asked, asked)
     assert piece.candles == (last,)
-    assert not series._seen
+    assert not series._finality.seen
 
 
 def test_the_pause_between_failures_doubles_up_to_thirty_seconds() -> None:
@@ -542,7 +538,7 @@ def test_a_row_of_a_minute_that_is_not_over_is_nothing() -> None:
     series.resume(moment(T0 + MINUTE))
     forming = candle(T0, 1, source=Source.REST)
     assert series.fill([forming], asked, asked) == []
-    assert not series._seen
+    assert not series._finality.seen
 
 
 def mute(up_at: int, *, count: int = 2, heard: bool = False) -> Series:
@@ -570,32 +566,32 @@ def give_row(series: Series, open_time: int, count: int) -> None:
 
 def test_candles_with_trades_that_a_line_did_not_bring_are_counted() -> None:
     series = mute(T0)
-    assert series.unheard == 1
+    assert series.hearing.unheard == 1
     since = (T0 + MINUTE + SETTLED) / 1000
-    assert series.unheard_since == since
+    assert series.hearing.unheard_since == since
     give_row(series, T0 + MINUTE, 1)
-    assert (series.unheard, series.unheard_since) == (2, since)
+    assert (series.hearing.unheard, series.hearing.unheard_since) == (2, since)
     give_row(series, T0 + 2 * MINUTE, 0)
-    assert series.unheard == 2, "without a trade there is no frame"
+    assert series.hearing.unheard == 2, "without a trade there is no frame"
     series.lose()
     give_row(series, T0 + 3 * MINUTE, 1)
-    assert series.unheard == 2, "the line was down"
+    assert series.hearing.unheard == 2, "the line was down"
     frame = candle(T0 + 4 * MINUTE, 1, closed=False)
     series.accept(frame, moment(T0 + 4 * MINUTE + 100))
-    assert (series.unheard, series.heard) == (0, T0 + 4 * MINUTE)
+    assert (series.hearing.unheard, series.hearing.newest) == (0, T0 + 4 * MINUTE)
     series.accept(candle(T0 + 3 * MINUTE, 1), moment(T0 + 4 * MINUTE + 500))
-    assert series.heard == T0 + 4 * MINUTE
+    assert series.hearing.newest == T0 + 4 * MINUTE
     series.resume(moment(T0 + 4 * MINUTE + 600))
     give_row(series, T0 + 4 * MINUTE, 1)
     give_row(series, T0 + 5 * MINUTE, 1)
-    assert series.unheard == 1
-    assert series.unheard_since == since + 5 * MINUTE / 1000
+    assert series.hearing.unheard == 1
+    assert series.hearing.unheard_since == since + 5 * MINUTE / 1000
 
 
 def test_what_a_line_need_not_have_brought_is_not_counted() -> None:
-    assert mute(T0 + 1).unheard == 0
-    assert mute(T0, count=0).unheard == 0
-    assert mute(T0, heard=True).unheard == 0
+    assert mute(T0 + 1).hearing.unheard == 0
+    assert mute(T0, count=0).hearing.unheard == 0
+    assert mute(T0, heard=True).hearing.unheard == 0
 
 
 def test_a_frame_may_open_one_interval_ahead() -> None:
@@ -973,21 +969,21 @@ def test_what_was_seen_of_a_delivered_candle_is_forgotten() -> None:
     series.take_wish(asked)
     rows = [candle(T0, 1, source=Source.REST), row(T0 + MINUTE, T0 + MINUTE)]
     assert series.fill(rows, asked, asked) == []
-    assert series._seen
+    assert series._finality.seen
     series.accept(candle(T0, 2, event_time=T0 + MINUTE + 5_000), asked)
-    assert not series._seen
+    assert not series._finality.seen
 
 
 def test_what_was_seen_of_a_gap_is_forgotten_when_its_close_is_pushed() -> None:
     series, now = given_up()
     series.take_wish(now)
     assert series.fill([candle(T0, 1, source=Source.REST)], now, now) == []
-    assert series._seen
+    assert series._finality.seen
     close = candle(T0, 2)
     assert series.accept(close, now) == [
         GapEvent(STREAM, T0, T0 + MINUTE, "HTTP 503", (close,))
     ]
-    assert not series._seen
+    assert not series._finality.seen
 
 
 def test_only_the_usual_frame_is_followed() -> None:
@@ -1025,9 +1021,9 @@ def test_only_the_usual_frame_is_followed() -> None:
 def test_to_follow_is_to_hear() -> None:
     series = begun()
     series.accept(candle(T0, 1, closed=False), moment(T0 + 1))
-    series.unheard = 3
+    series.hearing.unheard = 3
     assert series.follow(candle(T0, 2, closed=False))
-    assert series.unheard == 0
+    assert series.hearing.unheard == 0
 
 
 def test_what_was_held_behind_candles_that_never_were_is_let_out() -> None:
