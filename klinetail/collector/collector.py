@@ -427,28 +427,42 @@ class DataCollector:
             self._delivery.deliver([event])
 
     def _accept_all(self, candles: Sequence[Candle]) -> None:
-        """As `_accept`, one after another; runs of the usual are delivered at once."""
+        """Take in candles as `_accept` does; what comes of them is delivered at once,
+        however many of them are closed: at an hour's end all of them may be."""
         monotonic = self._now()
         newest = max(map(_EVENT_TIME, candles))
-        usual = self._begun and self._parking.admits_all(newest, monotonic)
-        run: list[Candle] = []
+        if not (self._begun and self._parking.admits_all(newest, monotonic)):
+            for candle in candles:
+                with self._guarded():
+                    self._accept(candle)
+            return
+        self._clock.see(newest, monotonic)
+        now = self._clock.moment(monotonic)
+        output: list[Output] = []
+        touched: dict[Series, None] = {}
         for candle in candles:
             series = self._series.get(candle.stream)
-            if usual and series is not None and series.follow(candle):
-                run.append(candle)
-                continue
-            self._deliver_run(run, monotonic)
-            run = []
-            with self._guarded():
-                self._accept(candle)
-        self._deliver_run(run, monotonic)
+            if series is not None and series.follow(candle):
+                output.append(candle)
+            elif series is None or series.lacking:
+                self._finish(output, touched, now)
+                output, touched = [], {}
+                with self._guarded():
+                    self._accept(candle)
+            else:
+                touched[series] = None
+                with self._guarded():
+                    output += self._without_echo(series, series.accept(candle, now))
+        self._finish(output, touched, now)
 
-    def _deliver_run(self, run: Sequence[Candle], monotonic: float) -> None:
-        if not run:
-            return
-        self._clock.see(max(map(_EVENT_TIME, run)), monotonic)
-        self._delivery.deliver_candles(run)
-        if self._clock.now(monotonic) >= self._exchange_due:
+    def _finish(
+        self, output: Sequence[Output], touched: Iterable[Series], now: Moment
+    ) -> None:
+        """Deliver what came of frames, and see to the series that they touched."""
+        self._delivery.deliver(output)
+        for series in touched:
+            self._after(series, now)
+        if now.exchange >= self._exchange_due:
             self._changed.notify_all()
 
     def _accept(self, candle: Candle) -> None:
@@ -466,19 +480,16 @@ class DataCollector:
         now = self._clock.moment(monotonic)
         link = self._link_of.get(candle.stream)
         echo = series.lacking and link is not None and link.overlapping
-        output: Sequence[Output] = series.accept(candle, now, echo=echo)
-        if output and isinstance(output[0], DropEvent):
-            output = self._without_echo(candle.stream, output)
-        self._delivery.deliver(output)
-        self._after(series, now)
-        if now.exchange >= self._exchange_due:
-            self._changed.notify_all()
+        output = self._without_echo(series, series.accept(candle, now, echo=echo))
+        self._finish(output, [series], now)
 
     def _without_echo(
-        self, stream: Stream, output: Sequence[Output]
+        self, series: Series, output: Sequence[Output]
     ) -> Sequence[Output]:
         """While a connection is renewed everything comes twice, by our own doing."""
-        link = self._link_of.get(stream)
+        if not output or not isinstance(output[0], DropEvent):
+            return output
+        link = self._link_of.get(series.stream)
         if link is None or not link.overlapping:
             return output
         return [

@@ -694,6 +694,43 @@ def test_what_comes_together_is_taken_as_one_by_one(reads: list[list[bytes]]) ->
     assert delivered(reads, together=True) == delivered(reads, together=False)
 
 
+def test_closes_that_come_together_are_delivered_together() -> None:
+    """At an hour's end a callback for each would cost more than all else."""
+    streams = [Stream(f"N{n}USDT", Interval.M1) for n in range(8)]
+    batches: list[list[tuple[str, bool]]] = []
+    collector = DataCollector(
+        streams,
+        on_candles=lambda some: batches.append(
+            [(c.stream.symbol, c.closed) for c in some]
+        ),
+        rest=Two(),
+        connect=never,
+        monotonic=lambda: 1000.0,
+        listed=[Listing(stream.symbol, "TRADING") for stream in streams],
+    )
+    collector.start()
+    try:
+        eventually(lambda: collector.exchange_time() is not None, "the start")
+        opens = START - START % 60_000
+        for closed in (False, True):
+            frames = []
+            for stream in streams:
+                some = made_up(opens, stream=stream, closed=closed, count=3)
+                after = opens + (60_500 if closed else 30_000)
+                some = msgspec.structs.replace(some, event_time=after)
+                frames.append(
+                    encode_kline(
+                        some, first_trade=1, last_trade=2, combined=False
+                    ).encode()
+                )
+            collector._handle_kline_messages(FakeManager(), frames)
+    finally:
+        collector.stop()
+    assert batches == [
+        [(s.symbol, closed) for s in streams] for closed in (False, True)
+    ]
+
+
 def test_of_a_stream_that_alone_goes_on_failing_no_more_is_said() -> None:
     seen = Seen()
     collector = DataCollector(
