@@ -1,24 +1,54 @@
 """Exchange time: the exchange's clock as far as its own messages tell it.
 
-Pure: the local monotonic time comes in as seconds, and the wall clock never does.
+An answer of `/fapi/v1/time` is believed only when something else agrees with it: what
+earlier answers predict, the event times of frames, or a second answer together with
+the newest kline row. A wrong answer is seen in the wild after a leap of one of the
+exchange's hosts, and would make unfinished candles look closed.
+
+Pure: local monotonic time comes in as seconds, and the wall clock never does.
 """
 
 from __future__ import annotations
 
+import itertools
+from collections import deque
 from typing import Final, NamedTuple
 
 AHEAD: Final = 60_000
 """An event time further ahead than this (ms) waits until the exchange's
 `/fapi/v1/time` agrees: one broken frame must not age every candle."""
 
+AGREE: Final = 1_000
+"""How far (ms) two statements about exchange time may lie apart and still agree."""
 
-FAST: Final = 3.0
-"""An exchange whose clock twice ran this much faster than ours is one of our own,
-speeded up; between two answers it is taken to go on like that."""
+TWICE: Final = 200
+"""How far (ms) readings one after another may lie apart and tell the same time. It is
+little, since of two wrong ones that are alike nothing else may tell."""
 
+SOON: Final = 1.0
+"""Real seconds that lie between two such readings at most."""
+
+ROW_LAG: Final = 20_000
+"""How far (ms) the newest kline row may lag behind: the exchange's REST side has been
+seen that late."""
+
+RECENT: Final = 10.0
+"""Real seconds for which an answer that does not count is remembered."""
+
+FRESH: Final = 2.0
+"""Real seconds for which an event time can agree with an answer."""
 
 SPAN: Final = 0.1
-"""Seconds between two answers from which on they tell a pace, and not their ways."""
+"""Real seconds that must lie between two answers for them to tell a pace."""
+
+FASTEST: Final = 1000.0
+"""The greatest pace that an exchange of one's own is taken to run at."""
+
+SLOP: Final = 0.05
+"""How far from 1 a pace must be to be another than that of real time."""
+
+SLOW: Final = 1.0
+"""Real seconds that an answer may take and still make the clock more exact."""
 
 
 class Moment(NamedTuple):
@@ -37,59 +67,328 @@ class Moment(NamedTuple):
         return self.exchange - self.ahead
 
 
+class Reading(NamedTuple):
+    """An answer of `/fapi/v1/time`: the exchange's clock showed `server_time` at some
+    moment between `sent` and `received`, and nobody knows which."""
+
+    server_time: int
+    """ms since the epoch."""
+    sent: float
+    """Monotonic seconds when the request was sent."""
+    received: float
+    """Monotonic seconds when the answer was there."""
+
+
+class NewestRow(NamedTuple):
+    """The newest kline row that the exchange showed: its candle had begun."""
+
+    open_time: int
+    """ms since the epoch."""
+    close_time: int
+    """ms since the epoch, the candle's last."""
+    sent: float
+    """Monotonic seconds when the request was sent."""
+    received: float
+    """Monotonic seconds when the answer was there."""
+
+
+class _Event(NamedTuple):
+    """The greatest event time of a frame, and when that frame came."""
+
+    event_time: int
+    came: float
+
+
+class _Pace(NamedTuple):
+    """A pace: ms of exchange time a real ms."""
+
+    value: float
+    slowest: float
+    """The pace is this at least,"""
+    fastest: float
+    """and this at most."""
+    since: Reading | None = None
+    """From when on it was measured; None for that of real time."""
+
+
+_REAL: Final = _Pace(1.0, 1.0, 1.0)
+
+
 class ExchangeClock:
-    """The last server time plus the local monotonic time since, or the greatest
-    event time seen if that is later."""
+    """The last reading that counts plus the monotonic time since, or the greatest
+    event time seen if that is later.
+
+    `read` takes in readings, `show` the newest kline row, `see` event times. A reading
+    counts if it agrees within `AGREE` with the prediction that the one before it
+    makes, or with the event times that flow. Else the clock is *in doubt*: it goes on
+    as predicted, or as the doubtful reading says if that is earlier, until two readings
+    agree with one another and with the newest row, and no recent event time
+    contradicts them; or until the newest row agrees with the prediction instead.
+
+    Before the first reading counts there is no time. That one takes two readings, and
+    the newest row or event times, since there is no prediction.
+    """
 
     def __init__(self) -> None:
-        self._read: tuple[int, float] | None = None
-        self._pace = 1.0
-        self._measured = 1.0
+        self.leapt = 0
+        """How far (ms) the last reading that counted moved the clock ahead of what was
+        predicted; less than 0 if it moved back."""
+        self._counted: Reading | None = None
+        self._doubtful: deque[Reading] = deque(maxlen=4)
+        """Readings since the last one that counted."""
+        self._row: NewestRow | None = None
+        self._event: _Event | None = None
+        """What flows: of a clock that has a time, only what that clock believed."""
         self._event_time = 0
+        self._pace = _REAL
+        """How fast the exchange's clock runs."""
+        self._line: list[Reading] = []
+        """Up to three readings, `SPAN` apart or more, that may lie in a line."""
+        self._told: _Pace | None = None
+        """What four in a line told of another pace, if the next ones fit."""
 
-    def sync(self, server_time: int, now: float) -> None:
-        """Take in an answer of `/fapi/v1/time`.
+    @property
+    def pace(self) -> float:
+        """ms of exchange time a real ms; other than 1 for an exchange of one's own."""
+        return self._pace.value
 
-        Args:
-            server_time: ms since the epoch.
-            now: monotonic seconds when the answer was there, so that the clock
-                is late by the way back rather than early.
-        """
-        if self._read is not None:
-            before, at = self._read
-            if now - at >= SPAN:
-                pace = (server_time - before) / 1000 / (now - at)
-                # Once is not enough: after a suspended laptop it looks the same.
-                steady = abs(pace - self._measured) <= pace / 4
-                self._pace = pace if steady and pace >= FAST else 1.0
-                self._measured = pace
-        self._read = server_time, now
+    @property
+    def known(self) -> bool:
+        """Whether there is a time: a reading counted."""
+        return self._counted is not None
+
+    @property
+    def doubted(self) -> bool:
+        """Whether the exchange has said since that its time is another."""
+        return bool(self._doubtful)
+
+    @property
+    def counted_at(self) -> float:
+        """Monotonic seconds of the last reading that counted."""
+        return float("-inf") if self._counted is None else self._counted.received
+
+    # Readings and what may agree with them
+
+    def read(self, reading: Reading) -> bool:
+        """Take in an answer of `/fapi/v1/time`; whether it counts."""
+        self._measure(reading)
+        counted = self._counted
+        if counted is not None and (
+            _alike(counted, reading, self.pace) or self._as_frames_tell(reading)
+        ):
+            self._count(reading)
+            return True
+        since = reading.received - RECENT
+        while self._doubtful and self._doubtful[0].received < since:
+            self._doubtful.popleft()
+        self._doubtful.append(reading)
+        return self._settle()
+
+    def show(self, row: NewestRow) -> bool:
+        """Take in the newest kline row; whether the clock is not in doubt after it."""
+        self._row = row
+        if not self._doubtful or self._settle():
+            return True
+        counted = self._counted
+        if (
+            counted is not None
+            and _shows(row, counted, self.pace, lag=ROW_LAG)
+            and not _shows(row, self._doubtful[-1], self.pace, lag=ROW_LAG)
+        ):
+            self._doubtful.clear()
+        return not self._doubtful
+
+    def _settle(self) -> bool:
+        """Count the newest doubtful reading if enough agrees with it."""
+        *others, newest = self._doubtful
+        pace, row = self._told or self._pace, self._row
+        alike = sum(
+            newest.sent - other.received <= SOON
+            and _alike(other, newest, pace.value, by=TWICE)
+            for other in others
+        )
+        if row is not None and newest.received - row.received > RECENT:
+            row = None
+        if self._contradicted(newest, pace.value) or not (
+            row is None or _shows(row, newest, pace.value, lag=ROW_LAG)
+        ):
+            return False
+        if self._counted is not None:
+            proven = row is not None and alike >= 2
+        else:  # nothing predicts: the row must not even be late, or frames agree
+            strictly = row is not None and _shows(row, newest, pace.value, lag=0)
+            proven = alike >= 1 and (strictly or self._as_frames_tell(newest))
+        if proven:
+            self._pace = pace
+            self._count(newest)
+        return proven
+
+    def _count(self, reading: Reading) -> None:
+        self._doubtful.clear()
+        self._told = None
+        counted = self._counted
+        self.leapt = 0
+        if counted is not None:
+            self.leapt = reading.server_time - _at(counted, reading.received, self.pace)
+        self._refine(reading)
+        slow = reading.received - reading.sent > SLOW
+        if counted is not None and slow and -AGREE <= self.leapt <= 0:
+            return  # the answer took so long that the prediction is more exact
+        self._counted = reading
+
+    def _as_frames_tell(self, reading: Reading) -> bool:
+        """Whether the event times that flow agree with a reading. Of an exchange that
+        runs fast they say too little: a frame is seconds old when it comes."""
+        event = self._event
+        if event is None or self.pace != 1.0 or event.came < reading.sent - FRESH:
+            return False
+        early, late = _when(reading, event.came, event.came, 1.0)
+        return early - AGREE <= event.event_time <= late + AGREE
+
+    def _contradicted(self, reading: Reading, pace: float) -> bool:
+        """Whether a frame that came since the doubt began is of another time."""
+        event = self._event
+        since = max(self._doubtful[0].sent, reading.sent - FRESH)
+        if event is None or event.came < since:
+            return False
+        early, late = _when(reading, event.came, event.came, pace)
+        on_its_way = int(1000 * pace)
+        return not early - AGREE - on_its_way <= event.event_time <= late + AGREE
+
+    def _measure(self, reading: Reading) -> None:
+        """Learn a pace from four readings in a line: of fewer, some could be wrong, or
+        the clock could have leapt between two of them."""
+        line = self._line
+        if line and reading.sent - line[-1].received < SPAN:
+            return
+        paces = [_pace(*two) for two in itertools.pairwise([*line, reading])]
+        while paces and max(low for low, _ in paces) > min(high for _, high in paces):
+            del paces[0], line[0]
+        self._told = self._told if len(paces) == 3 else None
+        self._line = line = [*line, reading]
+        if len(line) < 4:
+            return
+        first, _, *last = line
+        self._line = [first, *last]  # far apart, the first and the last tell it best
+        low, high = _pace(first, reading)
+        if all(map(_may_be_real, paces)):
+            told = _REAL
+        elif any(map(_may_be_real, paces)):
+            return
+        else:
+            told = _Pace(_pace_between(first, reading), low, high, first)
+        if told.value <= FASTEST and not low <= self.pace <= high:
+            self._told = told
+
+    def _refine(self, reading: Reading) -> None:
+        """A reading counts: measure the pace of a clock that runs fast over a longer
+        time."""
+        since = self._pace.since
+        if since is None or reading.sent - since.received < SPAN:
+            return
+        _, slowest, fastest, _ = self._pace
+        low, high = _pace(since, reading)
+        if low > fastest or high < slowest:
+            self._pace = self._pace._replace(since=reading)  # it leapt
+        elif high - low < fastest - slowest:
+            self._pace = _Pace(_pace_between(since, reading), low, high, since)
+
+    # Event times
 
     def see(self, event_time: int, now: float) -> bool:
-        """Take in a frame's event time (ms); False if it is too far ahead."""
+        """Take in a frame's event time (ms); False if it is too far ahead, or if there
+        is no time yet."""
+        if self._counted is None:
+            self._event = _Event(event_time, now)
+            return False
         if not self.believes(event_time, now):
             return False
-        self._event_time = max(self._event_time, event_time)
+        if event_time >= self._event_time:
+            self._event_time = event_time
+            self._event = _Event(event_time, now)
         return True
 
     def believes(self, event_time: int, now: float) -> bool:
-        """Whether an event time (ms) is not too far ahead."""
-        known = event_time <= self._event_time
-        return known or event_time <= self.moment(now).confirmed + AHEAD
+        """Whether an event time (ms) is not too far ahead; no one is if there is no
+        time yet."""
+        counted = self._counted
+        return counted is not None and event_time <= max(
+            self._event_time, _at(counted, now, self.pace) + AHEAD
+        )
+
+    # The time
 
     def now(self, now: float) -> int:
         """Exchange time in ms at monotonic `now` seconds.
 
         Raises:
-            RuntimeError: before the first `sync`.
+            RuntimeError: before the first reading counts.
         """
         return self.moment(now).exchange
 
     def moment(self, now: float) -> Moment:
         """Both clocks at monotonic `now` seconds; errors as `now`."""
-        if self._read is None:
-            raise RuntimeError("the exchange's time was never read")
-        server_time, at = self._read
-        passed = server_time + int((now - at) * 1000 * self._pace)
-        exchange = max(passed, self._event_time)
-        return Moment(exchange, now, exchange - passed)
+        if self._counted is None:
+            raise RuntimeError("the exchange's time is not known yet")
+        predicted = _at(self._counted, now, self.pace)
+        # The pace is only measured; what is final must be so at the slowest.
+        confirmed = _at(self._counted, now, self._pace.slowest)
+        if self._doubtful:
+            # What is final must be so by either of the two.
+            confirmed = min(confirmed, _at(self._doubtful[-1], now, self.pace))
+        exchange = max(predicted, self._event_time)
+        return Moment(exchange, now, exchange - confirmed)
+
+
+def _at(reading: Reading, now: float, pace: float) -> int:
+    """Exchange time (ms) at `now`, going by a reading: at the earliest, so that the
+    clock is late by the answer's way rather than early."""
+    return reading.server_time + int((now - reading.received) * 1000 * pace)
+
+
+def _when(
+    reading: Reading, sent: float, received: float, pace: float
+) -> tuple[int, int]:
+    """Exchange time (ms) between `sent` and `received`, going by a reading: at the
+    earliest and at the latest."""
+    early = (sent - reading.received) * 1000 * pace
+    late = (received - reading.sent) * 1000 * pace
+    return reading.server_time + int(early), reading.server_time + int(late)
+
+
+def _alike(one: Reading, other: Reading, pace: float, *, by: int = AGREE) -> bool:
+    """Whether two readings tell the same time at a pace, but for so many ms."""
+    early, late = _when(one, other.sent, other.received, pace)
+    return early - by <= other.server_time <= late + by
+
+
+def _shows(row: NewestRow, reading: Reading, pace: float, *, lag: int) -> bool:
+    """Whether a row was the newest one at the time that a reading tells, or had been
+    until `lag` ms before."""
+    early, late = _when(reading, row.sent, row.received, pace)
+    return late >= row.open_time - AGREE and early <= row.close_time + AGREE + lag
+
+
+def _pace(one: Reading, other: Reading) -> tuple[float, float]:
+    """The slowest and the fastest pace at which a later reading follows an earlier
+    one, from whose receipt to the sending of the other time has passed."""
+    passed = (other.server_time - one.server_time) / 1000
+    slack = AGREE / 1000
+    least, most = other.sent - one.received, other.received - one.sent
+    low, high = passed - slack, passed + slack
+    return low / (most if low > 0 else least), high / (least if high > 0 else most)
+
+
+def _may_be_real(pace: tuple[float, float]) -> bool:
+    """Whether a pace between these two can be that of real time."""
+    low, high = pace
+    return low - SLOP <= 1.0 <= high + SLOP
+
+
+def _pace_between(one: Reading, other: Reading) -> float:
+    passed = (other.server_time - one.server_time) / 1000
+    return passed / (_middle(other) - _middle(one))
+
+
+def _middle(reading: Reading) -> float:
+    return (reading.sent + reading.received) / 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from typing import Final
 
 import msgspec
 
@@ -63,10 +64,18 @@ class LinkState(enum.StrEnum):
     STOPPED = "stopped"
 
 
+REST: Final = "rest"
+"""The name, in a `LinkEvent`, of what is asked for candles and listings."""
+
+CLOCK: Final = "clock"
+"""The name, in a `LinkEvent`, of the exchange's clock, which waits while in doubt."""
+
+
 class LinkEvent(msgspec.Struct, frozen=True):
     """A link changed its state."""
 
     link: str
+    """A connection's name, or `REST` or `CLOCK`."""
     state: LinkState
     reason: str = ""
     """Why, in words, unescaped: it may hold text from the network."""
@@ -74,6 +83,11 @@ class LinkEvent(msgspec.Struct, frozen=True):
     """Failed attempts in a row. A link that is live after one brings no candle."""
     delay: float = 0.0
     """Seconds until the next attempt, while waiting."""
+
+    @property
+    def connection(self) -> bool:
+        """Whether it is a connection that changed its state."""
+        return self.link not in (REST, CLOCK)
 
 
 class EndedEvent(msgspec.Struct, frozen=True):

@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 from typing import Final
 
 from klinetail.events import (
+    CLOCK,
+    REST,
     Drop,
     DropEvent,
     EndedEvent,
@@ -25,6 +27,13 @@ from klinetail.stats import Stats
 SLOW: Final = 10.0
 """Seconds of a pause from which on it is said once more what goes wrong: by then it is
 often something else than what broke the connection."""
+
+
+_AGAIN: Final = {
+    REST: "REST answers again",
+    CLOCK: "the exchange's clock can be believed again",
+}
+_DOWN: Final = {REST: "REST down", CLOCK: "the exchange's clock in doubt"}
 
 
 class Notices:
@@ -80,7 +89,7 @@ class Notices:
                 return [f"{event.reason}; {tries}, and on until it works"]
         elif event.state in (LinkState.LIVE, LinkState.IDLE) and name in self._down:
             del self._down[name]
-            return ["REST answers again" if name == "rest" else "connected again"]
+            return [_AGAIN.get(name, "connected again")]
         elif self._verbose:
             return [f"{name}: {event.state}"]
         return []
@@ -125,13 +134,11 @@ def receipt(
 def _down(links: Collection[LinkEvent]) -> list[str]:
     """What was tried and does not work now."""
     failing = [
-        event.link
-        for event in links
-        if event.attempt and event.state is not LinkState.LIVE
+        event for event in links if event.attempt and event.state is not LinkState.LIVE
     ]
-    connections = len(failing) - failing.count("rest")
+    connections = sum(event.connection for event in failing)
     parts = [f"{plural(connections, 'connection')} down"] if connections else []
-    return [*parts, "REST down"] if "rest" in failing else parts
+    return parts + [_DOWN[event.link] for event in failing if not event.connection]
 
 
 def utc(time: int) -> str:

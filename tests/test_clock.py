@@ -1,48 +1,301 @@
-"""Exchange time, against a model that keeps everything it was told."""
+"""Exchange time: what is believed of what the exchange says, and when."""
+
+from __future__ import annotations
+
+import random
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from klinetail.clock import AHEAD, FAST, SPAN, ExchangeClock, Moment
-
-START = 1_700_000_000_000
-
-# Monotonic time moves in 1/1024 s, which a float holds exactly.
-ticks = st.integers(0, 200 * 1024)
-steps = st.lists(
-    st.tuples(st.just("wait"), ticks)
-    | st.tuples(st.just("sync"), st.integers(-300_000, 300_000))
-    | st.tuples(st.just("see"), st.integers(-200_000, 200_000)),
-    max_size=30,
+from klinetail.candle import MINUTE
+from klinetail.clock import (
+    AGREE,
+    AHEAD,
+    FRESH,
+    RECENT,
+    ROW_LAG,
+    SLOW,
+    SOON,
+    SPAN,
+    TWICE,
+    ExchangeClock,
+    Moment,
+    NewestRow,
+    Reading,
 )
+from tests.clocks import known, tell
+
+START = 1_700_000_040_000 - 1_700_000_040_000 % MINUTE + 20_000
+HOUR = 3_600_000
 
 
-def test_has_no_time_before_the_exchange_told_one():
-    with pytest.raises(RuntimeError, match="never read"):
-        ExchangeClock().now(0.0)
+def at(time: int, now: float) -> Reading:
+    """An answer that took no time."""
+    return Reading(time, now, now)
 
 
-def test_goes_on_with_local_monotonic_time():
+def row(time: int, now: float) -> NewestRow:
+    """The row that is the newest at `time`."""
+    opens = time - time % MINUTE
+    return NewestRow(opens, opens + MINUTE - 1, now, now)
+
+
+def test_what_agreeing_means_is_what_was_measured() -> None:
+    assert (AHEAD, AGREE, ROW_LAG) == (60_000, 1_000, 20_000)
+    assert (RECENT, FRESH, SPAN, SLOW) == (10.0, 2.0, 0.1, 1.0)
+    assert (SOON, TWICE) == (1.0, 200)
+
+
+# The start
+
+
+def test_there_is_no_time_before_something_agrees_with_the_first_reading() -> None:
     clock = ExchangeClock()
-    clock.sync(START, 500.0)
-    assert clock.now(500.0) == START
+    assert not clock.known
+    with pytest.raises(RuntimeError, match="not known"):
+        clock.now(0.0)
+    assert not clock.read(at(START, 0.0))
+    assert not clock.read(at(START, 0.0)), "two readings may tell the same lie"
+    assert not clock.known
+    assert clock.show(row(START, 0.0))
+    assert clock.known
+    assert clock.moment(0.0) == Moment(START, 0.0)
+
+
+def test_the_newest_row_alone_is_not_enough() -> None:
+    clock = ExchangeClock()
+    clock.read(at(START, 0.0))
+    assert not clock.show(row(START, 0.0))
+    assert not clock.known
+    assert clock.read(at(START, 0.1))
+
+
+@pytest.mark.parametrize("lie", [-3 * HOUR, -MINUTE, MINUTE, 3 * HOUR])
+def test_at_the_start_a_time_that_the_newest_row_contradicts_does_not_count(
+    lie: int,
+) -> None:
+    clock = ExchangeClock()
+    for second in (0.0, 1.0, 2.0):
+        clock.read(at(START + lie, second))
+        clock.show(row(START, second))
+    assert not clock.known
+    tell(clock, START + 3_000, 3.0)
+    assert clock.now(3.0) == START + 3_000
+
+
+@pytest.mark.parametrize("lie", [-20_000, 20_000])
+def test_at_the_start_one_wrong_reading_does_not_count(lie: int) -> None:
+    """It lies in the minute of the row, but the other reading tells another time."""
+    clock = ExchangeClock()
+    clock.read(at(START, 0.0))
+    clock.read(at(START + lie, 0.0))
+    assert not clock.show(row(START, 0.0))
+    assert clock.read(at(START + 100, 0.1))
+    assert clock.now(0.1) == START + 100
+
+
+@pytest.mark.parametrize(("late", "counts"), [(AGREE, True), (AGREE + 1, False)])
+def test_at_the_start_the_newest_row_must_not_be_late(late: int, counts: bool) -> None:
+    clock = ExchangeClock()
+    newest = row(START, 0.0)
+    for _ in range(2):
+        clock.read(at(newest.close_time + late, 0.0))
+    assert clock.show(newest) is counts
+
+
+def test_at_the_start_event_times_may_agree_in_the_place_of_a_row() -> None:
+    clock = ExchangeClock()
+    assert clock.see(START - AGREE, 0.0) is False, "there is no time yet"
+    clock.read(at(START, 0.0))
+    assert clock.read(at(START, 0.0))
+    other = ExchangeClock()
+    other.see(START - AGREE - 1, 0.0)
+    other.read(at(START, 0.0))
+    assert not other.read(at(START, 0.0))
+
+
+def test_what_frames_agree_with_and_the_newest_row_contradicts_does_not_count() -> None:
+    clock = ExchangeClock()
+    clock.show(row(START, 0.0))
+    for _ in range(3):
+        clock.see(START + HOUR, 0.0)
+        assert not clock.read(at(START + HOUR, 0.0))
+
+
+# The prediction
+
+
+def test_goes_on_with_local_monotonic_time() -> None:
+    clock = known(START, 500.0)
     assert clock.now(501.5) == START + 1500
     assert clock.moment(501.5) == Moment(exchange=START + 1500, monotonic=501.5)
 
 
-def test_a_later_event_time_moves_it_ahead():
-    clock = ExchangeClock()
-    clock.sync(START, 0.0)
+@pytest.mark.parametrize("off", [-AGREE, 0, AGREE])
+def test_a_reading_within_a_second_of_the_prediction_counts(off: int) -> None:
+    clock = known(START)
+    assert clock.read(at(START + 60_000 + off, 60.0))
+    assert clock.now(60.0) == START + 60_000 + off
+    assert clock.leapt == off
+    assert clock.counted_at == 60.0
+
+
+@pytest.mark.parametrize("off", [-AGREE - 1, AGREE + 1, 3 * HOUR, -3 * HOUR])
+def test_another_one_does_not_and_the_clock_is_in_doubt(off: int) -> None:
+    clock = known(START)
+    assert not clock.read(at(START + 60_000 + off, 60.0))
+    assert clock.doubted
+    assert clock.now(60.0) == START + 60_000
+    assert clock.read(at(START + 60_250, 60.25))
+    assert not clock.doubted
+    assert clock.now(61.0) == START + 61_000
+
+
+def test_a_reading_is_an_interval() -> None:
+    """The exchange's clock showed it at some moment while the answer was on its way."""
+    for took in (0.0, 5.0):
+        early = known(START)
+        assert early.read(Reading(START + 60_000 - AGREE, 60.0, 60.0 + took))
+        late = known(START)
+        reading = Reading(START + 60_000 + int(took * 1000) + AGREE, 60.0, 60.0 + took)
+        assert late.read(reading)
+        assert not known(START).read(reading._replace(server_time=START + 66_001))
+
+
+def test_an_answer_that_took_long_does_not_make_the_clock_later() -> None:
+    clock = known(START)
+    assert clock.read(Reading(START + 11_000, 10.0, 10.0 + SLOW + 1.0))
+    assert clock.now(20.0) == START + 20_000
+    assert clock.read(at(START + 20_000 - 500, 20.0))
+    assert clock.now(20.0) == START + 19_500
+
+
+def test_in_doubt_nothing_is_final_that_the_doubtful_reading_calls_young() -> None:
+    clock = known(START)
+    clock.read(at(START + 10_000 - HOUR, 10.0))
+    assert clock.moment(10.0) == Moment(START + 10_000, 10.0, ahead=HOUR)
+    assert clock.moment(11.0).confirmed == START + 11_000 - HOUR
+    assert clock.believes(START + 11_000 + AHEAD, 11.0), "frames are used as before"
+    clock.read(at(START + 11_000, 11.0))
+    clock.read(at(START + 12_000 + HOUR, 12.0))
+    assert clock.moment(12.0) == Moment(START + 12_000, 12.0)
+
+
+# What a leap takes
+
+
+def test_three_readings_and_the_newest_row_make_a_leap() -> None:
+    """Two that lie may be alike by chance."""
+    clock = known(START)
+    clock.read(at(START + 12 * HOUR, 10.0))
+    assert not clock.read(at(START + 12 * HOUR, 10.0))
+    assert not clock.show(row(START + 12 * HOUR, 10.0))
+    assert clock.read(at(START + 12 * HOUR, 10.0))
+    clock = known(START)
+    for _ in range(3):
+        assert not clock.read(at(START + 12 * HOUR, 10.0))
+    assert clock.show(row(START + 12 * HOUR, 10.1))
+    assert clock.now(10.0) == START + 12 * HOUR
+    assert clock.leapt == 12 * HOUR - 10_000
+    assert not clock.doubted
+
+
+def test_readings_that_the_newest_row_contradicts_do_not() -> None:
+    clock = known(START)
+    for second in range(10, 200):
+        time = START + second * 1000
+        for _ in range(3):
+            clock.read(at(time + HOUR, second))
+        clock.show(row(time, second))
+        assert clock.moment(second) == Moment(time, second)
+        assert not clock.doubted, "the newest row agrees with the prediction"
+
+
+@pytest.mark.parametrize(("apart", "leaps"), [(TWICE, True), (TWICE + 1, False)])
+def test_readings_that_tell_different_times_do_not(apart: int, leaps: bool) -> None:
+    clock = known(START)
+    clock.show(row(START + HOUR, 10.0))
+    clock.read(at(START + HOUR, 10.0))
+    clock.read(at(START + HOUR + 2 * apart, 10.0))
+    assert clock.read(at(START + HOUR + apart, 10.0)) is leaps
+
+
+def test_readings_that_are_far_from_one_another_do_not() -> None:
+    for between, leaps in ((SOON / 2, True), (SOON, False)):
+        clock = known(START)
+        for second in (10.0, 10.0 + between, 10.0 + 2 * between):
+            clock.show(row(START + HOUR, second))
+            leapt = clock.read(at(START + HOUR + int(second * 1000), second))
+        assert leapt is leaps
+
+
+@pytest.mark.parametrize(("late", "leaps"), [(ROW_LAG, True), (ROW_LAG + 1, False)])
+def test_for_a_leap_the_newest_row_may_lag(late: int, leaps: bool) -> None:
+    clock = known(START)
+    newest = row(START + HOUR, 0.0)
+    for _ in range(3):
+        clock.read(at(newest.close_time + AGREE + late, 0.0))
+    clock.show(newest)
+    assert (clock.now(0.0) > START) is leaps
+
+
+def test_a_row_from_long_ago_bears_witness_to_nothing() -> None:
+    clock = known(START)
+    clock.show(row(START + HOUR, 0.0))
+    for _ in range(3):
+        assert not clock.read(at(START + HOUR + 10_001, RECENT + 0.001))
+
+
+@pytest.mark.parametrize("off", [-AGREE - 1001, AGREE + 1])
+def test_a_frame_of_another_time_contradicts_a_leap(off: int) -> None:
+    clock = known(START)
+    clock.read(at(START + 31_000, 1.0))
+    assert clock.see(START + 31_000 + off, 1.0)
+    for _ in range(2):
+        clock.read(at(START + 31_000, 1.0))
+    clock.show(row(START + 31_000, 1.0))
+    assert clock.moment(1.0).confirmed == START + 1000
+    after = 1.0 + FRESH + 0.01
+    for _ in range(3):
+        clock.read(at(START + 30_000 + int(after * 1000), after))
+    assert clock.moment(after).confirmed > START + 30_000, "no frame comes any more"
+
+
+def test_a_reading_that_the_event_times_agree_with_counts_alone() -> None:
+    clock = known(START)
+    assert clock.see(START + 31_000, 1.0)
+    assert not clock.read(at(START + 31_000 + AGREE + 1, 1.0))
+    assert clock.read(at(START + 31_000 + AGREE, 1.0))
+    assert clock.moment(1.0) == Moment(START + 32_000, 1.0)
+
+
+def test_an_event_time_from_before_says_nothing() -> None:
+    clock = known(START)
+    assert clock.see(START + 31_000, 1.0)
+    later = 1.0 + FRESH + 0.1
+    assert not clock.read(at(START + 31_000 + 2100, later))
+
+
+def test_readings_from_long_ago_agree_with_nothing() -> None:
+    clock = known(START)
+    clock.read(at(START + HOUR, 0.0))
+    later = RECENT + 0.1
+    for _ in range(2):
+        clock.read(at(START + HOUR + int(later * 1000), later))
+    assert not clock.show(row(START + HOUR, later))
+
+
+# Event times
+
+
+def test_a_later_event_time_moves_it_ahead() -> None:
+    clock = known(START)
     assert clock.see(START + 700, 0.0)
-    assert clock.now(0.0) == START + 700
     assert clock.now(0.5) == START + 700
     assert clock.now(1.0) == START + 1000
 
 
-def test_an_earlier_event_time_does_not_move_it_back():
-    clock = ExchangeClock()
-    clock.sync(START, 0.0)
+def test_an_earlier_event_time_does_not_move_it_back() -> None:
+    clock = known(START)
     assert clock.see(START - 86_400_000, 1.0)
     assert clock.now(1.0) == START + 1000
     clock.see(START + 7000, 1.0)
@@ -50,124 +303,147 @@ def test_an_earlier_event_time_does_not_move_it_back():
     assert clock.now(1.0) == START + 7000
 
 
-def test_an_event_time_far_ahead_waits_until_the_exchanges_time_agrees():
-    clock = ExchangeClock()
-    clock.sync(START, 0.0)
-    far = START + AHEAD + 1
-
-    assert clock.see(far - 1, 0.0)
-    assert clock.now(0.0) == far - 1
-    assert not clock.see(far + AHEAD, 0.0)
-    assert clock.now(0.0) == far - 1
-    clock.sync(far + 1, 0.0)
-    assert clock.see(far + AHEAD, 0.0)
-    assert clock.now(0.0) == far + AHEAD
-
-
-def test_far_ahead_is_more_than_a_minute_and_fast_is_three_times_ours():
-    assert (AHEAD, FAST) == (60_000, 3.0)
-
-
-def test_an_event_time_that_was_believed_once_stays_so():
-    clock = ExchangeClock()
-    clock.sync(START, 0.0)
-    assert clock.see(START + 5000, 0.0)
-    clock.sync(START - 3_600_000, 0.0)
-    assert clock.see(START + 5000, 0.0)
-    assert not clock.see(START + 5001, 0.0)
-
-
-def test_a_synced_time_that_went_back_does_not_undo_events():
-    clock = ExchangeClock()
-    clock.sync(START, 0.0)
-    clock.see(START + 5000, 0.0)
-    clock.sync(START - 5000, 0.0)
-    assert clock.now(0.0) == START + 5000
-    assert clock.now(20.0) == START + 15_000
-
-
-@given(steps)
-def test_is_the_later_of_synced_and_seen(steps):
-    clock = ExchangeClock()
-    clock.sync(START, 0.0)
-    tick, synced, synced_at, believed = 0, START, 0, [0]
-    pace = measured = 1.0
-
-    def passed():
-        return synced + int((tick - synced_at) / 1024 * 1000 * pace)
-
-    def model():
-        return max(passed(), *believed)
-
-    for kind, value in steps:
-        before = clock.now(tick / 1024)
-        if kind == "wait":
-            tick += value
-            assert clock.now(tick / 1024) >= before
-        elif kind == "sync":
-            if (tick - synced_at) / 1024 >= SPAN:
-                ran = (START + value - synced) / 1000 / ((tick - synced_at) / 1024)
-                alike = abs(ran - measured) <= ran / 4
-                pace, measured = ran if alike and ran >= FAST else 1.0, ran
-            synced, synced_at = START + value, tick
-            clock.sync(synced, tick / 1024)
-        else:
-            event_time = model() + value
-            believable = event_time <= max(*believed, passed() + AHEAD)
-            assert clock.see(event_time, tick / 1024) == believable
-            if believable:
-                believed.append(event_time)
-            assert clock.now(tick / 1024) >= before
-        assert clock.now(tick / 1024) == model()
-
-
-def test_an_exchange_that_runs_fast_twice_is_taken_to_go_on_like_that():
-    clock = ExchangeClock()
-    clock.sync(START, 0.0)
-    clock.sync(START + 60_000, 1.0)
-    assert clock.now(2.0) == START + 61_000
-    clock.sync(START + 120_000, 2.0)
-    assert clock.now(3.0) == START + 180_000
-
-
-def test_two_answers_within_a_tenth_of_a_second_tell_no_pace():
-    for between, passes in ((SPAN, 60_000), (SPAN / 2, 1000)):
-        clock = ExchangeClock()
-        for number in range(3):
-            clock.sync(START + int(number * between * 60_000), number * between)
-        last = clock.now(2 * between)
-        assert clock.now(2 * between + 1) == last + passes
-
-
-def test_three_times_as_fast_is_fast():
-    clock = ExchangeClock()
-    for seconds in (0, 10, 20):
-        clock.sync(START + seconds * 3000, float(seconds))
-    assert clock.now(21.0) == START + 63_000
-
-
-def test_after_a_sleep_the_clock_does_not_run_away():
-    clock = ExchangeClock()
-    clock.sync(START, 0.0)
-    clock.sync(START + 3_600_000, 10.0)
-    clock.sync(START + 3_610_000, 20.0)
-    assert clock.now(30.0) == START + 3_620_000
-
-
-def test_event_times_cannot_creep_ahead_of_the_exchanges_own_clock():
-    clock = ExchangeClock()
-    clock.sync(START, 0.0)
+def test_event_times_cannot_creep_ahead_of_the_exchanges_own_clock() -> None:
+    clock = known(START)
     assert clock.see(START + AHEAD, 0.0)
     assert not clock.see(START + AHEAD + 1, 0.0)
     assert clock.moment(0.0) == Moment(START + AHEAD, 0.0, ahead=AHEAD)
     assert clock.moment(0.0).confirmed == START
+    tell(clock, START + AHEAD + 1, 0.0)
+    assert clock.see(START + 2 * AHEAD, 0.0)
 
 
-@pytest.mark.parametrize(("pace", "believed"), [(80, 80), (84, 1), (48, 48), (47, 1)])
-def test_equally_fast_means_within_a_quarter(pace, believed):
+def test_an_event_time_that_was_believed_once_stays_so() -> None:
+    clock = known(START, 0.0)
+    assert clock.see(START + 5000, 0.0)
+    tell(clock, START - HOUR, 10.0)
+    assert clock.see(START + 5000, 10.0)
+    assert not clock.see(START + 5001, 10.0)
+    assert clock.now(10.0) == START + 5000
+
+
+# An exchange that runs fast
+
+
+@pytest.mark.parametrize("pace", [2, 60, 600])
+def test_four_readings_in_a_line_tell_a_pace(pace: int) -> None:
+    clock = known(START)
+    for second in (10.0, 20.0, 30.0):
+        assert clock.pace == 1.0
+        tell(clock, START + int(second * 1000 * pace), second)
+    assert clock.now(31.0) == START + 31_000 * pace
+    assert clock.pace == pace
+
+
+def test_of_fewer_one_could_be_a_leap() -> None:
+    clock = known(START)
+    tell(clock, START + HOUR, 10.0)
+    assert clock.now(11.0) == START + HOUR + 1000
+    tell(clock, START + HOUR + 10_000, 20.0)
+    assert clock.now(30.0) == START + HOUR + 20_000
+
+
+def test_a_pace_that_became_that_of_real_time_again_is_noticed() -> None:
+    clock = known(START)
+    for second in (10.0, 20.0, 30.0):
+        tell(clock, START + int(second * 60_000), second)
+    for second in (40.0, 50.0, 60.0):
+        tell(clock, START + 1_800_000 + int((second - 30) * 1000), second)
+    assert clock.pace == 1.0
+
+
+def test_answers_within_a_tenth_of_a_second_tell_no_pace() -> None:
+    clock = known(START)
+    for step in range(1, 20):
+        tell(clock, START + step * 5_000, step * SPAN / 20)
+    assert clock.pace == 1.0
+
+
+def test_of_an_exchange_that_runs_fast_it_learns_the_pace_at_the_start() -> None:
+    """At 600 times real time two answers never agree at the pace of ours."""
     clock = ExchangeClock()
-    clock.sync(START, 0.0)
-    clock.sync(START + 600_000, 10.0)
-    synced = START + 600_000 + pace * 10_000
-    clock.sync(synced, 20.0)
-    assert clock.now(21.0) == synced + believed * 1000
+    now, pace = 0.0, 600_000
+    for _ in range(8):
+        clock.read(Reading(START + int(now * pace), now, now + 0.002))
+        clock.show(row(START + int((now + 0.004) * pace), now + 0.004))
+        now += 0.11
+    assert clock.known
+    assert abs(clock.pace - 600) < 12
+    assert abs(clock.now(now) - START - now * pace) < 10_000
+
+
+# All of it
+
+
+class Exchange:
+    """An exchange whose `/time` lies now and then, each time by a size of its own (5 s
+    to 12 h), and whose newest row lags; all by a seed."""
+
+    def __init__(self, seed: int, pace: int, lag: int) -> None:
+        self.chance = random.Random(seed)
+        self.clock = ExchangeClock()
+        self.pace, self.lag = pace, lag
+        self.now, self.truth = 0.0, float(START)
+        self.way = 0.05 / pace
+        """Seconds that a request or an answer takes at most."""
+
+    def passes(self, seconds: float) -> None:
+        self.now += seconds
+        self.truth += seconds * 1000 * self.pace
+
+    def ask(self, share: float) -> bool:
+        sent = self.now
+        self.passes(self.chance.uniform(0, self.way))
+        said = int(self.truth)
+        if self.chance.random() < share:
+            size = int(5_000 * 8_640 ** self.chance.random())
+            said += self.chance.choice((-size, size))
+        self.passes(self.chance.uniform(0, self.way))
+        return self.clock.read(Reading(said, sent, self.now))
+
+    def show(self) -> bool:
+        sent = self.now
+        self.passes(self.way)
+        newest = row(int(self.truth) - self.chance.randint(0, self.lag), sent)
+        self.passes(self.way)
+        return self.clock.show(newest._replace(received=self.now))
+
+    def look(self, share: float) -> None:
+        """As the collector does."""
+        for attempt in range(4):
+            if self.ask(share) or (attempt and self.show()):
+                return
+            if attempt:
+                self.passes(SPAN)
+
+    @property
+    def ahead(self) -> float:
+        return self.clock.moment(self.now).confirmed - self.truth
+
+
+@pytest.mark.parametrize("pace", [1, 60])
+@pytest.mark.parametrize("thin", [False, True])
+@pytest.mark.parametrize("lag", [0, 19_000])
+def test_lies_of_random_size_never_put_it_ahead_and_are_forgotten_in_10_s(
+    pace: int, thin: bool, lag: int
+) -> None:
+    for seed in range(60):
+        exchange = Exchange(seed, pace, lag)
+        chance, clock = exchange.chance, exchange.clock
+        for _ in range(60):
+            exchange.look(0.2)
+            if pace == 1 and chance.random() < 0.05:
+                exchange.truth += chance.uniform(0, 12) * HOUR
+            for _ in range(0 if thin else 5):
+                exchange.passes(chance.uniform(0, 0.5))
+                clock.see(int(exchange.truth), exchange.now)
+            exchange.passes(chance.uniform(0, 2))
+            if clock.known:
+                assert exchange.ahead <= AGREE, seed
+        until = exchange.now + 10.0
+        while exchange.now < until:
+            exchange.look(0.0)
+            exchange.passes(1.0)
+        exchange.look(0.0)
+        assert not clock.doubted
+        assert abs(exchange.ahead) <= AGREE + 0.05 * 1000, (seed, exchange.ahead)

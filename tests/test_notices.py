@@ -201,12 +201,14 @@ class TestReceipt:
         live, down = link(LinkState.LIVE), link(LinkState.WAITING, "refused", 1, 1.0)
         other = link(LinkState.CONNECTING, attempt=2, name="link-1")
         rest = link(LinkState.WAITING, "no answer", 1, 1.0, "rest")
+        clock = link(LinkState.WAITING, "nothing agrees", 1, 1.0, "clock")
         first = link(LinkState.CONNECTING)
         mute = link(LinkState.LIVE, "acks and sends no candle", 1)
         for events, part in [
             ([live, down], ", 1 connection down, "),
             ([down, other, rest], ", 2 connections down, REST down, "),
             ([live, rest], ", REST down, "),
+            ([live, clock], ", the exchange's clock in doubt, "),
         ]:
             assert part in receipt(stats_of(*events), [], "live")
         back = link(LinkState.IDLE, name="rest")
@@ -215,6 +217,21 @@ class TestReceipt:
 
     def test_is_one_line(self):
         assert "\n" not in receipt(stats_of(GAP), [("x", 1)], "live")
+
+
+def test_a_clock_in_doubt_is_said_once_and_when_that_is_over():
+    notices = Notices()
+    doubts = [
+        link(LinkState.WAITING, "nothing agrees", n, 1.0, "clock") for n in (1, 2)
+    ]
+    said = [
+        notices.lines(event) for event in (*doubts, link(LinkState.IDLE, name="clock"))
+    ]
+    assert said == [
+        ["nothing agrees; trying again in 1.0 s, and on until it works"],
+        [],
+        ["the exchange's clock can be believed again"],
+    ]
 
 
 class TestUtc:

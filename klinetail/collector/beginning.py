@@ -6,11 +6,13 @@ from __future__ import annotations
 import functools
 import threading
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from klinetail.candle import Stream
+from klinetail.clock import NewestRow, Reading
 from klinetail.collector.patience import patiently
 from klinetail.collector.symbols import FEW, check, latest
+from klinetail.collector.timekeeping import Statement, read_time
 from klinetail.errors import Refused, UsageError
 from klinetail.events import LinkEvent
 from klinetail.exchange.rest import Rest
@@ -18,15 +20,6 @@ from klinetail.protocol.rest import Listing
 
 Ask = Callable[[Sequence[Callable[[], Any]]], list[Any]]
 """Asks several questions of weight 1; returns their answers, or what they raised."""
-
-
-class Began(NamedTuple):
-    """What the exchange said."""
-
-    server_time: int
-    """Exchange time, ms."""
-    read_at: float
-    """When that was, seconds of `now`."""
 
 
 def begin(
@@ -40,8 +33,9 @@ def begin(
     patience: float,
     stopping: threading.Event,
     tell: Callable[[LinkEvent], None],
-) -> Began | None:
-    """Read the time and verify the symbols; None if it was stopped before it could.
+) -> Statement | None:
+    """What the exchange says about its time, once it lists what was asked for; None if
+    that was stopped before it answered.
 
     Args:
         rest: who is asked.
@@ -75,8 +69,9 @@ def inquire(
     now: Callable[[], float],
     ask: Ask,
     listed: Sequence[Listing] | None = None,
-) -> Began:
-    """Ask once; every symbol is listed and traded if there is an answer.
+) -> Statement:
+    """Ask once for the time, twice and with the newest rows that bear witness to it;
+    every symbol is listed and traded if there is an answer.
 
     Args:
         rest: who is asked.
@@ -90,27 +85,39 @@ def inquire(
         UsageError: one is not traded, with its status.
         ExchangeError, BadMessage: the exchange could not be asked.
     """
-    by_symbol = {stream.symbol: stream for stream in streams}
-    few = listed is None and len(by_symbol) <= FEW
-    about: list[Callable[[], Any]] = []
-    if few:
-        about = [functools.partial(latest, rest, s) for s in by_symbol.values()]
-    elif listed is None:
-        about = [rest.listings]
-    answers = ask([lambda: (rest.server_time(), now()), *about])
+    symbols = [*dict.fromkeys(stream.symbol for stream in streams)]
+    few = listed is None and len(symbols) <= FEW
+
+    def time() -> Reading:
+        return read_time(rest, now)
+
+    def row_of(symbol: str) -> NewestRow | None:
+        sent = now()
+        row = latest(rest, symbol)
+        if row is None:
+            return None
+        return NewestRow(row.open_time, row.close_time, sent, now())
+
+    rows_of = symbols if few else symbols[:1]
+    about: list[Callable[[], Any]] = [functools.partial(row_of, s) for s in rows_of]
+    if not few and listed is None:
+        about.append(rest.listings)
+    # Two readings, as one alone is not believed.
+    answers = ask([time, *about, time])
     _raise_the_gravest([one for one in answers if isinstance(one, Exception)])
-    (server_time, read_at), *found = answers
+    first, *found, second = answers
+    rows: list[NewestRow | None] = found[: len(rows_of)]
     if few:
         doubtful = [
             symbol
-            for symbol, row in zip(by_symbol, found, strict=True)
-            if row is None or row.close_time < server_time  # no candle is forming
+            for symbol, row in zip(symbols, rows, strict=True)
+            if row is None or row.close_time < first.server_time  # none is forming
         ]
         if doubtful:
             check(doubtful, rest.listings())
     else:
-        check(by_symbol, found[0] if listed is None else listed)
-    return Began(server_time, read_at)
+        check(symbols, found[-1] if listed is None else listed)
+    return Statement([first, second], [row for row in rows if row is not None])
 
 
 def _raise_the_gravest(errors: Sequence[Exception]) -> None:

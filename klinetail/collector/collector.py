@@ -38,7 +38,8 @@ from klinetail.collector.lookups import Lookups
 from klinetail.collector.parking import Parking
 from klinetail.collector.polite import PoliteRest
 from klinetail.collector.shards import Shard, shards
-from klinetail.collector.sleep import SleepWatch, slept
+from klinetail.collector.sleep import PULSE, SleepWatch, slept
+from klinetail.collector.timekeeping import TimeKeeper
 from klinetail.contract.attempts import RETRY
 from klinetail.contract.series import GRACE, HELD, Output, Series, Wish
 from klinetail.errors import (
@@ -49,6 +50,7 @@ from klinetail.errors import (
     UsageError,
 )
 from klinetail.events import (
+    REST,
     Drop,
     DropEvent,
     EndedEvent,
@@ -203,15 +205,24 @@ class DataCollector:
         self._subscribed: Future[None] = Future()
         self._history: Future[None] = Future()
         self._without_history = set(self.streams)
-        self._confirming = threading.Lock()
-        self._confirmed_at = -math.inf
+        self._woken = False
+        """Whether this machine slept and the time is in doubt since."""
+        self._times = TimeKeeper(
+            self._clock,
+            self._rest,
+            self._lock,
+            now=self._now,
+            streams=self.streams,
+            stopping=self._stopping,
+            tell=self._tell,
+        )
         self._lookups = Lookups(
             self._series,
             self._rest,
             self._lock,
             moment=self._moment,
             put=self._backfill.put,
-            read_time=self._read_time,
+            read_time=self._times.read,
             on_ended=self._end,
             ws_url=route.ws_url,
         )
@@ -226,7 +237,7 @@ class DataCollector:
             self._changed,
             self._moment,
             self._see_to,
-            self._notice_sleep,
+            self._pulse,
         )
         self._keeping = threading.Thread(
             target=self._keep, name="klinetail-keeper", daemon=True
@@ -467,9 +478,14 @@ class DataCollector:
 
     def _accept(self, candle: Candle) -> None:
         series = self._series.get(candle.stream)
-        if series is None or not self._begun:
+        if series is None:
             raise BadMessage(f"a candle of {candle.stream}, which was not asked for")
         monotonic = self._now()
+        if not self._begun:
+            # The time is not known yet, and event times help to know it; of a close
+            # that is not used now REST tells later.
+            self._clock.see(candle.event_time, monotonic)
+            return
         if not self._parking.admits(candle, monotonic):
             if self._parking.asks(monotonic):
                 self._backfill.put(Urgency.TIME, 1, self._resync)
@@ -500,7 +516,7 @@ class DataCollector:
 
     def _resync(self) -> None:
         """Ask the exchange whether it really is as late as a frame says."""
-        told = self._read_time()
+        told = self._times.read()
         with self._lock:
             now = self._now()
             settled = self._parking.settle(now, told=told)
@@ -509,15 +525,6 @@ class DataCollector:
                 self._use(self._series[candle.stream], candle, now)
             for candle in settled.dropped:
                 self._drop(f"{candle.stream}: an event time in the future")
-
-    def _read_time(self) -> bool:
-        try:
-            server_time = self._rest.server_time()
-        except (ExchangeError, BadMessage):
-            return False
-        with self._lock:
-            self._clock.sync(server_time, self._now())
-        return True
 
     def _now(self) -> float:
         """Monotonic seconds, less those that consumers kept us waiting: meanwhile
@@ -558,15 +565,13 @@ class DataCollector:
         self._backfill.put(urgency, klines_weight(limit), lambda: self._fetch(series))
 
     def _confirm_time(self) -> None:
-        """Read the time of an exchange whose clock runs faster than ours: our own. One
-        answer serves all who want it meanwhile."""
-        with self._confirming:
-            with self._lock:
-                now = self._moment()
-                if now.ahead <= GRACE or now.monotonic < self._confirmed_at + _RECENT:
-                    return
-                self._confirmed_at = now.monotonic
-            self._read_time()
+        """Read the time if event times are ahead of it: then the exchange's clock runs
+        faster than ours, or is in doubt."""
+        with self._lock:
+            now = self._moment()
+            if now.ahead <= GRACE or now.monotonic < self._clock.counted_at + _RECENT:
+                return
+        self._times.read()
 
     def _fetch(self, series: Series) -> None:
         self._confirm_time()
@@ -618,7 +623,7 @@ class DataCollector:
         self._failing = bool(reason)
         state = LinkState.WAITING if reason else LinkState.IDLE
         words = f"{stream} cannot be fetched: {reason}" if reason else ""
-        self._delivery.deliver([LinkEvent("rest", state, words, 1, RETRY[0])])
+        self._delivery.deliver([LinkEvent(REST, state, words, 1, RETRY[0])])
 
     def _lose_patience(self, now: Moment, reason: str) -> None:
         if not self._follow and now.monotonic - self._answered_at >= self._patience:
@@ -641,12 +646,13 @@ class DataCollector:
                 self._backfill.put(Urgency.TIME, 1, lambda: self._come_back(shard))
                 return
             shard.was_live = True
-            self._resume(shard)
+            if self._begun:
+                self._resume(shard)
             if all(other.was_live for other in self._shards):
                 _settle(self._subscribed)
 
     def _come_back(self, shard: Shard) -> None:
-        self._read_time()
+        self._times.read()
         with self._lock:
             if shard.live:  # meanwhile it may have broken again
                 self._resume(shard)
@@ -673,8 +679,7 @@ class DataCollector:
             for link in self._links:
                 link.start()
             if self._begin():
-                for link in self._links:
-                    link.admit()
+                self._admit()
                 self._keeper.run(self._stopping)
             else:
                 for link in self._links:
@@ -686,7 +691,7 @@ class DataCollector:
     def _begin(self) -> bool:
         """Have the exchange's time, then fix what is expected first."""
         try:
-            began = begin(
+            said = begin(
                 self._rest,
                 self.streams,
                 ask=self._backfill.ask,
@@ -697,39 +702,55 @@ class DataCollector:
                 stopping=self._stopping,
                 tell=self._tell,
             )
+            if said is None or not self._times.begin(
+                said, patience=self._patience, on_doubt=self._admit
+            ):
+                return False
         except (ExchangeError, UsageError, BadMessage) as error:
             self._fail(error)
             return False
-        if began is None:
-            return False
         with self._lock:
             self._answered_at = self._now()
-            self._clock.sync(began.server_time, began.read_at)
             self._begun = True
             now = self._moment()
             for series in self._series.values():
                 series.begin(now)
                 self._after(series, now)
+            self._resume_all()
         return True
+
+    def _admit(self) -> None:
+        """Let the links subscribe."""
+        for link in self._links:
+            link.admit()
 
     def _see_to(self, series: Series, now: Moment) -> None:
         self._delivery.deliver(series.tick(now))
         self._seek(series, now)
         self._after(series, now)
 
-    def _notice_sleep(self) -> None:
-        if not self._sleep.woke(self._now(), self._slept()):
-            return
-        for link in self._links:
-            link.doubt()
-        self._backfill.put(Urgency.TIME, 1, self._wake)
+    def _pulse(self) -> float:
+        """Look after the clock; the lock is held. Seconds until the next look."""
+        if self._sleep.woke(self._now(), self._slept()):
+            for link in self._links:
+                link.doubt()
+            self._woken = True
+            self._backfill.put(Urgency.TIME, 1, self._look_at_the_clock)
+        elif self._times.heed():
+            self._backfill.put(Urgency.TIME, 1, self._look_at_the_clock)
+        return max(0.0, min(PULSE, self._times.left()))
 
-    def _wake(self) -> None:
-        self._read_time()
+    def _look_at_the_clock(self) -> None:
+        sure = self._times.read()
         with self._lock:
-            for shard in self._shards:
-                if shard.live:
-                    self._resume(shard)
+            if self._woken:
+                self._woken = not sure
+                self._resume_all()
+
+    def _resume_all(self) -> None:
+        for shard in self._shards:
+            if shard.live:
+                self._resume(shard)
 
     def _fail(self, error: KlinetailError) -> None:
         """End: there is no use in going on."""

@@ -30,7 +30,8 @@ class Keeper:
         changed: over the collector's lock; notified to end the waiting.
         moment: the time on both clocks.
         see_to: called with the lock held for each series that is due.
-        pulse: called at least every `PULSE` seconds.
+        pulse: called now and then; returns the seconds until it is to be called again
+            at the latest.
     """
 
     def __init__(
@@ -39,7 +40,7 @@ class Keeper:
         changed: threading.Condition,
         moment: Callable[[], Moment],
         see_to: Callable[[Series, Moment], None],
-        pulse: Callable[[], None],
+        pulse: Callable[[], float],
     ) -> None:
         self.exchange_due = math.inf
         """Exchange time (ms) at which to notify `changed`, while it waits."""
@@ -78,14 +79,15 @@ class Keeper:
                 self._keep(stopping)
 
     def _wait(self, stopping: threading.Event) -> None:
+        longest = PULSE
         while not stopping.is_set():
             if (left := self._deadlines.left(self._moment())) <= 0:
                 return
             self.exchange_due = self._deadlines.exchange_due
-            self._changed.wait(min(left, PULSE))
+            self._changed.wait(min(left, longest))
             # Meanwhile it is awake: thousands of frames need not wake it.
             self.exchange_due = math.inf
-            self._pulse()
+            longest = self._pulse()
 
     def _keep(self, stopping: threading.Event) -> None:
         due: list[Series] = []

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from klinetail.errors import BadMessage, ExchangeError, Refused
-from klinetail.events import LinkEvent, LinkState
+from klinetail.events import REST, LinkEvent, LinkState
 from klinetail.exchange.supervision import backoff
 
 _Answer = TypeVar("_Answer")
@@ -51,10 +51,10 @@ def patiently(
             if left <= asked:
                 raise
             pause = max(asked, min(left, backoff(attempt, random)))
-            tell(LinkEvent("rest", LinkState.WAITING, str(error), attempt, pause))
+            tell(LinkEvent(REST, LinkState.WAITING, str(error), attempt, pause))
             stopping.wait(pause)
         else:
             if attempt:
-                tell(LinkEvent("rest", LinkState.IDLE))
+                tell(LinkEvent(REST, LinkState.IDLE))
             return answer
     return None

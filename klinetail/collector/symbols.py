@@ -20,8 +20,8 @@ FEW: Final = 5
 TRADING: Final = "TRADING"
 
 
-def latest(rest: Rest, stream: Stream) -> Candle | None:
-    """The latest candle of a stream, if there is any.
+def latest(rest: Rest, symbol: str) -> Candle | None:
+    """The newest one-minute candle of a symbol, if there is any.
 
     Raises:
         UnknownSymbol: the exchange does not list the symbol.
@@ -29,10 +29,10 @@ def latest(rest: Rest, stream: Stream) -> Candle | None:
         ExchangeError, BadMessage: the exchange could not be asked.
     """
     try:
-        rows = rest.klines(stream, limit=1)
+        rows = rest.klines(Stream(symbol, Interval.M1), limit=1)
     except Refused as error:
         if error.code == INVALID_SYMBOL:
-            check([stream.symbol], rest.listings())
+            check([symbol], rest.listings())
         raise
     return rows[-1] if rows else None
 

@@ -10,11 +10,13 @@ from typing import Any
 
 import pytest
 
-from klinetail.candle import Candle, Source, Stream
+from klinetail.candle import MINUTE, Candle, Source, Stream
+from klinetail.clock import NewestRow, Reading
 from klinetail.collector.backfill import WORKERS, Backfill
-from klinetail.collector.beginning import Began, begin, inquire
+from klinetail.collector.beginning import begin, inquire
 from klinetail.collector.budget import Budget
 from klinetail.collector.symbols import FEW
+from klinetail.collector.timekeeping import Statement
 from klinetail.errors import (
     KlinetailError,
     RateLimited,
@@ -80,28 +82,33 @@ def in_turn(questions: Sequence[Callable[[], Any]]) -> list[Any]:
 
 def ask(
     exchange: Exchange, *names: str, listed: list[Listing] | None = None
-) -> tuple[int, float]:
+) -> Statement:
     streams = [Stream.parse(name) for name in names]
     return inquire(exchange, streams, lambda: 7.5, in_turn, listed)
 
 
+READING = Reading(NOW, 7.5, 7.5)
+ROW = NewestRow(OPEN, OPEN + MINUTE - 1, 7.5, 7.5)
+
+
 def test_a_symbol_is_asked_for_once_and_the_list_of_all_is_left_alone() -> None:
     exchange = Exchange()
-    names = ("btcusdt@1m", "btcusdt@5m", "s1usdt@1m")
-    assert ask(exchange, *names) == (NOW, 7.5)
-    assert exchange.asked == ["time", "BTCUSDT", "S1USDT"]
+    names = ("btcusdt@1h", "btcusdt@5m", "s1usdt@1m")
+    assert ask(exchange, *names) == ([READING] * 2, [ROW] * 2)
+    assert exchange.asked == ["time", "BTCUSDT", "S1USDT", "time"]
 
 
 def test_of_many_symbols_the_list_is_asked_for() -> None:
     exchange = Exchange()
-    ask(exchange, *(f"s{n}usdt@1m" for n in range(FEW + 1)))
-    assert exchange.asked == ["time", "listings"]
+    said = ask(exchange, *(f"s{n}usdt@1m" for n in range(FEW + 1)))
+    assert said == ([READING] * 2, [ROW])
+    assert exchange.asked == ["time", "S0USDT", "listings", "time"]
 
 
 def test_what_is_known_already_is_not_asked() -> None:
     exchange = Exchange()
     ask(exchange, "btcusdt@1m", listed=LISTED)
-    assert exchange.asked == ["time"]
+    assert exchange.asked == ["time", "BTCUSDT", "time"]
     with pytest.raises(UsageError, match="SETTLING"):
         ask(exchange, "omgusdt@1m", listed=LISTED)
 
@@ -125,7 +132,7 @@ def test_one_that_trades_but_not_just_now_is_looked_up_and_taken() -> None:
     exchange = Exchange()
     exchange.rows = [candle(OPEN - 60_000)]
     ask(exchange, "btcusdt@1m")
-    assert exchange.asked == ["time", "BTCUSDT", "listings"]
+    assert exchange.asked == ["time", "BTCUSDT", "time", "listings"]
 
 
 def test_what_will_not_get_better_is_said_first() -> None:
@@ -228,9 +235,9 @@ class Recovering(FakeRest):
 
 def started(
     rest: FakeRest, pauses: Pauses, patience: float = 1e9
-) -> tuple[Began | None, list[LinkEvent]]:
+) -> tuple[Statement | None, list[LinkEvent]]:
     told: list[LinkEvent] = []
-    began = begin(
+    said = begin(
         rest,
         [BTC],
         ask=in_turn,
@@ -240,18 +247,25 @@ def started(
         stopping=pauses,
         tell=told.append,
     )
-    return began, told
+    return said, told
+
+
+def said_at(now: float) -> Statement:
+    opens = START - START % MINUTE
+    row = NewestRow(opens, opens + MINUTE - 1, now, now)
+    return Statement([Reading(START, now, now)] * 2, [row])
 
 
 def test_it_begins_at_once_where_it_can_and_says_nothing() -> None:
-    assert started(Recovering([]), Pauses(1)) == (Began(START, 5.0), [])
+    assert started(Recovering([]), Pauses(1)) == (said_at(5.0), [])
 
 
 def test_it_is_tried_again_ever_more_slowly_and_told() -> None:
     pauses = Pauses(99)
     failures: list[Exception] = [Unreachable("no route")] * 4
-    began, told = started(Recovering([*failures, RateLimited("slow", 77.0)]), pauses)
-    assert began == Began(START, 5.0 + sum(pauses.taken))
+    twice = [one for one in [*failures, RateLimited("slow", 77.0)] for _ in range(2)]
+    said, told = started(Recovering(twice), pauses)
+    assert said == said_at(5.0 + sum(pauses.taken))
     assert pauses.taken == [0.5, 1.0, 2.0, 4.0, 77.0]
     assert [e.state for e in told] == [LinkState.WAITING] * 5 + [LinkState.IDLE]
     assert [e.attempt for e in told] == [1, 2, 3, 4, 5, 0]

@@ -11,6 +11,7 @@ from typing import Self
 from klinetail.candle import HOUR, MINUTE, Interval, Stream
 from klinetail.clock import Moment
 from klinetail.collector.keeper import Keeper
+from klinetail.collector.sleep import PULSE
 from klinetail.contract.attempts import RETRY
 from klinetail.contract.finality import SETTLED
 from klinetail.contract.series import GRACE, Series
@@ -75,8 +76,9 @@ class Kept:
         series.take_wish(now)
         self.keeper.heed(series, now)
 
-    def pulse(self) -> None:
+    def pulse(self) -> float:
         self.waits += 1
+        return PULSE
 
     def set(self, now: Moment) -> list[Series]:
         """Let time pass; whoever was seen to until the keeper waits again."""

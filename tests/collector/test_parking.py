@@ -7,6 +7,7 @@ from msgspec.structs import replace
 from klinetail.candle import Stream
 from klinetail.clock import AHEAD, ExchangeClock
 from klinetail.collector.parking import FRESH, PAUSE, SKEW, Parking
+from tests.clocks import known, tell
 from tests.contract.test_series import STREAM, T0, candle
 
 OTHER = Stream("ETHUSDT", STREAM.interval)
@@ -14,8 +15,7 @@ FAR = T0 + AHEAD + 1
 
 
 def parking() -> tuple[ExchangeClock, Parking]:
-    clock = ExchangeClock()
-    clock.sync(T0, 0.0)
+    clock = known(T0)
     return clock, Parking(clock)
 
 
@@ -33,7 +33,7 @@ def test_a_frame_from_ahead_is_believed_when_the_exchange_agrees() -> None:
     assert not park.admits(frame(FAR), 0.0)
     assert park.asks(0.0)
     assert not park.asks(0.0), "it is asked for already"
-    clock.sync(FAR - SKEW, 0.3)
+    tell(clock, FAR - SKEW, 0.3)
     assert park.settle(0.3, told=True) == ([frame(FAR)], [])
     assert not park.asks(0.3)
     assert park.asks(0.3 + PAUSE[0])
@@ -44,7 +44,7 @@ def test_all_of_a_stream_waits_behind_it_and_no_other_stream() -> None:
     frames = [frame(FAR), frame(T0 + 1), frame(FAR + 1)]
     assert [park.admits(one, 0.0) for one in frames] == [False] * 3
     assert park.admits(frame(T0 + 1, OTHER), 0.0)
-    clock.sync(FAR, 0.3)
+    tell(clock, FAR, 0.3)
     assert park.settle(0.3, told=True).believed == frames
     assert park.admits(frame(FAR + 2), 0.3)
 
@@ -54,9 +54,9 @@ def test_one_that_came_while_the_answer_was_on_its_way_waits_for_the_next() -> N
     late = frame(FAR + 10 * SKEW)
     park.admits(frame(FAR), 0.0)
     park.admits(late, 0.2)
-    clock.sync(FAR, 0.3)
+    tell(clock, FAR, 0.3)
     assert park.settle(0.3, told=True) == ([frame(FAR)], [])
-    clock.sync(late.event_time, 0.6)
+    tell(clock, late.event_time, 0.6)
     assert park.settle(0.6, told=True) == ([late], [])
 
 
@@ -66,7 +66,7 @@ def test_what_is_not_confirmed_in_time_is_dropped_and_asked_for_rarely() -> None
     for _ in range(12):
         park.admits(frame(FAR + 10**9), now)
         assert park.asks(now)
-        clock.sync(T0, now + FRESH)
+        tell(clock, T0, now + FRESH)
         assert len(park.settle(now + FRESH, told=True).dropped) == 1
         then = now = now + FRESH
         while not park.asks(now):
