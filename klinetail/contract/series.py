@@ -370,13 +370,12 @@ class Series:
 
     @property
     def _leaving(self) -> Candle | None:
-        """The candle that leaves `closed` with the next one, if it is of the last day
-        and its values are not remembered yet."""
+        """The candle that leaves `closed` with the next one, if it will be of the last
+        day still."""
         if len(self.closed) < self._keep:
             return None
         oldest = self.closed[0]
-        old = oldest.open_time < self.expected - DAY
-        return None if old or oldest.open_time in self._fingerprints else oldest
+        return oldest if oldest.open_time > self.expected - DAY else None
 
     def _look_ahead(self) -> None:
         """Remember the values of the candle that leaves `closed` with the next one."""

@@ -15,7 +15,7 @@ from klinetail.events import Drop, DropEvent, GapEvent, RevisionEvent
 from tests.contract.test_series import STREAM, T0, candle
 
 START = T0 - T0 % DAY
-LONG = (Interval.H4, Interval.H8, Interval.H12, Interval.D1, Interval.D3)
+LONG = (Interval.H2, Interval.H4, Interval.H8, Interval.H12, Interval.D1, Interval.D3)
 """So long that a day is a few candles, or less than one."""
 
 
@@ -107,7 +107,7 @@ class Late(RuleBasedStateMachine):
 
     @precondition(lambda self: self.known)
     @rule(
-        back=st.integers(1, 12), count=st.integers(0, 2), zeros=st.sampled_from([0, 3])
+        back=st.integers(1, 14), count=st.integers(0, 2), zeros=st.sampled_from([0, 3])
     )
     def come_once_more(self, back: int, count: int, zeros: int) -> None:
         """What it then is, is told, once."""
@@ -184,6 +184,60 @@ def test_a_revision_stays_one_when_its_candle_leaves_what_is_kept() -> None:
         assert series.accept(first, now) == [RevisionEvent(None, first)]
 
 
+def gapped(keep: int, lost: int) -> tuple[Series, Moment]:
+    """A series that lost closes from the second one on, and was told the next three."""
+    series = Series(STREAM, keep=keep, hold=0.0)
+    series.begin(Moment(T0, 0.0))
+    series.accept(candle(T0, 3), Moment(T0 + MINUTE + 500, 60.0))
+    for n in range(lost + 1, lost + 4):
+        now = Moment(T0 + (n + 1) * MINUTE + 500, (n + 1) * 60.0)
+        series.accept(candle(T0 + n * MINUTE, 3), now)
+        if n == lost + 1:
+            assert series.take_wish(now) is not None
+            series.fail("HTTP 503", now)
+            assert len(series.tick(now)) == 2
+    return series, now
+
+
+@pytest.mark.parametrize("keep", [1, 2, 5, 8])
+@pytest.mark.parametrize("pause", [False, True])
+def test_what_filled_a_gap_late_is_remembered_too(keep: int, pause: bool) -> None:
+    """Also when the values of what leaves next were remembered before that."""
+    lost = 4
+    series, now = gapped(keep, lost)
+    if pause:
+        now = Moment(now.exchange + GRACE, now.monotonic + 3)
+        series.tick(now)
+    now = now._replace(monotonic=now.monotonic + 60)
+    assert series.take_wish(now) is not None
+    times = [T0 + n * MINUTE for n in range(1, lost + 2)]
+    rows = [candle(time, 3, source=Source.REST) for time in times]
+    (filled,) = series.fill(rows, now, now)
+    assert isinstance(filled, GapEvent)
+    assert filled.candles == tuple(rows[:lost])
+    for n in range(lost + 4, lost + 4 + keep):
+        now = Moment(T0 + (n + 1) * MINUTE + 500, now.monotonic + 60)
+        series.accept(candle(T0 + n * MINUTE, 3), now)
+        for time in [T0, *times]:
+            again = series.accept(candle(time, 3), now)
+            assert again == [DropEvent(Drop.DUPLICATE, STREAM)]
+    for time in [T0, *times]:
+        revised = candle(time, 4)
+        assert series.accept(revised, now) == [RevisionEvent(None, revised)]
+
+
+def test_what_is_missing_is_not_remembered() -> None:
+    series, now = gapped(1, 2)
+    late = candle(T0 + MINUTE, 4)
+    (filled,) = series.accept(late, now)
+    assert isinstance(filled, GapEvent)
+    assert filled.candles == (late,)
+    duplicate = [DropEvent(Drop.DUPLICATE, STREAM)]
+    assert series.accept(late, now) == duplicate
+    revised = candle(T0 + MINUTE, 3)
+    assert series.accept(revised, now) == [RevisionEvent(None, revised)]
+
+
 def test_there_is_a_deadline_to_remember_values_by_and_only_if_they_leave() -> None:
     series = Series(STREAM, keep=2)
     series.begin(Moment(T0, 0.0))
@@ -204,10 +258,11 @@ def test_there_is_a_deadline_to_remember_values_by_and_only_if_they_leave() -> N
         assert series.tick(then) == []
         assert oldest in series._fingerprints
         assert series.exchange_due(then) == end + MINUTE
+        assert series.due(then) == (n + 1) * 60
 
 
 @pytest.mark.parametrize(
-    ("interval", "keep"), [(Interval.M5, 500), (Interval.D1, 2), (Interval.MO1, 1)]
+    ("interval", "keep"), [(Interval.M5, 288), (Interval.D1, 1), (Interval.MO1, 1)]
 )
 def test_where_a_day_is_kept_nothing_is_remembered(
     interval: Interval, keep: int
