@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmarks import memory, paced, screen, speed, stages, startup
+from benchmarks import memory, paced, revisions, screen, speed, stages, startup
 from benchmarks.certificate import Tls, issue
 from benchmarks.contestants import CONTESTANTS, Contestant
 from benchmarks.report import Line, inserted, markdown
@@ -88,6 +88,15 @@ def _memory(asked: Asked) -> Iterator[Line]:
     yield memory.measure_many(400 if asked.quick else paced.MANY)
 
 
+def _revisions(asked: Asked) -> Iterator[Line]:
+    yield revisions.measure_memory(150 if asked.quick else paced.MANY)
+
+
+def _hour(asked: Asked) -> Iterator[Line]:
+    streams = 150 if asked.quick else paced.MANY
+    return revisions.measure_hour(streams, asked.repeats)
+
+
 def _table(asked: Asked) -> Iterator[Line]:
     seconds = asked.lasting(20)
     yield screen.measure(1, 4, seconds)
@@ -108,6 +117,8 @@ FIGURES: dict[str, Callable[[Asked], Iterable[Line]]] = {
     "market-1": lambda asked: _market(asked, 1, None),
     "market-tls": lambda asked: _market(asked, 40, asked.tls),
     "memory": _memory,
+    "revisions": _revisions,
+    "hour": _hour,
     "growth": _growth,
     "table": _table,
     "stages": lambda asked: stages.measure(6_000 if asked.quick else 60_000),

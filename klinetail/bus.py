@@ -35,8 +35,8 @@ def _stream_of(event: Event) -> Stream | None:
     match event:
         case CandleEvent(candle) | PreviewEvent(candle):
             return candle.stream
-        case RevisionEvent(delivered):
-            return delivered.stream
+        case RevisionEvent(_, revised):
+            return revised.stream
         case GapEvent(stream):
             return stream
         case _:

@@ -49,7 +49,9 @@ class GapEvent(msgspec.Struct, frozen=True):
 class RevisionEvent(msgspec.Struct, frozen=True):
     """The exchange sent other values for a candle it had already closed."""
 
-    delivered: Candle
+    delivered: Candle | None
+    """As it was delivered before; None if it has left the collector's `buffer`, which
+    remembers for a day that its values were other ones, and not which."""
     revised: Candle
 
 

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Final
 
+from klinetail.candle import Candle
 from klinetail.events import (
     CLOCK,
     REST,
@@ -57,9 +59,9 @@ class Notices:
                 return [f"gap filled: {stream} {_range(start, end)} (not in order)"]
             case GapEvent(stream, start, end, reason):
                 return [f"gap: {stream} {_range(start, end)} is missing: {reason}"]
-            case RevisionEvent(delivered):
-                when = utc(delivered.open_time)
-                return [f"revised: {delivered.stream} {when}: {_change(event)}"]
+            case RevisionEvent(_, revised):
+                when = utc(revised.open_time)
+                return [f"revised: {revised.stream} {when}: {_change(event)}"]
             case EndedEvent(stream, status):
                 return [f"ended: {stream} is not traded any more ({status})"]
             case DropEvent():
@@ -147,14 +149,31 @@ def utc(time: int) -> str:
 
 
 def _change(event: RevisionEvent) -> str:
-    names = ("open", "high", "low", "close", "volume", "quote_volume", "count")
-    changes = [
-        f"{name} {old} is now {new}"
-        for name in names
-        if (old := getattr(event.delivered, name))
-        != (new := getattr(event.revised, name))
-    ]
-    return ", ".join(changes) or "the takers' volumes"
+    """Which values changed; all there are if the delivered ones are not kept."""
+    revised = _values(event.revised)
+    if event.delivered is None:
+        now = ", ".join(f"{name} {text}" for name, text in revised.items())
+        return f"now {now} (the values delivered are not kept any more)"
+    return ", ".join(
+        f"{name} {old} is now {revised[name]}"
+        for name, old in _values(event.delivered).items()
+        if Decimal(old) != Decimal(revised[name])
+    )
+
+
+def _values(candle: Candle) -> dict[str, str]:
+    """A candle's values, the exchange's digits, by the record's keys."""
+    return {
+        "open": candle.open_text,
+        "high": candle.high_text,
+        "low": candle.low_text,
+        "close": candle.close_text,
+        "volume": candle.volume_text,
+        "quote_volume": candle.quote_volume_text,
+        "count": str(candle.count),
+        "taker_buy_volume": candle.taker_buy_volume_text,
+        "taker_buy_quote_volume": candle.taker_buy_quote_volume_text,
+    }
 
 
 def _range(start: int, end: int) -> str:

@@ -56,6 +56,24 @@ class TestNotices:
             "revised: btcusdt@1m 2023-11-14 22:14Z: close 100.50 is now 100.70"
         ]
 
+    def test_a_revision_in_other_digits_too(self):
+        revised = candle(volumes=("12.5", "1255.62500", "0", "0.00000000"), count=43)
+        (line,) = said([RevisionEvent(candle(), revised)])
+        assert line == (
+            "revised: btcusdt@1m 2023-11-14 22:14Z: count 42 is now 43,"
+            " taker_buy_volume 6.250 is now 0,"
+            " taker_buy_quote_volume 627.81250 is now 0.00000000"
+        )
+
+    def test_a_revision_of_what_is_not_kept_any_more(self):
+        (line,) = said([RevisionEvent(None, candle())])
+        assert line == (
+            "revised: btcusdt@1m 2023-11-14 22:14Z: now open 100.10, high 100.90,"
+            " low 100.00, close 100.50, volume 12.500, quote_volume 1255.62500,"
+            " count 42, taker_buy_volume 6.250, taker_buy_quote_volume 627.81250"
+            " (the values delivered are not kept any more)"
+        )
+
     def test_the_end_of_a_symbol(self):
         assert said([EndedEvent(BTCUSDT_1M, "SETTLING")]) == [
             "ended: btcusdt@1m is not traded any more (SETTLING)"

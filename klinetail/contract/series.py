@@ -15,6 +15,7 @@ from klinetail.candle import DAY, Candle, Interval, Stream
 from klinetail.clock import Moment
 from klinetail.contract.attempts import RETRY, Attempts
 from klinetail.contract.finality import NOTICE, SETTLED, Finality
+from klinetail.contract.fingerprints import Fingerprints
 from klinetail.contract.gaps import OpenGaps
 from klinetail.contract.mute import Hearing
 from klinetail.events import (
@@ -64,7 +65,7 @@ class Series:
         stream: what is followed.
         lines: closed candles wanted from before the start.
         hold: real seconds that later candles wait for a failing fetch.
-        keep: closed candles to keep.
+        keep: closed candles to keep, at least 1.
         held: closed candles to keep while an earlier one is missing.
     """
 
@@ -79,7 +80,8 @@ class Series:
     ) -> None:
         self.stream = stream
         self.closed: deque[Candle] = deque(maxlen=keep)
-        """The latest closed candles delivered, oldest first."""
+        """The latest closed candles delivered, oldest first. Of those that left it the
+        values are remembered for a day, see `Fingerprints`."""
         self.forming: Candle | None = None
         """The newest forming candle; perhaps of a later candle than is awaited."""
         self.expected = 0
@@ -94,6 +96,11 @@ class Series:
         all the same."""
         self._lines = lines
         self._hold = hold
+        self._keep = keep
+        self._fingerprints = Fingerprints(stream.interval)
+        self._looked_ahead = False
+        """Whether the candle that leaves `closed` with the next one was looked at since
+        the last one came: its values are remembered, or need not be."""
         self._most_held = held
         self._first = 0
         self._subscribed_in = 0
@@ -160,6 +167,8 @@ class Series:
             if idle:
                 found.append((self._attempts.ask_from, self._attempts.retry_at))
         elif self.expected:
+            if not self._looked_ahead and self._leaving is not None:
+                found.append((self.expected + GRACE, -math.inf))
             end = self.stream.interval.shift(self.expected, 1)
             if self._passed_at is None:
                 found.append((end, -math.inf))
@@ -174,6 +183,9 @@ class Series:
         out: list[Output] = []
         if not self.expected:
             return out
+        if not self._looked_ahead and now.exchange >= self.expected + GRACE:
+            # Not with the closes: at an hour's end all streams' come in two seconds.
+            self._look_ahead()
         self._notice(now)
         since = self._held_since
         if since is not None and now.monotonic >= since + self._hold:
@@ -327,15 +339,27 @@ class Series:
             return
         time = candle.open_time
         index = self._place_of(time)
+        delivered = None if index is None else self.closed[index]
         if (gap := self._gaps.covering(time)) is not None:
             # An answer that is on its way is about a gap as it was when it was asked.
             if self._in_flight is None or not self._in_flight.late:
                 self._mend(gap, [candle], out)
-        elif index is None or self.closed[index].same_values(candle):
-            out.append(DropEvent(Drop.DUPLICATE, self.stream))
+        elif self._revises(candle, delivered):
+            out.append(RevisionEvent(delivered, candle))
+            if index is not None:
+                self.closed[index] = candle
+            if time in self._fingerprints:
+                self._remember(candle)
         else:
-            out.append(RevisionEvent(self.closed[index], candle))
-            self.closed[index] = candle
+            out.append(DropEvent(Drop.DUPLICATE, self.stream))
+
+    def _revises(self, candle: Candle, delivered: Candle | None) -> bool:
+        """Whether a close has other values than what was delivered, if that is kept or
+        of the last day."""
+        if delivered is not None:
+            return not delivered.same_values(candle)
+        recent = candle.open_time >= self.expected - DAY
+        return recent and self._fingerprints.differ(candle)
 
     def _place_of(self, open_time: int) -> int | None:
         """Where in `closed` a candle is; from its end, near which most are."""
@@ -343,6 +367,25 @@ class Series:
             if (time := self.closed[index].open_time) <= open_time:
                 return index if time == open_time else None
         return None
+
+    @property
+    def _leaving(self) -> Candle | None:
+        """The candle that leaves `closed` with the next one, if it will be of the last
+        day still."""
+        if len(self.closed) < self._keep:
+            return None
+        oldest = self.closed[0]
+        return oldest if oldest.open_time > self.expected - DAY else None
+
+    def _look_ahead(self) -> None:
+        """Remember the values of the candle that leaves `closed` with the next one."""
+        if (leaving := self._leaving) is not None:
+            self._remember(leaving)
+        self._looked_ahead = True
+
+    def _remember(self, candle: Candle) -> None:
+        """Remember the values of a delivered candle, if it is of the last day."""
+        self._fingerprints.add(candle, self.expected - DAY)
 
     def _accept_closed(self, candle: Candle, out: list[Output]) -> None:
         if candle.open_time == self.expected:
@@ -370,7 +413,10 @@ class Series:
 
     def _deliver(self, candle: Candle, out: list[Output]) -> None:
         out.append(candle)
+        if not self._looked_ahead:
+            self._look_ahead()
         self.closed.append(candle)
+        self._looked_ahead = False
         self._finality.forget(candle.open_time)
         self._held.pop(candle.open_time, None)
         self._expect(candle.close_time + 1)
@@ -582,5 +628,8 @@ class Series:
             self._finality.forget(candle.open_time)
         out.append(self._gaps.fill(gap, found))
         merged = sorted([*self.closed, *found], key=lambda candle: candle.open_time)
+        for candle in merged[: -self._keep]:
+            self._remember(candle)
+        self._looked_ahead = False
         self.closed.clear()
         self.closed.extend(merged)

@@ -130,9 +130,9 @@ class Board:
                 for gap in new:
                     note = gap_note(gap, tz=tz, glyphs=glyphs)
                     self._say((stream, "gap", gap.start), note)
-            case RevisionEvent(old) if old.stream in self._tracks:
+            case RevisionEvent(_, new) if new.stream in self._tracks:
                 note = revision_note(event, tz=tz, glyphs=glyphs)
-                self._say((old.stream, "revision", old.open_time), note)
+                self._say((new.stream, "revision", new.open_time), note)
             case EndedEvent(stream) if stream in self._tracks:
                 self._say((stream, "ended", 0), ended_note(event, glyphs=glyphs))
             case _:

@@ -94,8 +94,8 @@ class Ladder:
                     note = gap_note(gap, tz=self._tz, glyphs=self._glyphs)
                     self._insert((gap.start, _GAP_RANK), note)
                     self._forget_forming(gap.start, gap.end)
-            case RevisionEvent(delivered) if delivered.stream == self._stream:
-                key = (delivered.open_time, _REVISION_RANK)
+            case RevisionEvent(_, revised) if revised.stream == self._stream:
+                key = (revised.open_time, _REVISION_RANK)
                 self._remove(key)
                 note = revision_note(event, tz=self._tz, glyphs=self._glyphs)
                 self._insert(key, note)

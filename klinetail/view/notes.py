@@ -44,16 +44,21 @@ def gap_note(gap: GapEvent, *, tz: tzinfo, glyphs: Glyphs) -> Note:
 
 
 def revision_note(event: RevisionEvent, *, tz: tzinfo, glyphs: Glyphs) -> Note:
-    """Which values of a closed candle the exchange changed afterwards."""
-    moment = figures.clock(event.delivered.open_time, event.delivered.interval, tz)
-    changes = [
-        f"{name} {glyphs.label(old)} {glyphs.arrow} {glyphs.label(new)}"
-        for (name, old), (_, new) in zip(
-            _values(event.delivered), _values(event.revised), strict=True
+    """Which values of a closed candle the exchange changed afterwards; all its values
+    if those before are not kept."""
+    delivered, revised = event.delivered, event.revised
+    moment = figures.clock(revised.open_time, revised.interval, tz)
+    now = [(name, glyphs.label(text)) for name, text in _values(revised)]
+    if delivered is None:
+        text = f"now {', '.join(f'{name} {new}' for name, new in now)}"
+    else:
+        before = [glyphs.label(text) for _, text in _values(delivered)]
+        text = ", ".join(
+            f"{name} {old} {glyphs.arrow} {new}"
+            for old, (name, new) in zip(before, now, strict=True)
+            if old != new
         )
-        if old != new
-    ]
-    text = f"{moment}  {', '.join(changes)}"
+    text = f"{moment}  {text}"
     return Note(glyphs.revised, "REVISED", text, LOUD, 1)
 
 

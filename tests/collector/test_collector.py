@@ -736,6 +736,41 @@ def test_closes_that_come_together_are_delivered_together() -> None:
     ]
 
 
+def test_a_revision_of_what_left_the_buffer_is_told_once() -> None:
+    out: list[object] = []
+    now = [1000.0]
+    collector = DataCollector(
+        [BTC],
+        on_event=out.append,
+        keep=1,
+        rest=Two(),
+        connect=never,
+        monotonic=lambda: now[0],
+        listed=[Listing(BTC.symbol, "TRADING")],
+    )
+    collector.start()
+    try:
+        eventually(lambda: collector.exchange_time() is not None, "the start")
+        opens = START - START % 60_000
+        now[0] += 100.0
+        event_time = opens + 120_500
+        for minute, count in ((0, 3), (1, 3), (0, 3), (0, 4), (0, 4)):
+            some = made_up(opens + minute * 60_000, stream=BTC, count=count)
+            some = msgspec.structs.replace(some, event_time=event_time)
+            frame = encode_kline(some, first_trade=1, last_trade=2, combined=False)
+            collector._handle_kline_message(FakeManager(), frame.encode())
+        assert [one.count for one in collector.buffer[BTC]] == [3]
+    finally:
+        collector.stop()
+    revised = made_up(opens, stream=BTC, count=4, delay=event_time - opens - 59_999)
+    duplicate = DropEvent(Drop.DUPLICATE, BTC)
+    assert [one for one in out if not isinstance(one, LinkEvent)] == [
+        duplicate,
+        RevisionEvent(None, revised),
+        duplicate,
+    ]
+
+
 def test_of_a_stream_that_alone_goes_on_failing_no_more_is_said() -> None:
     seen = Seen()
     collector = DataCollector(

@@ -8,6 +8,8 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Self
 
+import pytest
+
 from klinetail.candle import HOUR, MINUTE, Interval, Stream
 from klinetail.clock import Moment
 from klinetail.collector.keeper import Keeper
@@ -149,6 +151,29 @@ def test_all_of_a_minute_are_seen_to_once_at_its_end_and_once_after_it() -> None
                 one.accept(candle(T0, 3, stream=one.stream), kept.now)
                 kept.keeper.heed(one, kept.now)
         assert len(kept.set(Moment(T0 + MINUTE + GRACE, 63.0))) == MANY
+        assert kept.set(Moment(T0 + MINUTE + 20_000, 80.0)) == []
+
+
+@pytest.mark.parametrize("first", ["the keeper", "the close"])
+def test_values_are_remembered_when_the_closes_are_through(first: str) -> None:
+    """The keeper comes by at a minute's end, before its closes or after them."""
+    series = [Series(one.stream, keep=1) for one in many()]
+    for one in series:
+        one.begin(BEGUN)
+    with Kept([series]) as kept:
+        end = Moment(T0 + MINUTE, 60.0)
+        if first == "the keeper":
+            kept.set(end)
+        with kept.changed:
+            for one in series:
+                one.accept(candle(T0, 3, stream=one.stream), end)
+                kept.keeper.heed(one, end)
+        kept.set(Moment(T0 + MINUTE + GRACE - 1, 62.9))
+        assert not any(T0 in one._fingerprints for one in series)
+        assert sorted(map(id, kept.set(Moment(T0 + MINUTE + GRACE, 63.0)))) == sorted(
+            map(id, series)
+        )
+        assert all(T0 in one._fingerprints for one in series)
         assert kept.set(Moment(T0 + MINUTE + 20_000, 80.0)) == []
 
 

@@ -87,7 +87,8 @@ def row(open_time: int, time: int) -> Candle:
 def _state(series: Series) -> dict:
     return {
         name: {slot: getattr(value, slot) for slot in value.__slots__}
-        if type(value).__name__ in ("OpenGaps", "Finality", "Attempts", "Hearing")
+        if type(value).__name__
+        in ("OpenGaps", "Finality", "Attempts", "Hearing", "Fingerprints")
         else value
         for name, value in vars(series).items()
     }
@@ -226,7 +227,7 @@ class Line(RuleBasedStateMachine):
             for name, value in vars(self.series).items()
             if isinstance(value, dict | list | deque)
         )
-        for name in ("_gaps", "_finality", "_attempts", "hearing"):
+        for name in ("_gaps", "_finality", "_attempts", "hearing", "_fingerprints"):
             setattr(twin, name, copy.deepcopy(getattr(self.series, name)))
         output = twin.accept(frame, self.moment)
         if self.series.follow(frame):

@@ -645,12 +645,6 @@ def test_a_revision_of_any_kept_candle_is_told_and_kept() -> None:
         assert list(series.closed) == closes
 
 
-def test_of_what_is_not_kept_any_more_all_is_a_duplicate() -> None:
-    series, _, now = three_closed(keep=1)
-    revised = candle(T0 + MINUTE, 4)
-    assert series.accept(revised, now) == [DropEvent(Drop.DUPLICATE, STREAM)]
-
-
 def test_a_forming_frame_of_a_delivered_or_held_candle_is_stale() -> None:
     series, _, now = three_closed()
     stale = [DropEvent(Drop.STALE, STREAM)]

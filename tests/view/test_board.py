@@ -71,6 +71,12 @@ def test_a_gap_is_not_crowded_out_by_lesser_notes():
     assert "GAP" in str(plain(table.render(80, 12)))
 
 
+def test_a_revision_of_what_is_not_kept_is_marked_too():
+    table = table_of(BTCUSDT_1M, ETHUSDT_1M)
+    table.mark(RevisionEvent(None, candle(START, stream=ETHUSDT_1M)))
+    assert "ethusdt@1m 22:14  now close 100.50" in str(plain(table.render(80, 24)))
+
+
 def test_an_ended_stream_counts_down_no_more():
     table = table_of(BTCUSDT_1M, ETHUSDT_1M)
     table.put([forming(START)])

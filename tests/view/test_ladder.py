@@ -161,6 +161,14 @@ def test_a_revision_and_the_end_are_rows():
     assert rows[3] == "  ENDED  not traded any more: SETTLING"
 
 
+def test_a_revision_of_what_is_not_kept_is_a_row_in_its_place():
+    table = table_of()
+    table.put([candle(START), candle(START + 2 * MINUTE)])
+    table.mark(RevisionEvent(None, candle(START + MINUTE)))
+    rows = plain(table.render(80, 24))[3:6]
+    assert rows[1].startswith("  REVISED  22:15  now close 100.50, high 100.90, low")
+
+
 def test_a_new_day_is_ruled_off():
     midnight = 1_700_006_400_000
     table = table_of()

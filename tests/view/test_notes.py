@@ -78,6 +78,13 @@ def test_a_revision_of_what_is_not_shown_is_named():
     assert note.text == "22:14  taker buy volume 6.250 -> 6.251"
 
 
+def test_a_revision_of_what_is_not_kept_says_what_counts_now():
+    event = RevisionEvent(None, candle(START))
+    text = revision_note(event, tz=UTC, glyphs=UNICODE).text
+    assert text.startswith("22:14  now close 100.50, high 100.90, low 100.00, open ")
+    assert text.endswith("taker buy volume 6.250, taker buy quote volume 627.81250")
+
+
 def test_an_end_says_its_status():
     note = ended_note(EndedEvent(BTCUSDT_1M, "SETTLING"), glyphs=UNICODE)
     assert note.line(80, UNICODE, of="btcusdt@1m").plain == (
