@@ -156,13 +156,14 @@ class TimeKeeper:
             return self._clock.known
 
     def _ask(self) -> Statement:
-        """Ask for both; what fails is not there."""
+        """Ask for two readings, one soon after the other, and a row; what fails is not
+        there."""
         try:
-            reading = read_time(self._rest, self._now)
+            readings = [read_time(self._rest, self._now) for _ in range(2)]
         except (ExchangeError, BadMessage):
             return Statement([], [])
         row = self._ask_for_row()
-        return Statement([reading], [] if row is None else [row])
+        return Statement(readings, [] if row is None else [row])
 
     def _ask_for_row(self) -> NewestRow | None:
         for stream in list(self._witnesses):
