@@ -130,9 +130,6 @@ class ExchangeClock:
     """
 
     def __init__(self) -> None:
-        self.leapt = 0
-        """How far (ms) the last reading that counted moved the clock ahead of what was
-        predicted; less than 0 if it moved back."""
         self._counted: Reading | None = None
         self._doubtful: deque[Reading] = deque(maxlen=4)
         """Readings since the last one that counted."""
@@ -226,14 +223,11 @@ class ExchangeClock:
     def _count(self, reading: Reading) -> None:
         self._doubtful.clear()
         self._told = None
-        counted = self._counted
-        self.leapt = 0
-        if counted is not None:
-            self.leapt = reading.server_time - _at(counted, reading.received, self.pace)
-        self._refine(reading)
-        slow = reading.received - reading.sent > SLOW
-        if counted is not None and slow and -AGREE <= self.leapt <= 0:
-            return  # the answer took so long that the prediction is more exact
+        if (counted := self._counted) is not None:
+            earlier = _at(counted, reading.received, self.pace) - reading.server_time
+            self._refine(reading)
+            if 0 <= earlier <= AGREE and reading.received - reading.sent > SLOW:
+                return  # the answer took so long that the prediction is more exact
         self._counted = reading
 
     def _as_frames_tell(self, reading: Reading) -> bool:

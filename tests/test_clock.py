@@ -135,7 +135,6 @@ def test_a_reading_within_a_second_of_the_prediction_counts(off: int) -> None:
     clock = known(START)
     assert clock.read(at(START + 60_000 + off, 60.0))
     assert clock.now(60.0) == START + 60_000 + off
-    assert clock.leapt == off
     assert clock.counted_at == 60.0
 
 
@@ -195,7 +194,6 @@ def test_three_readings_and_the_newest_row_make_a_leap() -> None:
         assert not clock.read(at(START + 12 * HOUR, 10.0))
     assert clock.show(row(START + 12 * HOUR, 10.1))
     assert clock.now(10.0) == START + 12 * HOUR
-    assert clock.leapt == 12 * HOUR - 10_000
     assert not clock.doubted
 
 
@@ -208,6 +206,53 @@ def test_readings_that_the_newest_row_contradicts_do_not() -> None:
         clock.show(row(time, second))
         assert clock.moment(second) == Moment(time, second)
         assert not clock.doubted, "the newest row agrees with the prediction"
+
+
+def test_while_a_row_agrees_with_both_or_with_neither_the_doubt_stays() -> None:
+    for off, shown in ((30_000, 0), (HOUR, -HOUR)):
+        clock = known(START)
+        clock.read(at(START + off, 0.0))
+        assert not clock.show(row(START + shown, 0.0))
+        assert clock.doubted
+
+
+def test_the_last_of_several_doubtful_readings_is_the_one_in_doubt() -> None:
+    clock = known(START)
+    for off in (-HOUR, -3 * HOUR, -2 * HOUR):
+        clock.read(at(START + off, 0.0))
+    assert clock.moment(0.0).ahead == 2 * HOUR
+    clock = known(START)
+    for off in (30_000, HOUR):
+        clock.read(at(START + off, 0.0))
+    assert clock.show(row(START, 0.0)), "it contradicts the last one"
+    clock = known(START)
+    for off in (HOUR, 30_000):
+        clock.read(at(START + off, 0.0))
+    assert not clock.show(row(START, 0.0))
+
+
+@pytest.mark.parametrize(
+    ("offs", "leaps"),
+    [
+        ((HOUR, HOUR, -HOUR, HOUR), True),
+        ((HOUR, -HOUR, HOUR, 2 * HOUR, HOUR), False),
+        ((HOUR, HOUR, 2 * HOUR, -HOUR, HOUR), False),
+    ],
+)
+def test_three_of_the_last_four_readings_must_agree(
+    offs: tuple[int, ...], leaps: bool
+) -> None:
+    clock = known(START)
+    clock.show(row(START + HOUR, 0.0))
+    assert [clock.read(at(START + off, 0.0)) for off in offs][-1] is leaps
+
+
+@pytest.mark.parametrize(("age", "leaps"), [(RECENT, True), (RECENT + 0.25, False)])
+def test_a_row_bears_witness_for_ten_seconds(age: float, leaps: bool) -> None:
+    clock = known(START)
+    clock.show(row(START + HOUR, 0.0))
+    time = START + HOUR + int(age * 1000)
+    assert [clock.read(at(time, age)) for _ in range(3)][-1] is leaps
 
 
 @pytest.mark.parametrize(("apart", "leaps"), [(TWICE, True), (TWICE + 1, False)])
@@ -238,13 +283,6 @@ def test_for_a_leap_the_newest_row_may_lag(late: int, leaps: bool) -> None:
     assert (clock.now(0.0) > START) is leaps
 
 
-def test_a_row_from_long_ago_bears_witness_to_nothing() -> None:
-    clock = known(START)
-    clock.show(row(START + HOUR, 0.0))
-    for _ in range(3):
-        assert not clock.read(at(START + HOUR + 10_001, RECENT + 0.001))
-
-
 @pytest.mark.parametrize("off", [-AGREE - 1001, AGREE + 1])
 def test_a_frame_of_another_time_contradicts_a_leap(off: int) -> None:
     clock = known(START)
@@ -260,12 +298,39 @@ def test_a_frame_of_another_time_contradicts_a_leap(off: int) -> None:
     assert clock.moment(after).confirmed > START + 30_000, "no frame comes any more"
 
 
-def test_a_reading_that_the_event_times_agree_with_counts_alone() -> None:
+@pytest.mark.parametrize("late", [0, AGREE])
+def test_a_frame_may_have_been_on_its_way_for_a_second(late: int) -> None:
+    clock = known(START)
+    assert clock.see(START + 31_000 - AGREE - late, 1.0)
+    clock.show(row(START + 31_000, 1.0))
+    leapt = [clock.read(at(START + 31_000, 1.0)) for _ in range(3)]
+    assert leapt[-1]
+
+
+@pytest.mark.parametrize("off", [-AGREE, AGREE])
+def test_a_reading_that_the_event_times_agree_with_counts_alone(off: int) -> None:
     clock = known(START)
     assert clock.see(START + 31_000, 1.0)
-    assert not clock.read(at(START + 31_000 + AGREE + 1, 1.0))
-    assert clock.read(at(START + 31_000 + AGREE, 1.0))
-    assert clock.moment(1.0) == Moment(START + 32_000, 1.0)
+    further = off + (1 if off > 0 else -1)
+    assert not clock.read(at(START + 31_000 + further, 1.0))
+    assert clock.read(at(START + 31_000 + off, 1.0))
+    assert clock.moment(1.0).confirmed == START + 31_000 + off
+
+
+@pytest.mark.parametrize(
+    ("said", "counts"),
+    [(29_999, False), (30_000, True), (32_500, True), (32_501, False)],
+)
+def test_an_answer_that_was_on_its_way_when_a_frame_came(
+    said: int, counts: bool
+) -> None:
+    clock = known(START)
+    assert clock.see(START + 31_000, 1.0)
+    assert clock.read(Reading(START + said, 1.0, 1.5)) is counts
+    clock = known(START)
+    assert clock.see(START + 31_000, 1.0)
+    reading = Reading(START + 31_000 + 2_000, 1.0 + FRESH, 1.0 + FRESH)
+    assert clock.read(reading), "a frame that came just so long ago"
 
 
 def test_an_event_time_from_before_says_nothing() -> None:
@@ -370,6 +435,91 @@ def test_of_an_exchange_that_runs_fast_it_learns_the_pace_at_the_start() -> None
     assert clock.known
     assert abs(clock.pace - 600) < 12
     assert abs(clock.now(now) - START - now * pace) < 10_000
+
+
+def fast(pace: int = 60, way: float = 0.0) -> ExchangeClock:
+    """A clock that has just learnt of an exchange that runs fast."""
+    clock = ExchangeClock()
+    for second in (0.0, 1.0, 2.0, 3.0):
+        time = START + int(second * 1000 * pace)
+        for _ in range(3):
+            clock.read(Reading(time, second - way, second + way))
+        clock.show(row(time, second))
+    assert clock.pace == pytest.approx(pace, rel=0.1)
+    return clock
+
+
+@pytest.mark.parametrize(("pace", "learnt"), [(1000, 1000), (1001, 1)])
+def test_no_exchange_runs_more_than_a_thousand_times_faster(
+    pace: int, learnt: int
+) -> None:
+    clock = known(START)
+    for second in (1.0, 2.0, 3.0):
+        tell(clock, START + int(second * 1000 * pace), second)
+    assert clock.pace == learnt
+
+
+def test_the_pace_is_measured_again_over_ever_longer_times() -> None:
+    """A first answer that was long on its way makes it inexact, and what is confirmed
+    goes by the slowest pace that it can be."""
+    clock = ExchangeClock()
+    chance = random.Random(7)
+    now, errors = 0.0, []
+    for _ in range(60):
+        for _ in range(3):
+            sent, up, down = now, chance.uniform(0, 0.03), chance.uniform(0, 0.03)
+            shown = START + int((sent + up) * 60_000)
+            now = sent + up + down
+            clock.read(Reading(shown, sent, now))
+        clock.show(row(START + int(now * 60_000), now))
+        if clock.known:
+            errors.append(abs(clock.pace - 60) / 60)
+            later = now + 5.0
+            assert clock.moment(later).confirmed <= START + later * 60_000 + 2_000
+        now += 1.0
+    assert errors[-1] < 0.001
+    assert max(errors[-20:]) < max(errors[:3])
+
+
+def test_a_leap_of_a_fast_exchange_leaves_its_pace() -> None:
+    clock = fast()
+    for second in (4.0, 5.0, 6.0):
+        tell(clock, START + HOUR + int(second * 60_000), second)
+        assert clock.pace == pytest.approx(60, rel=0.01)
+    assert clock.now(7.0) == pytest.approx(START + HOUR + 420_000, abs=1000)
+
+
+def test_of_a_fast_exchange_event_times_alone_say_too_little() -> None:
+    clock = fast()
+    assert clock.see(START + 240_000 + 30_000, 4.0)
+    assert not clock.read(at(START + 240_000 + 30_000, 4.0))
+
+
+def test_a_frame_of_a_fast_exchange_may_be_a_real_second_old() -> None:
+    for late, leaps in ((60_000, True), (63_000, False)):
+        clock = fast()
+        time = START + 240_000 + 90_000
+        clock.see(time - AGREE - late, 4.0)
+        clock.show(row(time, 4.0))
+        assert [clock.read(at(time, 4.0)) for _ in range(3)][-1] is leaps
+
+
+def test_a_pace_that_the_next_reading_does_not_fit_was_none() -> None:
+    """The fourth in a line was a lie."""
+    clock = known(START)
+    for second, off in ((1.0, 5_000), (2.0, 10_000), (3.0, 15_000)):
+        clock.read(at(START + int(second * 1000) + off, second))
+    for second in (4.0, 5.0):
+        clock.read(at(START + int(second * 1000), second))
+        assert clock.pace == 1.0
+        assert clock.now(second) == START + int(second * 1000)
+
+
+def test_readings_that_count_are_no_proof_of_another_pace() -> None:
+    clock = known(START)
+    for second in (0.25, 0.5, 0.75, 1.0):
+        assert clock.read(at(START + int(second * 1900), second))
+    assert clock.pace == 1.0
 
 
 # All of it
