@@ -12,7 +12,8 @@ Everything happens on loopback. `--quick` only shows that the measuring works.
     F13  a reader that is too slow, within the limit and past it
     F14  escape sequences from everywhere: none may come out
     F16  a venue that refuses or hangs up: attempts in five minutes
-    F17  clocks that step, processes that stand still, machines that sleep
+    F17  clocks that step, processes that stand still, machines that sleep, and an
+         exchange whose /time lies
     chaos   ten minutes of `serve --chaos all --speed 60` beside its ledger
     outage  six hours without the exchange for 300 streams, at speed
 """

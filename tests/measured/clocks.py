@@ -1,4 +1,5 @@
-"""F17: clocks that step, processes that stand still, machines that sleep."""
+"""F17: clocks that step, processes that stand still, machines that sleep, an exchange
+whose `/time` lies."""
 
 import itertools
 import re
@@ -15,7 +16,9 @@ from klinetail.sim.server import Server
 from klinetail.sim.synthetic import Synthetic
 from tests.e2e.conftest import urls
 from tests.e2e.test_watch import candles
+from tests.measured import lies
 from tests.measured.shared import START, STREAMS, Process, Timed, collecting, live
+from tests.measured.truth import agree, rows_of
 from tests.toxic import Toxic, nothing, same
 
 HOUR = 3_600_000
@@ -43,10 +46,12 @@ def measure(quick, seed):
     found = {}
 
     def play(name, leg):
+        began = time.monotonic()
         try:
             found[name] = leg()
         except Exception as error:  # noqa: BLE001 - a leg that failed is a figure too
-            found[name] = {"wrong": -1, "error": f"{type(error).__name__}: {error}"}
+            found[name] = {"failed": [f"{type(error).__name__}: {error}"]}
+        found[name]["seconds"] = round(time.monotonic() - began, 1)
 
     legs = {
         **{
@@ -58,17 +63,35 @@ def measure(quick, seed):
         "stopped for 11 s": lambda: stopping(1 if quick else 5, seed),
         "12 h of sleep": lambda: sleeping(1 if quick else 3, seed),
         "wall clock steps": lambda: wall(seed),
+        **{
+            f"lies: {name}, speed {speed}": lambda name=name, speed=speed: lies.play(
+                name, speed, seed, quick=quick
+            )
+            for name in lies.LEGS
+            for speed in (1, 60)
+        },
     }
     threads = [threading.Thread(target=play, args=leg) for leg in legs.items()]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
+    for leg in found.values():
+        leg.setdefault("failed", why_failed(leg))
     return {
-        "wrong_closes": sum(leg["wrong"] for leg in found.values()),
+        "failed": {
+            name: found[name]["failed"] for name in legs if found[name]["failed"]
+        },
+        "wrong_closes": sum(leg.get("wrong", 0) for leg in found.values()),
         "closed_candles": sum(leg.get("closed", 0) for leg in found.values()),
+        "lies": sum(leg.get("lies", 0) for leg in found.values()),
         "legs": {name: found[name] for name in legs},
     }
+
+
+def why_failed(leg):
+    """What of a leg should not be."""
+    return [f"{key} {leg[key]}" for key in ("wrong", "holes", "gaps") if leg[key]]
 
 
 def compared(server, closed, gaps=()):
@@ -81,12 +104,8 @@ def compared(server, closed, gaps=()):
         length = stream.interval.length
         wrong += sum(b <= a for a, b in itertools.pairwise(times))
         count = (times[-1] - times[0]) // length + 1
-        truth = {}
-        while len(truth) < count:
-            first = times[0] + len(truth) * length
-            rows = server.market.klines(stream, first, None, 1000, now=server.now())
-            truth |= {row.open_time: row for row in rows}
-        wrong += sum(not agree(candle, truth[candle.open_time]) for candle in mine)
+        truth = rows_of(server, stream, min(times), max(times))
+        wrong += sum(not agree(candle, truth.get(candle.open_time)) for candle in mine)
         announced = sum(
             gap.start <= at < gap.end
             for gap in gaps
@@ -101,11 +120,6 @@ def compared(server, closed, gaps=()):
         "holes": holes,
         "gaps": len([gap for gap in gaps if not gap.filled]),
     }
-
-
-def agree(candle, truth):
-    mine, theirs = (candle.texts, candle.count), (truth.texts, truth.count)
-    return truth.closed and mine == theirs
 
 
 def closed_of(seen):
@@ -174,12 +188,11 @@ def off(pattern, by):
 
 def goes_on(seen, more=5, seconds=90):
     """Wait for further closed candles of each stream."""
-    for stream in STREAMS:
-        had = len(seen.closed(stream))
-        assert seen.wait_for(
-            lambda stream=stream, had=had: len(seen.closed(stream)) >= had + more,
-            seconds,
-        ), f"{stream} does not go on"
+    wanted = {stream: len(seen.closed(stream)) + more for stream in STREAMS}
+    assert seen.wait_for(
+        lambda: all(len(seen.closed(one)) >= count for one, count in wanted.items()),
+        seconds,
+    ), "not all streams go on"
 
 
 def stopping(times, seed):

@@ -8,6 +8,7 @@ import socket
 import struct
 import time
 from collections import Counter
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 
 import pytest
@@ -628,6 +629,24 @@ def test_rows(market, name):
         else:
             assert (len(times), times[-1] - times[0]) == (8, 8 * MINUTE)
         assert get(server, "/fapi/v1/time").status_code == 200
+
+
+def test_clock(market):
+    with serving(market, "clock=0.5", monotonic=lambda: 100.0) as server:
+        wrong = []
+        for _ in range(30):
+            answer = get(server, "/fapi/v1/time")
+            told = answer.json()["serverTime"]
+            wrong.append(told - server.now())
+            date = parsedate_to_datetime(answer.headers["Date"])
+            assert date.timestamp() == told // 1000
+        lies = [by for by in wrong if by]
+        assert 5 < len(lies) < 25
+        assert all(5_000 <= abs(by) <= 12 * HOUR for by in lies)
+        assert min(lies) < 0 < max(lies)
+        assert len({*lies}) == len(lies)
+        date = parsedate_to_datetime(get(server).headers["Date"])
+        assert date.timestamp() == server.now() // 1000
 
 
 # All of it

@@ -10,7 +10,9 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from klinetail.errors import BadMessage
 from klinetail.protocol import rest
+from klinetail.sim.faults import clocks
 from klinetail.sim.faults.chaos import Chaos
 from klinetail.sim.faults.table import FAULTS, Group
 
@@ -149,7 +151,7 @@ _UNAVAILABLE: Final = (
     Delivery(504, b"", {}),
 )
 
-_Spoil = Callable[[Random, int, bytes], Delivery]
+_Spoil = Callable[[Random, int, bytes], Delivery | None]
 _SPOILT: Final[Mapping[str, _Spoil]] = {
     "forbidden": lambda random, *_: random.choice(
         (Delivery(403, _HTML, _AS_HTML), _RESTRICTED)
@@ -163,7 +165,19 @@ _SPOILT: Final[Mapping[str, _Spoil]] = {
     "truncated": lambda random, _, body: Delivery(
         200, random.choice((body[: len(body) // 2], b"{}"))
     ),
+    "clock": lambda random, _, body: _mistimed(random, body),
 }
+
+
+def _mistimed(random: Random, body: bytes) -> Delivery | None:
+    """The time by a wrong clock, which writes the `Date` as well; None if the answer is
+    not about the time."""
+    try:
+        told = rest.decode_time(body) + clocks.error(random)
+    except BadMessage:
+        return None
+    date = email.utils.formatdate(told / 1000, usegmt=True)
+    return Delivery(200, msgspec.json.encode({"serverTime": told}), {"Date": date})
 
 
 def _rows(name: str, random: Random, status: int, body: bytes) -> Delivery | None:

@@ -125,6 +125,14 @@ _FAULTS: Final = (
     _rest("doubled", 0.02, "klines request", "a row twice"),
     _rest("short", 0.02, "klines request", "fewer rows than there are"),
     _rest("hole", 0.02, "klines request", "a row in the middle lacks"),
+    Fault(
+        "clock",
+        Group.REST,
+        "5 s to 12 h ahead or behind, and its `Date` with it",
+        0.2,
+        each="answer of `/fapi/v1/time`",
+        asked_for=True,
+    ),
 )
 
 FAULTS: Final = {fault.name: fault for fault in _FAULTS}

@@ -1,5 +1,6 @@
 """What a REST answer becomes; every lie can be seen, and ends."""
 
+import email.utils
 import json
 from itertools import pairwise
 from random import Random
@@ -11,11 +12,12 @@ from klinetail.errors import BadMessage, RateLimited, Refused, Unavailable
 from klinetail.protocol import rest
 from klinetail.sim.faults.answers import Manner, disturbed, fault_of
 from klinetail.sim.faults.chaos import Chaos
+from klinetail.sim.faults.clocks import error
 from klinetail.sim.faults.table import FAULTS, Group
 
 BTC = Stream("BTCUSDT", Interval.M1)
 NAMES = [f.name for f in FAULTS.values() if f.group is Group.REST]
-DIRECT = [name for name in NAMES if name not in ("lag", "absent")]
+DIRECT = [name for name in NAMES if name not in ("lag", "absent", "clock")]
 
 
 @pytest.fixture
@@ -106,6 +108,22 @@ def test_what_has_no_rows_cannot_be_mixed_up(start):
         for body in (b"{}", b"[]", b"[[1]]"):
             assert spoilt(name, body, start) == [None] * 40
         assert disturbed(name, Random(1), 400, b"[]", start, gentle=False) is None
+
+
+def test_a_wrong_clock_writes_the_time_and_the_date(start):
+    body = json.dumps({"serverTime": start}).encode()
+    for number, delivery in enumerate(spoilt("clock", body, start)):
+        told = start + error(Random(number))
+        assert json.loads(delivery.body) == {"serverTime": told}
+        date = email.utils.parsedate_to_datetime(delivery.headers["Date"])
+        assert date.timestamp() == told // 1000
+        assert (delivery.status, delivery.manner) == (200, Manner.WHOLE)
+    assert len({delivery.body for delivery in spoilt("clock", body, start)}) == 40
+
+
+def test_only_answers_about_the_time_can_be_of_a_wrong_clock(body, start):
+    for other in (body, b"{}", b"[]", b'{"code":-1003,"msg":""}', b""):
+        assert spoilt("clock", other, start) == [None] * 40
 
 
 def struck(chaos, *, served, count=2000):
