@@ -110,7 +110,9 @@ class EventBus:
 
         Args:
             handler: called with each event. Without one, a `Mailbox` is returned to
-                be read from any thread; it ends with its `close`.
+                be read from any thread; it ends with its `close`. Read so slowly that
+                more than 65,536 events would wait in it, the mailbox hands over those
+                and then raises `SlowConsumer`, which counts all that came since.
             types: only these classes of events; None for all.
             streams: only events of these streams; None for all.
 
@@ -125,7 +127,7 @@ class EventBus:
 
         def post(event: Event) -> None:
             mailbox.put((event,))
-            if mailbox.closed:
+            if mailbox.closed:  # by its reader, or since it told of what is lost
                 end()
 
         end = self._add(_Subscription(post, chosen, followed))
