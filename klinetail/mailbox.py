@@ -93,6 +93,8 @@ class Mailbox(Generic[Item, Kept]):
         self._capacity = capacity
         self._most = most
         self._items: list[Kept] = []
+        self._begun: deque[Kept] = deque()
+        """What is left of a batch that is handed over one by one."""
         self._newest: dict[Stream, Kept] = {}
         self._closed = False
         self._told = False
@@ -105,7 +107,7 @@ class Mailbox(Generic[Item, Kept]):
         """What is kept of what this consumer takes, for one that takes it at once: it
         is not queued. None if something is queued that goes first, or must not come.
         """
-        if self._items or self._newest or self._closed or self.pace is not _FOLLOWING:
+        if not self.empty or self._closed or self.pace is not _FOLLOWING:
             return None
         return list(map(self._keep, self._wanted(items)))
 
@@ -174,8 +176,12 @@ class Mailbox(Generic[Item, Kept]):
         with self._lock:
             if timeout != 0.0:
                 self._filled.wait_for(self._readable, timeout)
-            items = self._items[:BATCH]
-            del self._items[:BATCH]
+            if self._begun:
+                items = list(self._begun)
+                self._begun.clear()
+            else:
+                items = self._items[:BATCH]
+                del self._items[:BATCH]
             half = self._capacity // 2
             recovered = self.pace is Pace.BEHIND and len(self._items) <= half
             if recovered:
@@ -221,7 +227,7 @@ class Mailbox(Generic[Item, Kept]):
     @property
     def empty(self) -> bool:
         """Whether nothing is queued."""
-        return not self._items and not self._newest
+        return not self._items and not self._newest and not self._begun
 
     @property
     def closed(self) -> bool:
@@ -247,9 +253,19 @@ class Mailbox(Generic[Item, Kept]):
             yield items
 
     def __iter__(self) -> Iterator[Kept]:
-        """The same, one by one; it raises the same."""
+        """The same, one by one; it raises the same.
+
+        What a reader that stops in between has not been given stays queued.
+        """
         for items in self.batches():
-            yield from items
+            with self._lock:
+                self._begun.extend(items)
+            while True:
+                with self._lock:
+                    if not self._begun:
+                        break
+                    item = self._begun.popleft()
+                yield item
 
 
 def as_it_is(item: Item) -> Item:

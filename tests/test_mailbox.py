@@ -472,6 +472,44 @@ class TestMailbox:
         box.close()
         assert numbers(box) == list(range(BATCH + 10))
 
+    def test_stopping_an_iteration_costs_nothing(self):
+        box = Mailbox(as_it_is)
+        box.put([item(n) for n in range(5)])
+        assert numbers([next(iter(box))]) == [0]
+        for event in box:
+            if event.candle.count == 2:
+                break
+        box.put([item(5)])
+        assert not box.empty
+        box.close()
+        assert not box.done
+        assert numbers(box) == [3, 4, 5]
+        assert box.done
+
+    def test_several_readers_share_what_comes(self):
+        box = Mailbox(as_it_is)
+        box.put([item(n) for n in range(8_000)])
+        box.close()
+        got = []
+        readers = [
+            threading.Thread(target=lambda: got.extend(numbers(box))) for _ in range(4)
+        ]
+        for reader in readers:
+            reader.start()
+        for reader in readers:
+            reader.join(PATIENCE)
+        assert sorted(got) == list(range(8_000))
+
+    def test_stopping_an_iteration_keeps_the_number_lost(self):
+        box = Mailbox(as_it_is, capacity=1, most=2)
+        box.put([item(0)])
+        box.put([item(n) for n in range(1, 5)], 0.0)
+        assert numbers([next(iter(box))]) == [0]
+        box.put([item(5)], 0.0)
+        assert numbers(box.take()) == [1]
+        with pytest.raises(SlowConsumer, match="too slow: 4;"):
+            box.take()
+
     @pytest.mark.parametrize("pause", [0.0, 0.002])
     def test_one_writer_one_reader(self, pause):
         """A slow reader's forming candles are skipped, its closed ones never."""
