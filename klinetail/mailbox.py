@@ -274,7 +274,7 @@ def as_it_is(item: Item) -> Item:
 
 
 def _candle(item: Candle | Event) -> Candle | None:
-    if isinstance(item, CandleEvent):
+    if isinstance(item, CandleEvent | PreviewEvent):
         return item.candle
     return item if isinstance(item, Candle) else None
 

@@ -11,7 +11,13 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from klinetail.candle import Interval, Stream
 from klinetail.errors import SlowConsumer
-from klinetail.events import CandleEvent, EndedEvent, LinkEvent, LinkState
+from klinetail.events import (
+    CandleEvent,
+    EndedEvent,
+    LinkEvent,
+    LinkState,
+    PreviewEvent,
+)
 from klinetail.mailbox import BATCH, Latest, Mailbox, Pace, as_it_is
 from tests.strategies import BTCUSDT_1M, candle
 
@@ -411,6 +417,20 @@ class TestMailbox:
         for stream in STREAMS:
             mine = [e for e in got if e.candle.stream == stream]
             assert numbers(mine) == list(range(len(mine)))
+
+    def test_previews_are_forming_candles_and_cost_no_closed_one(self):
+        """While a candle is awaited all pushes of its stream are previews."""
+        box = Mailbox(as_it_is, capacity=1, most=3)
+        box.put([item(0)])
+        previews = [PreviewEvent(candle(count=n, closed=False)) for n in range(1, 9)]
+        box.put(previews, 0.0)
+        assert box.pace is Pace.BEHIND
+        assert box.skipped == 7
+        box.put([item(9), item(10, closed=False), previews[-1]], 0.0)
+        assert box.take() == [item(0), item(9), previews[-1]]
+        none = Mailbox(as_it_is, updates=False)
+        none.put(previews)
+        assert none.empty
 
     def test_other_events_count_as_closed_candles(self):
         box = Mailbox(as_it_is, capacity=1, most=3)
