@@ -8,13 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple, overload
 
 from klinetail.candle import Candle, Stream
-from klinetail.events import (
-    CandleEvent,
-    Event,
-    GapEvent,
-    PreviewEvent,
-    RevisionEvent,
-)
+from klinetail.events import CandleEvent, Event, stream_of
 from klinetail.mailbox import Mailbox, as_it_is
 
 _log = logging.getLogger(__name__)
@@ -28,19 +22,7 @@ class _Subscription(NamedTuple):
     def wants(self, event: Event) -> bool:
         if self.types is not None and not isinstance(event, self.types):
             return False
-        return self.streams is None or _stream_of(event) in self.streams
-
-
-def _stream_of(event: Event) -> Stream | None:
-    match event:
-        case CandleEvent(candle) | PreviewEvent(candle):
-            return candle.stream
-        case RevisionEvent(delivered):
-            return delivered.stream
-        case GapEvent(stream):
-            return stream
-        case _:
-            return getattr(event, "stream", None)
+        return self.streams is None or stream_of(event) in self.streams
 
 
 class EventBus:

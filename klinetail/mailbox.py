@@ -14,13 +14,13 @@ from __future__ import annotations
 
 import enum
 import threading
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final, Generic, TypeVar
 
 from klinetail.candle import Candle, Stream
 from klinetail.errors import SlowConsumer
-from klinetail.events import CandleEvent, Event, PreviewEvent
+from klinetail.events import CandleEvent, DropEvent, Event, PreviewEvent, stream_of
 
 CAPACITY: Final = 8_192
 """Items that fit before a consumer is behind."""
@@ -285,56 +285,56 @@ def _forming(item: Candle | Event) -> Candle | None:
 
 
 class Latest:
-    """What a person looks at: the newest forming and the last closed candles of each
-    stream and the last other events, no more. A put never waits.
+    """What a person looks at: of each stream the newest forming candle, the last closed
+    ones and the last other events. A put never waits.
+
+    It drops older ones in silence, by design: a screen has room for the last ones, and
+    its figures are counted elsewhere. A `DropEvent` is in those figures alone. Whatever
+    needs every closed candle reads a `Mailbox`.
 
     Args:
-        rows: closed candles kept a stream until they are taken.
+        rows: closed candles, and other events, kept a stream until they are taken.
         notify: called, as for `Mailbox`, with the first news after each `take`.
     """
 
     def __init__(
         self, rows: int, *, notify: Callable[[], object] | None = None
     ) -> None:
-        self._rows = rows
         self._notify = notify
         self._lock = threading.Lock()
         self._forming: dict[Stream, CandleEvent | PreviewEvent] = {}
-        self._closed: dict[Stream, deque[CandleEvent]] = {}
-        self._others: deque[Event] = deque(maxlen=rows)
+        self._closed: defaultdict[Stream, deque[CandleEvent]] = defaultdict(
+            lambda: deque(maxlen=rows)
+        )
+        self._others: defaultdict[Stream | None, deque[Event]] = defaultdict(
+            lambda: deque(maxlen=rows)
+        )
         self._told = False
 
     def put(self, events: Sequence[Event]) -> None:
         """Keep what is newest."""
         with self._lock:
             for event in events:
-                if isinstance(event, PreviewEvent):
+                if isinstance(event, CandleEvent) and event.candle.closed:
+                    self._closed[event.candle.stream].append(event)
+                    self._forming.pop(event.candle.stream, None)
+                elif isinstance(event, CandleEvent | PreviewEvent):
                     self._forming[event.candle.stream] = event
-                    continue
-                if not isinstance(event, CandleEvent):
-                    self._others.append(event)
-                    continue
-                stream = event.candle.stream
-                if not event.candle.closed:
-                    self._forming[stream] = event
-                    continue
-                if stream not in self._closed:
-                    self._closed[stream] = deque(maxlen=self._rows)
-                self._closed[stream].append(event)
-                self._forming.pop(stream, None)
+                elif not isinstance(event, DropEvent):
+                    self._others[stream_of(event)].append(event)
             told, self._told = self._told, True
         if not told and self._notify is not None:
             self._notify()
 
     def take(self, forming: Iterable[Stream] | None = None) -> list[Event]:
-        """What is new: other events, then each stream's closed candles in order and
-        its forming one.
+        """What is new: each stream's other events in order, then each stream's closed
+        candles in order, then the forming ones.
 
         Args:
             forming: the streams whose forming candles to take; those of others stay.
         """
         with self._lock:
-            taken = list(self._others)
+            taken = [event for others in self._others.values() for event in others]
             for closed in self._closed.values():
                 taken.extend(closed)
             wanted = list(self._forming) if forming is None else forming

@@ -13,7 +13,10 @@ from klinetail.candle import Interval, Stream
 from klinetail.errors import SlowConsumer
 from klinetail.events import (
     CandleEvent,
+    Drop,
+    DropEvent,
     EndedEvent,
+    GapEvent,
     LinkEvent,
     LinkState,
     PreviewEvent,
@@ -598,6 +601,19 @@ class TestLatest:
         taken = latest.take()
         assert taken[0] is ended
         assert numbers(taken[1:]) == [1, 2] * 3
+
+    def test_no_flood_of_other_events_pushes_out_that_a_stream_ended(self):
+        latest = Latest(2)
+        ends = [EndedEvent(stream, "SETTLING") for stream in STREAMS]
+        latest.put(ends)
+        latest.put([DropEvent(Drop.STALE, stream) for stream in STREAMS] * 5)
+        latest.put([LINK] * 5)
+        latest.put([GapEvent(BTCUSDT_1M, n, n + 1, "why") for n in range(5)])
+        taken = latest.take()
+        assert taken[:3] == ends
+        assert taken[3:5] == [LINK, LINK]
+        assert [gap.start for gap in taken[5:]] == [3, 4]
+        assert latest.take() == []
 
     def test_wakes_the_reader_once_until_it_takes(self):
         woken = []
