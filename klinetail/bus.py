@@ -29,7 +29,8 @@ class EventBus:
     """Hands each event to everybody who subscribed to its kind.
 
     Thread-safe. Handlers run on the publisher's thread, one after another; one that
-    raises is logged once and counted, and the others still get the event.
+    raises is logged once and counted, and the others still get the event. What is no
+    `Exception`, such as `SystemExit`, is raised again once they have it.
 
     Example:
         >>> bus = EventBus()
@@ -47,17 +48,22 @@ class EventBus:
 
     def publish(self, event: Event) -> None:
         """Hand out one event."""
+        leaving: BaseException | None = None
         for subscription in self._subscriptions:
             if not subscription.wants(event):
                 continue
             try:
                 subscription.handler(event)
-            except Exception:  # noqa: BLE001 - a stranger's code must not stop others
+            except BaseException as error:  # noqa: BLE001 - it must not stop the others
+                if not isinstance(error, Exception):
+                    leaving = error
                 with self._lock:
                     self.failures += 1
                     first = self.failures == 1
                 if first:
                     _log.exception("a handler of the event bus raised")
+        if leaving is not None:
+            raise leaving
 
     def publish_candle(self, candle: Candle) -> None:
         """The bridge: what a collector calls for a candle, as a `CandleEvent`."""

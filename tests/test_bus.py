@@ -96,6 +96,22 @@ class TestEventBus:
         assert len(caplog.records) == 1
         assert "a bug of yours" in caplog.text
 
+    @pytest.mark.parametrize("way_out", [SystemExit(3), KeyboardInterrupt()])
+    def test_a_handler_that_wants_to_leave_does_so_when_all_have_the_event(
+        self, way_out
+    ):
+        bus, heard = EventBus(), []
+
+        def leave(event):
+            raise way_out
+
+        bus.subscribe(leave)
+        bus.subscribe(heard.append)
+        with pytest.raises(type(way_out)):
+            bus.publish(CANDLE)
+        assert heard == [CANDLE]
+        assert bus.failures == 1
+
     def test_the_end_of_a_subscription(self):
         bus, heard = EventBus(), []
         end = bus.subscribe(heard.append)
