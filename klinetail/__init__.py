@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from klinetail.candle import Stream as Stream
     from klinetail.collector import DataCollector as DataCollector
     from klinetail.errors import KlinetailError as KlinetailError
+    from klinetail.errors import SlowConsumer as SlowConsumer
     from klinetail.events import CandleEvent as CandleEvent
     from klinetail.events import DropEvent as DropEvent
     from klinetail.events import EndedEvent as EndedEvent
@@ -36,6 +37,7 @@ _HOME = {
     "Stream": "candle",
     "DataCollector": "collector",
     "KlinetailError": "errors",
+    "SlowConsumer": "errors",
     "CandleEvent": "events",
     "DropEvent": "events",
     "EndedEvent": "events",

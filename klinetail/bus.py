@@ -8,13 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple, overload
 
 from klinetail.candle import Candle, Stream
-from klinetail.events import (
-    CandleEvent,
-    Event,
-    GapEvent,
-    PreviewEvent,
-    RevisionEvent,
-)
+from klinetail.events import CandleEvent, Event, stream_of
 from klinetail.mailbox import Mailbox, as_it_is
 
 _log = logging.getLogger(__name__)
@@ -28,26 +22,15 @@ class _Subscription(NamedTuple):
     def wants(self, event: Event) -> bool:
         if self.types is not None and not isinstance(event, self.types):
             return False
-        return self.streams is None or _stream_of(event) in self.streams
-
-
-def _stream_of(event: Event) -> Stream | None:
-    match event:
-        case CandleEvent(candle) | PreviewEvent(candle):
-            return candle.stream
-        case RevisionEvent(_, revised):
-            return revised.stream
-        case GapEvent(stream):
-            return stream
-        case _:
-            return getattr(event, "stream", None)
+        return self.streams is None or stream_of(event) in self.streams
 
 
 class EventBus:
     """Hands each event to everybody who subscribed to its kind.
 
     Thread-safe. Handlers run on the publisher's thread, one after another; one that
-    raises is logged once and counted, and the others still get the event.
+    raises is logged once and counted, and the others still get the event. What is no
+    `Exception`, such as `SystemExit`, is raised again once they have it.
 
     Example:
         >>> bus = EventBus()
@@ -65,17 +48,22 @@ class EventBus:
 
     def publish(self, event: Event) -> None:
         """Hand out one event."""
+        leaving: BaseException | None = None
         for subscription in self._subscriptions:
             if not subscription.wants(event):
                 continue
             try:
                 subscription.handler(event)
-            except Exception:  # noqa: BLE001 - a stranger's code must not stop others
+            except BaseException as error:  # noqa: BLE001 - it must not stop the others
+                if not isinstance(error, Exception):
+                    leaving = error
                 with self._lock:
                     self.failures += 1
                     first = self.failures == 1
                 if first:
                     _log.exception("a handler of the event bus raised")
+        if leaving is not None:
+            raise leaving
 
     def publish_candle(self, candle: Candle) -> None:
         """The bridge: what a collector calls for a candle, as a `CandleEvent`."""
@@ -110,7 +98,9 @@ class EventBus:
 
         Args:
             handler: called with each event. Without one, a `Mailbox` is returned to
-                be read from any thread; it ends with its `close`.
+                be read from any thread; it ends with its `close`. Read so slowly that
+                more than 65,536 events would wait in it, the mailbox hands over those
+                and then raises `SlowConsumer`, which counts all that came since.
             types: only these classes of events; None for all.
             streams: only events of these streams; None for all.
 
@@ -125,7 +115,7 @@ class EventBus:
 
         def post(event: Event) -> None:
             mailbox.put((event,))
-            if mailbox.closed:
+            if mailbox.closed:  # by its reader, or since it told of what is lost
                 end()
 
         end = self._add(_Subscription(post, chosen, followed))

@@ -13,7 +13,8 @@
     │   ├── RateLimited           3  transient: 429, 418; says how long to wait
     │   └── Refused               3  fatal before a first success: 400, 403, 451,
     │                                a redirect, a bad certificate
-    └── OutputError               5  a file or stdout cannot be written
+    ├── OutputError               5  a file or stdout cannot be written
+    └── SlowConsumer              5  a program read too slowly: candles are lost to it
 """
 
 from __future__ import annotations
@@ -125,3 +126,27 @@ class OutputError(KlinetailError):
     """A file or stdout cannot be written."""
 
     exit_code = ExitCode.OUTPUT
+
+
+class SlowConsumer(KlinetailError):
+    """A program left so much unread that closed candles or events are lost to it. All
+    that was kept for it was handed over before this is raised.
+
+    Args:
+        lost: closed candles and events that did not fit any more. Forming candles, of
+            which only the newest matters, are not counted.
+        limit: closed candles and events that are kept for a program that reads slowly.
+    """
+
+    exit_code = ExitCode.OUTPUT
+
+    def __init__(self, lost: int, limit: int) -> None:
+        super().__init__(
+            f"closed candles or events lost to a consumer that is too slow: {lost:,};"
+            f" they came while {limit:,} others, the most that are kept, lay unread."
+            " Take them faster: hand slow work to another thread or process, or follow"
+            " fewer streams. To go on, iterate or subscribe again; the latest closed"
+            " candles are in the collector's `buffer`"
+        )
+        self.lost = lost
+        self.limit = limit

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from typing import Final
+from typing import Final, assert_never
 
 import msgspec
 
@@ -125,3 +125,18 @@ Event = (
     | EndedEvent
     | DropEvent
 )
+
+
+def stream_of(event: Event) -> Stream | None:
+    """The stream that an event is about; None if it is about no single one."""
+    match event:
+        case CandleEvent(candle) | PreviewEvent(candle):
+            return candle.stream
+        case RevisionEvent(_, revised):
+            return revised.stream
+        case GapEvent(stream) | EndedEvent(stream) | DropEvent(_, stream):
+            return stream
+        case LinkEvent():
+            return None
+        case _:
+            assert_never(event)

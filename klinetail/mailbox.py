@@ -1,28 +1,32 @@
 """Mailboxes: the bounded, thread-safe queues between the collector and one consumer.
 
-`Mailbox` is for whoever records, `Latest` for whoever looks.
+`Mailbox` is for a consumer that needs every closed candle, `Latest` for a view, which
+by design keeps only the latest.
 
-Closed candles and events are never dropped. A consumer that leaves no room for a
-whole second is *behind*: nobody waits for it any more, its forming candles keep the
-newest of each stream, its closed ones queue up to a limit; past that it has failed.
+A mailbox drops no closed candle and no event in silence. A consumer that leaves no room
+for a whole second is *behind*: nobody waits for it any more, its forming candles keep
+the newest of each stream, its closed candles and events queue up to a limit. Past that
+the consumer is *lost*: what comes is only counted, and once the queue has been taken
+`SlowConsumer` tells the reader how many.
 """
 
 from __future__ import annotations
 
 import enum
 import threading
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final, Generic, TypeVar
 
 from klinetail.candle import Candle, Stream
-from klinetail.events import CandleEvent, Event, PreviewEvent
+from klinetail.errors import SlowConsumer
+from klinetail.events import CandleEvent, DropEvent, Event, PreviewEvent, stream_of
 
 CAPACITY: Final = 8_192
 """Items that fit before a consumer is behind."""
 
 MOST: Final = 65_536
-"""Items that are kept for a consumer that is behind."""
+"""Closed candles and events that are kept for a consumer that is behind."""
 
 BATCH: Final = 4_096
 """Items handed out at once."""
@@ -37,7 +41,7 @@ class Pace(enum.StrEnum):
     FOLLOWING = "following"
     BEHIND = "behind"
     LOST = "lost"
-    """Its closed candles did not fit any more; it gets no further ones."""
+    """Its closed candles or events did not fit any more; it gets no further ones."""
 
 
 _FOLLOWING: Final = Pace.FOLLOWING
@@ -76,6 +80,10 @@ class Mailbox(Generic[Item, Kept]):
         most: int = MOST,
     ) -> None:
         self.pace = Pace.FOLLOWING
+        """How the consumer keeps up. `LOST` is final."""
+        self.lost = 0
+        """Closed candles and events that did not fit any more: all that came after the
+        first of them, until the reader was told or the mailbox was closed."""
         self.skipped = 0
         """Forming candles that a newer one replaced before they were read."""
         self._keep = keep
@@ -85,8 +93,12 @@ class Mailbox(Generic[Item, Kept]):
         self._capacity = capacity
         self._most = most
         self._items: list[Kept] = []
+        self._begun: deque[Kept] = deque()
+        """What is left of a batch that is handed over one by one."""
         self._newest: dict[Stream, Kept] = {}
         self._closed = False
+        self._told = False
+        """Whether the reader was told of what is lost."""
         self._lock = threading.Lock()
         self._room = threading.Condition(self._lock)
         self._filled = threading.Condition(self._lock)
@@ -95,7 +107,7 @@ class Mailbox(Generic[Item, Kept]):
         """What is kept of what this consumer takes, for one that takes it at once: it
         is not queued. None if something is queued that goes first, or must not come.
         """
-        if self._items or self._newest or self._closed or self.pace is not _FOLLOWING:
+        if not self.empty or self._closed or self.pace is not _FOLLOWING:
             return None
         return list(map(self._keep, self._wanted(items)))
 
@@ -105,58 +117,71 @@ class Mailbox(Generic[Item, Kept]):
         return [item for item in items if _forming(item) is None]
 
     def put(self, items: Sequence[Item], patience: float = PATIENCE) -> None:
-        """Queue what this consumer takes; wait for room at most `patience` seconds."""
+        """Queue what this consumer takes; wait for room at most `patience` seconds.
+
+        What comes after the consumer is lost is counted and not kept.
+        """
         wanted = self._wanted(items)
         if not wanted:
             return
         with self._lock:
-            pace = self.pace
-            if self._closed or pace is Pace.LOST:
-                return
-            if pace is Pace.FOLLOWING and not self._room.wait_for(
-                self._has_room, timeout=patience
-            ):
+            before = self.pace
+            if not self._room.wait_for(self._waits_no_more, timeout=patience):
                 self.pace = Pace.BEHIND
+                self._room.notify_all()  # No other writer waits any more either.
+            elif before is Pace.FOLLOWING:
+                before = self.pace  # Another writer may have changed it meanwhile.
             if self._closed:
                 return
             if self.pace is Pace.FOLLOWING:
                 self._items.extend(map(self._keep, wanted))
             else:
                 self._put_behind(wanted)
-            self._wake()
-            changed = self.pace is not pace
-            skipped = self.skipped
-        if changed and self._on_pace is not None:
-            self._on_pace(self.pace, skipped)
+            if before is not Pace.LOST:
+                self._wake()
+            pace, skipped = self.pace, self.skipped
+        if pace is not before and self._on_pace is not None:
+            self._on_pace(pace, skipped)
 
-    def _has_room(self) -> bool:
-        return self._closed or len(self._items) < self._capacity
+    def _waits_no_more(self) -> bool:
+        waiting = self.pace is Pace.FOLLOWING and not self._closed
+        return not waiting or len(self._items) < self._capacity
 
     def _put_behind(self, items: Sequence[Item]) -> None:
         for item in items:
-            if (forming := _forming(item)) is not None:
+            forming = _forming(item)
+            full = forming is None and len(self._items) >= self._most
+            if full or self.pace is Pace.LOST:
+                self.pace = Pace.LOST
+                self.lost += forming is None
+            elif forming is not None:
                 self.skipped += forming.stream in self._newest
                 self._newest[forming.stream] = self._keep(item)
-                continue
-            if (candle := _candle(item)) is not None:
-                older = self._newest.pop(candle.stream, None)
-                self.skipped += older is not None
-            if len(self._items) >= self._most:
-                self.pace = Pace.LOST
-                return
-            self._items.append(self._keep(item))
+            else:
+                if (candle := _candle(item)) is not None:
+                    older = self._newest.pop(candle.stream, None)
+                    self.skipped += older is not None
+                self._items.append(self._keep(item))
 
     def take(self, timeout: float | None = 0.0) -> list[Kept]:
         """What is queued, at most a batch.
 
         Waits up to `timeout` seconds (None: for ever) for something to come; empty
         means that the time is up or the mailbox is done.
+
+        Raises:
+            SlowConsumer: all that was queued has been taken, and what came after it is
+                lost. The mailbox is closed then.
         """
         with self._lock:
             if timeout != 0.0:
                 self._filled.wait_for(self._readable, timeout)
-            items = self._items[:BATCH]
-            del self._items[:BATCH]
+            if self._begun:
+                items = list(self._begun)
+                self._begun.clear()
+            else:
+                items = self._items[:BATCH]
+                del self._items[:BATCH]
             half = self._capacity // 2
             recovered = self.pace is Pace.BEHIND and len(self._items) <= half
             if recovered:
@@ -165,7 +190,10 @@ class Mailbox(Generic[Item, Kept]):
                 # Newer than all that is queued, older than all that is to come.
                 (self._items or items).extend(self._newest.values())
                 self._newest = {}
-            if self._items and self._notify is not None:
+            if self.pace is Pace.LOST and not items:
+                self._closed = self._told = True
+                raise SlowConsumer(self.lost, self._most)
+            if (self._items or self._untold) and self._notify is not None:
                 self._notify()
             self._room.notify_all()
             skipped = self.skipped
@@ -174,7 +202,12 @@ class Mailbox(Generic[Item, Kept]):
         return items
 
     def _readable(self) -> bool:
-        return self._closed or bool(self._items or self._newest)
+        return self._closed or self._untold or not self.empty
+
+    @property
+    def _untold(self) -> bool:
+        """Whether something is lost and the reader does not know yet."""
+        return self.pace is Pace.LOST and not self._told
 
     def _wake(self) -> None:
         self._filled.notify()
@@ -182,7 +215,8 @@ class Mailbox(Generic[Item, Kept]):
             self._notify()
 
     def close(self) -> None:
-        """Nothing more comes; what is queued can still be taken."""
+        """Nothing more comes; what is queued can still be taken, and after it what is
+        lost by then is told."""
         with self._lock:
             self._closed = True
             self._room.notify_all()
@@ -192,8 +226,8 @@ class Mailbox(Generic[Item, Kept]):
 
     @property
     def empty(self) -> bool:
-        """Whether nothing can be taken."""
-        return not self._items and not self._newest
+        """Whether nothing is queued."""
+        return not self._items and not self._newest and not self._begun
 
     @property
     def closed(self) -> bool:
@@ -202,12 +236,16 @@ class Mailbox(Generic[Item, Kept]):
 
     @property
     def done(self) -> bool:
-        """Closed and empty."""
+        """Closed and empty; of what is lost, if anything is, the reader was told."""
         with self._lock:
-            return self._closed and self.empty
+            return self._closed and self.empty and not self._untold
 
     def batches(self) -> Iterator[list[Kept]]:
-        """What comes, as it is taken, until the mailbox is closed and empty."""
+        """What comes, as it is taken, until the mailbox is closed and empty.
+
+        Raises:
+            SlowConsumer: as `take` does.
+        """
         while True:
             items = self.take(None)
             if not items and self.done:
@@ -215,9 +253,19 @@ class Mailbox(Generic[Item, Kept]):
             yield items
 
     def __iter__(self) -> Iterator[Kept]:
-        """The same, one by one."""
+        """The same, one by one; it raises the same.
+
+        What a reader that stops in between has not been given stays queued.
+        """
         for items in self.batches():
-            yield from items
+            with self._lock:
+                self._begun.extend(items)
+            while True:
+                with self._lock:
+                    if not self._begun:
+                        break
+                    item = self._begun.popleft()
+                yield item
 
 
 def as_it_is(item: Item) -> Item:
@@ -226,7 +274,7 @@ def as_it_is(item: Item) -> Item:
 
 
 def _candle(item: Candle | Event) -> Candle | None:
-    if isinstance(item, CandleEvent):
+    if isinstance(item, CandleEvent | PreviewEvent):
         return item.candle
     return item if isinstance(item, Candle) else None
 
@@ -237,56 +285,56 @@ def _forming(item: Candle | Event) -> Candle | None:
 
 
 class Latest:
-    """What a person looks at: the newest forming and the last closed candles of each
-    stream and the last other events, no more. A put never waits.
+    """What a person looks at: of each stream the newest forming candle, the last closed
+    ones and the last other events. A put never waits.
+
+    It drops older ones in silence, by design: a screen has room for the last ones, and
+    its figures are counted elsewhere. A `DropEvent` is in those figures alone. Whatever
+    needs every closed candle reads a `Mailbox`.
 
     Args:
-        rows: closed candles kept a stream until they are taken.
+        rows: closed candles, and other events, kept a stream until they are taken.
         notify: called, as for `Mailbox`, with the first news after each `take`.
     """
 
     def __init__(
         self, rows: int, *, notify: Callable[[], object] | None = None
     ) -> None:
-        self._rows = rows
         self._notify = notify
         self._lock = threading.Lock()
         self._forming: dict[Stream, CandleEvent | PreviewEvent] = {}
-        self._closed: dict[Stream, deque[CandleEvent]] = {}
-        self._others: deque[Event] = deque(maxlen=rows)
+        self._closed: defaultdict[Stream, deque[CandleEvent]] = defaultdict(
+            lambda: deque(maxlen=rows)
+        )
+        self._others: defaultdict[Stream | None, deque[Event]] = defaultdict(
+            lambda: deque(maxlen=rows)
+        )
         self._told = False
 
     def put(self, events: Sequence[Event]) -> None:
         """Keep what is newest."""
         with self._lock:
             for event in events:
-                if isinstance(event, PreviewEvent):
+                if isinstance(event, CandleEvent) and event.candle.closed:
+                    self._closed[event.candle.stream].append(event)
+                    self._forming.pop(event.candle.stream, None)
+                elif isinstance(event, CandleEvent | PreviewEvent):
                     self._forming[event.candle.stream] = event
-                    continue
-                if not isinstance(event, CandleEvent):
-                    self._others.append(event)
-                    continue
-                stream = event.candle.stream
-                if not event.candle.closed:
-                    self._forming[stream] = event
-                    continue
-                if stream not in self._closed:
-                    self._closed[stream] = deque(maxlen=self._rows)
-                self._closed[stream].append(event)
-                self._forming.pop(stream, None)
+                elif not isinstance(event, DropEvent):
+                    self._others[stream_of(event)].append(event)
             told, self._told = self._told, True
         if not told and self._notify is not None:
             self._notify()
 
     def take(self, forming: Iterable[Stream] | None = None) -> list[Event]:
-        """What is new: other events, then each stream's closed candles in order and
-        its forming one.
+        """What is new: each stream's other events in order, then each stream's closed
+        candles in order, then the forming ones.
 
         Args:
             forming: the streams whose forming candles to take; those of others stay.
         """
         with self._lock:
-            taken = list(self._others)
+            taken = [event for others in self._others.values() for event in others]
             for closed in self._closed.values():
                 taken.extend(closed)
             wanted = list(self._forming) if forming is None else forming

@@ -4,6 +4,7 @@ import threading
 import pytest
 
 from klinetail.bus import EventBus
+from klinetail.errors import SlowConsumer
 from klinetail.events import (
     CandleEvent,
     Drop,
@@ -14,7 +15,7 @@ from klinetail.events import (
     LinkState,
     RevisionEvent,
 )
-from klinetail.mailbox import Mailbox
+from klinetail.mailbox import MOST, Mailbox
 from tests.strategies import BTCUSDT_1M
 from tests.test_mailbox import STREAMS, item
 
@@ -96,6 +97,22 @@ class TestEventBus:
         assert len(caplog.records) == 1
         assert "a bug of yours" in caplog.text
 
+    @pytest.mark.parametrize("way_out", [SystemExit(3), KeyboardInterrupt()])
+    def test_a_handler_that_wants_to_leave_does_so_when_all_have_the_event(
+        self, way_out
+    ):
+        bus, heard = EventBus(), []
+
+        def leave(event):
+            raise way_out
+
+        bus.subscribe(leave)
+        bus.subscribe(heard.append)
+        with pytest.raises(type(way_out)):
+            bus.publish(CANDLE)
+        assert heard == [CANDLE]
+        assert bus.failures == 1
+
     def test_the_end_of_a_subscription(self):
         bus, heard = EventBus(), []
         end = bus.subscribe(heard.append)
@@ -150,6 +167,31 @@ class TestEventBus:
             bus.publish(event)
         assert [box.take() for box in boxes] == [EVENTS[:2], [], EVENTS[:2]]
         assert len(bus._subscriptions) == 2
+
+    def test_a_mailbox_that_is_not_read_costs_its_reader_alone_and_is_told(self):
+        bus, heard = EventBus(), []
+        slow = bus.subscribe()
+        quick = bus.subscribe()
+        bus.subscribe(heard.append)
+        got = []
+        for _ in range(MOST + 5):
+            bus.publish(CANDLE)
+            if len(heard) % 1_000 == 0:
+                got += quick.take()
+        assert len(got) + len(list(quick.take())) == len(heard) == MOST + 5
+        read = []
+        for event in slow:
+            read.append(event)
+            if len(read) == MOST:
+                break
+        bus.publish(EVENTS[1])  # it still counts, until it has told
+        with pytest.raises(SlowConsumer) as caught:
+            next(iter(slow))
+        assert (caught.value.lost, caught.value.limit) == (6, MOST)
+        assert slow.done
+        bus.publish(CANDLE)
+        assert len(bus._subscriptions) == 2
+        assert quick.take() == [EVENTS[1], CANDLE]
 
     def test_from_several_threads(self):
         bus, lock = EventBus(), threading.Lock()

@@ -52,10 +52,12 @@ def test_the_numbers_are_those_of_the_code() -> None:
     from klinetail.contract.finality import CONFIRM, SETTLED
     from klinetail.contract.series import GRACE, HELD
     from klinetail.exchange import client, http, rest, supervision
+    from klinetail.mailbox import MOST, PATIENCE
 
     assert supervision.BACKOFF == (0.5, 30.0)
     assert supervision.STEADY == 10.0
     assert (GRACE, CONFIRM, SETTLED, HELD) == (3_000, 20_000, 30_000, 500)
+    assert (MOST, PATIENCE) == (65_536, 1.0)
     assert (client.MAX_MESSAGE, http.MAX_BODY) == (1 << 20, 8 << 20)
     assert supervision.CONNECT_TIMEOUT == rest.PATIENCE == 10.0
 

@@ -10,7 +10,17 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from klinetail.candle import Interval, Stream
-from klinetail.events import CandleEvent, EndedEvent, LinkEvent, LinkState
+from klinetail.errors import SlowConsumer
+from klinetail.events import (
+    CandleEvent,
+    Drop,
+    DropEvent,
+    EndedEvent,
+    GapEvent,
+    LinkEvent,
+    LinkState,
+    PreviewEvent,
+)
 from klinetail.mailbox import BATCH, Latest, Mailbox, Pace, as_it_is
 from tests.strategies import BTCUSDT_1M, candle
 
@@ -28,8 +38,17 @@ def numbers(events):
     return [event.candle.count for event in events]
 
 
+def is_needed(event):
+    """Whether it may not be skipped: a closed candle, or another event."""
+    return not isinstance(event, CandleEvent) or event.candle.closed
+
+
+def is_of(event, stream):
+    return isinstance(event, CandleEvent) and event.candle.stream == stream
+
+
 class Model(RuleBasedStateMachine):
-    """Against all that was put: what came out, and in which order."""
+    """Against all that was put: what came out, in which order, and what is lost."""
 
     CAPACITY, MOST = 6, 14
 
@@ -45,9 +64,12 @@ class Model(RuleBasedStateMachine):
             most=self.MOST,
         )
         self.number = 0
-        self.put = defaultdict(list)
-        self.got = defaultdict(list)
+        self.put = []
+        """All that was put before the mailbox was closed."""
+        self.got = []
         self.expected = Pace.FOLLOWING
+        self.told = None
+        """What the reader was told is lost."""
 
     def wake(self):
         self.woken += 1
@@ -55,31 +77,57 @@ class Model(RuleBasedStateMachine):
     def room(self):
         return len(self.box._items) < self.CAPACITY
 
-    @rule(what=st.lists(st.tuples(st.sampled_from(STREAMS), st.booleans()), max_size=4))
+    def make(self, stream, closed):
+        self.number += 1
+        if stream is None:
+            return EndedEvent(BTCUSDT_1M, str(self.number))
+        return item(self.number, closed=closed, stream=stream)
+
+    @rule(
+        what=st.lists(
+            st.tuples(st.sampled_from([*STREAMS, None]), st.booleans()), max_size=4
+        )
+    )
     def put_some(self, what):
-        events = []
-        for stream, closed in what:
-            self.number += 1
-            events.append(item(self.number, closed=closed, stream=stream))
-        if events and self.expected is Pace.FOLLOWING and not self.room():
-            self.expected = Pace.BEHIND
-        if self.expected is not Pace.LOST:
-            for event in events:
-                self.put[event.candle.stream].append(event.candle)
-        woken = self.woken
+        events = [self.make(stream, closed) for stream, closed in what]
+        closed = self.box.closed
+        if not closed:
+            self.put += events
+            if events and self.expected is Pace.FOLLOWING and not self.room():
+                self.expected = Pace.BEHIND
+        woken, before = self.woken, self.expected
         self.box.put(events, patience=0.0)
-        if self.box.pace is Pace.LOST:
+        if self.box.lost:
             self.expected = Pace.LOST
-        elif events:
+        if events and not closed and before is not Pace.LOST:
             assert self.woken > woken
+
+    def read(self):
+        """Take once; whether anything was there."""
+        woken = self.woken
+        if self.expected is Pace.LOST and self.box.empty:
+            with pytest.raises(SlowConsumer) as caught:
+                self.box.take()
+            assert self.told in (None, caught.value.lost), "it is told alike for ever"
+            assert caught.value.limit == self.MOST
+            self.told = caught.value.lost
+            return False
+        events = self.box.take()
+        self.got += events
+        if self.expected is Pace.BEHIND and len(self.box._items) <= self.CAPACITY // 2:
+            self.expected = Pace.FOLLOWING
+        if events and (not self.box.empty or self.expected is Pace.LOST):
+            assert self.woken > woken, "there is more, if only to be told"
+        return bool(events)
 
     @rule()
     def take(self):
-        events = self.box.take()
-        for event in events:
-            self.got[event.candle.stream].append(event.candle)
-        if self.expected is Pace.BEHIND and len(self.box._items) <= self.CAPACITY // 2:
-            self.expected = Pace.FOLLOWING
+        self.read()
+
+    @precondition(lambda self: self.number > 12)
+    @rule()
+    def close(self):
+        self.box.close()
 
     @invariant()
     def is_bounded(self):
@@ -97,38 +145,44 @@ class Model(RuleBasedStateMachine):
 
     @invariant()
     def nothing_is_reordered_or_doubled(self):
-        for stream, got in self.got.items():
-            order = [c.count for c in got]
+        got = defaultdict(list)
+        for event in self.got:
+            if isinstance(event, CandleEvent):
+                got[event.candle.stream].append(event.candle.count)
+        for stream, order in got.items():
             assert order == sorted(set(order)), stream
 
-    @precondition(lambda self: self.box.pace is not Pace.LOST)
+    @invariant()
+    def what_is_needed_comes_in_order_or_is_counted(self):
+        put = [event for event in self.put if is_needed(event)]
+        got = [event for event in self.got if is_needed(event)]
+        queued = [event for event in self.box._items if is_needed(event)]
+        assert got + queued == put[: len(put) - self.box.lost]
+        assert (self.box.lost > 0) is (self.expected is Pace.LOST)
+
     @rule()
     def drain(self):
-        while events := self.box.take():
-            for event in events:
-                self.got[event.candle.stream].append(event.candle)
-        self.expected = Pace.FOLLOWING
-        skipped = 0
-        for stream, put in self.put.items():
-            got = self.got[stream]
-            assert [c for c in put if c.closed] == [c for c in got if c.closed]
-            missing = [c for c in put if c not in got]
-            assert not any(c.closed for c in missing)
-            skipped += len(missing)
-            if put:
-                assert got[-1] == put[-1], "the newest is never skipped"
-        assert self.box.skipped == skipped
+        while self.read():
+            pass
+        put = [event for event in self.put if is_needed(event)]
+        got = [event for event in self.got if is_needed(event)]
+        if self.expected is Pace.LOST:
+            assert self.told == len(put) - len(got) > 0
+            assert self.box.done
+            return
+        assert self.told is None
+        assert got == put
+        assert self.box.done is self.box.closed
+        skipped = [event for event in self.put if event not in self.got]
+        assert self.box.skipped == len(skipped)
+        for stream in STREAMS:
+            newest = [event for event in self.put if is_of(event, stream)][-1:]
+            assert all(event in self.got for event in newest), "it is never skipped"
 
     def teardown(self):
         self.box.close()
-        while events := self.box.take():
-            for event in events:
-                self.got[event.candle.stream].append(event.candle)
+        self.drain()
         assert self.box.done
-        for stream, put in self.put.items():
-            closed = [c for c in put if c.closed]
-            got = [c for c in self.got[stream] if c.closed]
-            assert got == closed[: len(got)], "no hole, even if it was lost"
 
 
 TestModel = Model.TestCase
@@ -237,8 +291,149 @@ class TestMailbox:
         assert [pace for pace, _ in paces] == [Pace.LOST]
         assert numbers(box.take()) == [0, 1, 2, 3]
         box.put([item(9)], 0.0)
-        assert box.take() == []
+        assert box.lost == 6
+        for _ in range(2):
+            with pytest.raises(SlowConsumer) as caught:
+                box.take()
+            assert (caught.value.lost, caught.value.limit) == (6, 4)
+            box.put([item(10)], 0.0)
         assert box.pace is Pace.LOST
+        assert len(paces) == 1
+
+    def test_what_is_lost_counts_closed_candles_and_events_alone(self):
+        box = Mailbox(as_it_is, capacity=1, most=2)
+        box.put([item(0)])
+        box.put([item(1, closed=False), item(2), item(3, closed=False)], 0.0)
+        box.put([item(4, closed=False), LINK, item(5, closed=False), item(6)], 0.0)
+        box.put([item(7, closed=False)], 0.0)
+        assert numbers(box.take()) == [0, 2, 4]
+        with pytest.raises(SlowConsumer, match="too slow: 2;"):
+            box.take()
+
+    @pytest.mark.parametrize("reading", [Mailbox.batches, iter])
+    def test_iterating_hands_over_what_was_queued_and_then_raises(self, reading):
+        box = Mailbox(as_it_is, capacity=1, most=BATCH + 2)
+        box.put([item(0)])
+        box.put([item(n) for n in range(1, BATCH + 5)], 0.0)
+        got = []
+
+        def read():
+            for some in reading(box):
+                got.extend(some if isinstance(some, list) else [some])
+
+        with pytest.raises(SlowConsumer, match="too slow: 3;"):
+            read()
+        assert numbers(got) == list(range(BATCH + 2))
+        assert box.done
+
+    @pytest.mark.parametrize("timeout", [None, 600.0])
+    def test_take_does_not_wait_for_what_never_comes(self, timeout):
+        box = Mailbox(as_it_is, capacity=1, most=1)
+        box.put([item(0)])
+        box.put([item(1)], 0.0)
+        got = queue.Queue()
+
+        def read():
+            got.put(box.take(timeout))
+            try:
+                box.take(timeout)
+            except SlowConsumer as error:
+                got.put(error)
+
+        reader = threading.Thread(target=read, daemon=True)
+        reader.start()
+        assert numbers(got.get(timeout=PATIENCE)) == [0]
+        assert got.get(timeout=PATIENCE).lost == 1
+        reader.join(PATIENCE)
+
+    def test_lost_and_closed_is_done_only_when_it_was_told(self):
+        """The collector may end, or the reader give up, before the queue was read."""
+        box = Mailbox(as_it_is, capacity=1, most=1)
+        box.put([item(0)])
+        box.put([item(1)], 0.0)
+        box.close()
+        box.put([item(2)], 0.0)
+        assert numbers(box.take()) == [0]
+        assert box.empty
+        assert not box.done
+        with pytest.raises(SlowConsumer) as caught:
+            box.take()
+        assert caught.value.lost == 1
+        assert box.done
+
+    def test_the_reader_is_woken_to_be_told(self):
+        woken = []
+        box = Mailbox(as_it_is, notify=lambda: woken.append(1), capacity=1, most=1)
+        box.put([item(0)])
+        box.put([item(1)], 0.0)
+        woken.clear()
+        box.put([item(2)], 0.0)
+        assert not woken  # the reader has been woken for what is queued
+        box.take()
+        assert woken
+
+    def test_one_writer_is_not_waiting_where_another_gave_up(self):
+        paces = []
+        box = Mailbox(
+            as_it_is, capacity=1, most=2, on_pace=lambda pace, _: paces.append(pace)
+        )
+        box.put([item(0)])
+        other = threading.Thread(target=box.put, args=([item(9)], 600.0), daemon=True)
+        other.start()
+        time.sleep(0.05)
+        box.put([item(1), item(2), item(3)], 0.0)
+        other.join(PATIENCE)
+        assert not other.is_alive()
+        assert paces[-1] is Pace.LOST is box.pace
+        kept = box.take()
+        with pytest.raises(SlowConsumer) as caught:
+            box.take()
+        assert len(kept) + caught.value.lost == 5
+        assert len(kept) == 2
+
+    def test_all_is_handed_over_or_counted_while_others_write(self):
+        """The reader begins too late, and then takes what there is all the time."""
+        box = Mailbox(as_it_is, capacity=8, most=64)
+        writers = [
+            threading.Thread(
+                target=lambda stream=stream: [
+                    box.put([item(n, stream=stream) for n in range(at, at + 10)], 0.0)
+                    for at in range(0, 2_000, 10)
+                ]
+            )
+            for stream in STREAMS
+        ]
+        for writer in writers:
+            writer.start()
+        while box.pace is not Pace.LOST:
+            time.sleep(0.001)
+        got = []
+        while any(writer.is_alive() for writer in writers):
+            if not box.empty:
+                got += box.take()
+            time.sleep(0.002)
+        while not box.empty:
+            got += box.take()
+        with pytest.raises(SlowConsumer) as caught:
+            box.take()
+        assert len(got) + caught.value.lost == 6_000
+        for stream in STREAMS:
+            mine = [e for e in got if e.candle.stream == stream]
+            assert numbers(mine) == list(range(len(mine)))
+
+    def test_previews_are_forming_candles_and_cost_no_closed_one(self):
+        """While a candle is awaited all pushes of its stream are previews."""
+        box = Mailbox(as_it_is, capacity=1, most=3)
+        box.put([item(0)])
+        previews = [PreviewEvent(candle(count=n, closed=False)) for n in range(1, 9)]
+        box.put(previews, 0.0)
+        assert box.pace is Pace.BEHIND
+        assert box.skipped == 7
+        box.put([item(9), item(10, closed=False), previews[-1]], 0.0)
+        assert box.take() == [item(0), item(9), previews[-1]]
+        none = Mailbox(as_it_is, updates=False)
+        none.put(previews)
+        assert none.empty
 
     def test_other_events_count_as_closed_candles(self):
         box = Mailbox(as_it_is, capacity=1, most=3)
@@ -299,6 +494,44 @@ class TestMailbox:
         box.put([item(n) for n in range(BATCH + 10)])
         box.close()
         assert numbers(box) == list(range(BATCH + 10))
+
+    def test_stopping_an_iteration_costs_nothing(self):
+        box = Mailbox(as_it_is)
+        box.put([item(n) for n in range(5)])
+        assert numbers([next(iter(box))]) == [0]
+        for event in box:
+            if event.candle.count == 2:
+                break
+        box.put([item(5)])
+        assert not box.empty
+        box.close()
+        assert not box.done
+        assert numbers(box) == [3, 4, 5]
+        assert box.done
+
+    def test_several_readers_share_what_comes(self):
+        box = Mailbox(as_it_is)
+        box.put([item(n) for n in range(8_000)])
+        box.close()
+        got = []
+        readers = [
+            threading.Thread(target=lambda: got.extend(numbers(box))) for _ in range(4)
+        ]
+        for reader in readers:
+            reader.start()
+        for reader in readers:
+            reader.join(PATIENCE)
+        assert sorted(got) == list(range(8_000))
+
+    def test_stopping_an_iteration_keeps_the_number_lost(self):
+        box = Mailbox(as_it_is, capacity=1, most=2)
+        box.put([item(0)])
+        box.put([item(n) for n in range(1, 5)], 0.0)
+        assert numbers([next(iter(box))]) == [0]
+        box.put([item(5)], 0.0)
+        assert numbers(box.take()) == [1]
+        with pytest.raises(SlowConsumer, match="too slow: 4;"):
+            box.take()
 
     @pytest.mark.parametrize("pause", [0.0, 0.002])
     def test_one_writer_one_reader(self, pause):
@@ -368,6 +601,19 @@ class TestLatest:
         taken = latest.take()
         assert taken[0] is ended
         assert numbers(taken[1:]) == [1, 2] * 3
+
+    def test_no_flood_of_other_events_pushes_out_that_a_stream_ended(self):
+        latest = Latest(2)
+        ends = [EndedEvent(stream, "SETTLING") for stream in STREAMS]
+        latest.put(ends)
+        latest.put([DropEvent(Drop.STALE, stream) for stream in STREAMS] * 5)
+        latest.put([LINK] * 5)
+        latest.put([GapEvent(BTCUSDT_1M, n, n + 1, "why") for n in range(5)])
+        taken = latest.take()
+        assert taken[:3] == ends
+        assert taken[3:5] == [LINK, LINK]
+        assert [gap.start for gap in taken[5:]] == [3, 4]
+        assert latest.take() == []
 
     def test_wakes_the_reader_once_until_it_takes(self):
         woken = []

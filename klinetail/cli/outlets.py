@@ -121,7 +121,8 @@ class LineOutlet:
                 raise self._failure
             if ready & select.POLLOUT:
                 self._sink.write()
-            if not self._sink.pending and self._sink.writable:
+            ready_for_more = not self._sink.pending and self._sink.writable
+            if ready_for_more and not self._mailbox.empty:
                 self._sink.offer(self._mailbox.take())
                 self._sink.write()
         return math.inf
@@ -129,7 +130,9 @@ class LineOutlet:
     @property
     def done(self) -> bool:
         """See `Outlet`."""
-        return not self._sink.pending and self._mailbox.done
+        mailbox = self._mailbox
+        # Not `mailbox.done`: of what is lost the session was told by `on_pace`.
+        return mailbox.closed and mailbox.empty and not self._sink.pending
 
 
 class TableOutlet:

@@ -349,8 +349,13 @@ class DataCollector:
         await _result(stopped)
 
     async def __aiter__(self) -> AsyncIterator[Candle]:
-        """Every accepted candle from now on, until the collector ends; it raises what
-        `ended` has failed with, if it has."""
+        """Every accepted candle from the first `anext` on, until the collector ends.
+
+        Raises:
+            SlowConsumer: the loop took the candles so slowly that closed ones are lost
+                to it; all that came before those was yielded.
+            KlinetailError: what `ended` has failed with, if it has.
+        """
         import asyncio
 
         loop = asyncio.get_running_loop()

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from klinetail.candle import Candle
-from klinetail.errors import OutputError, UsageError
+from klinetail.errors import OutputError, SlowConsumer, UsageError
 from klinetail.formats import by_suffix, joined, whole_lines
 from klinetail.mailbox import Mailbox
 
@@ -168,6 +168,8 @@ class FileThread(threading.Thread):
                     self._sink.write(lines)
         except OutputError as error:
             failure = error
+        except SlowConsumer:
+            pass  # What was queued is written; the mailbox's `on_pace` told the rest.
         finally:
             self._mailbox.close()
             self.ended = True

@@ -110,6 +110,36 @@ def test_a_full_disk_is_told_in_the_loop():
             loop.run()
 
 
+def test_of_a_reader_that_is_lost_all_that_was_queued_goes_out():
+    """The session is told of the loss by `on_pace`; it closes the mailbox."""
+    with pipe(4096) as (reading, writing):
+        loop = Loop(
+            writing,
+            capacity=1,
+            most=3,
+            on_pace=lambda *told: loop.box.close() if loop.box.lost else None,
+        )
+        filled = 0
+        while writable(writing):
+            loop.outlet.put(candles(1, filled), 0.0)
+            filled += 1
+        for n in range(filled, filled + 9):
+            loop.outlet.put(candles(1, n), 0.0)
+        assert not loop.outlet.done
+        got = b""
+        while not loop.outlet.done:
+            got += os.read(reading, 4096)
+            while writable(writing) and not loop.outlet.done:
+                loop.step()
+        loop.step()  # whatever else wakes the loop
+        os.close(writing)
+        while data := os.read(reading, 4096):
+            got += data
+        whole = len(got.splitlines())
+        assert filled + 3 <= whole < filled + 9
+        assert got == jsonl.encode(candles(whole))
+
+
 def test_both_threads_write_one_order():
     """The loop steps all the time while the lines come, and nothing is overtaken."""
     with pipe(4096) as (reading, writing):

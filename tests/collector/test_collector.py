@@ -8,14 +8,14 @@ import math
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from klinetail import DataCollector, EventBus
+from klinetail import DataCollector, EventBus, SlowConsumer
 from klinetail.candle import Candle, Interval, Source, Stream
 from klinetail.errors import (
     ExchangeError,
@@ -34,7 +34,7 @@ from klinetail.events import (
     LinkState,
     RevisionEvent,
 )
-from klinetail.mailbox import Mailbox
+from klinetail.mailbox import MOST, Mailbox
 from klinetail.protocol.frames import encode_kline
 from klinetail.protocol.rest import Listing
 from klinetail.protocol.routes import Route, sim_route
@@ -291,6 +291,59 @@ def test_an_iteration_whose_loop_is_closed_costs_nobody_a_candle(
     whole(exchange, seen, BTC)
     whole(exchange, seen, THIN)
     assert not [e for e in seen.events if isinstance(e, DropEvent)]
+
+
+def test_who_reads_too_slowly_gets_what_was_queued_and_then_the_number_lost() -> None:
+    """An event loop that is blocked, and a mailbox of the bus that nobody reads."""
+    delivered: list[Candle] = []
+    got: list[Candle] = []
+    bus = EventBus()
+    mailbox = bus.subscribe(types=[CandleEvent])
+
+    def on_candles(candles: Sequence[Candle]) -> None:
+        delivered.extend(candles)
+        for candle in candles:
+            bus.publish_candle(candle)
+
+    async def read(collector: DataCollector) -> None:
+        async for candle in collector:
+            if not got:  # a blocking call in a coroutine, which should not be there
+                assert collector.ended.exception(PATIENCE) is None
+            got.append(candle)
+
+    async def main(collector: DataCollector) -> SlowConsumer:
+        reader = asyncio.create_task(read(collector))
+        await asyncio.sleep(0)
+        collector.start()
+        with pytest.raises(SlowConsumer) as caught:
+            await reader
+        return caught.value
+
+    late_in_a_minute = START - START % 60_000 + 40_000
+    with Server(Synthetic(seed=7, start=late_in_a_minute)) as exchange:
+        collector = DataCollector(
+            [f"{name}usdt@1m" for name in ("btc", "eth", "sol", "xrp")],
+            on_candles=on_candles,
+            lines=18_000,
+            share=1.0,
+            follow=False,
+            route=sim_route(exchange.port),
+        )
+        try:
+            error = asyncio.run(main(collector))
+        finally:
+            collector.stop()
+    assert len(delivered) == 4 * 18_000
+    assert MOST <= len(got) < len(delivered)
+    assert got == delivered[: len(got)]
+    assert (error.lost, error.limit) == (len(delivered) - len(got), MOST)
+    assert not collector._delivery.mailboxes
+
+    events: list[Event] = []
+    with pytest.raises(SlowConsumer) as caught:
+        events.extend(mailbox)
+    assert events == [CandleEvent(candle) for candle in delivered[:MOST]]
+    assert caught.value.lost == len(delivered) - MOST
 
 
 def test_cancelling_the_start_leaves_nothing() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from klinetail.errors import ExitCode, OutputError, UsageError
 from klinetail.formats import csv, jsonl
-from klinetail.mailbox import Mailbox
+from klinetail.mailbox import Mailbox, Pace
 from klinetail.sinks.file import FileSink, FileThread
 from tests.sinks.test_stdout import candles
 
@@ -319,6 +319,20 @@ class TestFileThread:
         thread.join(PATIENCE)
         assert path.read_bytes() == jsonl.encode(candles(3))
         write(path, [])  # the lock is free
+
+    def test_of_a_mailbox_that_is_lost_all_that_was_queued_is_written(self, tmp_path):
+        path, told = tmp_path / "a.jsonl", []
+        box = Mailbox(
+            jsonl.line, capacity=1, most=3, on_pace=lambda pace, _: told.append(pace)
+        )
+        box.put(candles(1))
+        box.put(candles(9, 1), 0.0)
+        thread, ended = self.start(path, box)
+        assert ended.get(timeout=PATIENCE) is None
+        thread.join(PATIENCE)
+        assert path.read_bytes() == jsonl.encode(candles(3))
+        assert box.closed
+        assert told == [Pace.LOST]
 
     def test_has_ended_when_it_says_so(self, tmp_path):
         """Whoever is woken at the end looks once, and not again later."""
