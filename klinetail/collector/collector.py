@@ -571,10 +571,11 @@ class DataCollector:
 
     def _confirm_time(self) -> None:
         """Read the time if event times are ahead of it: then the exchange's clock runs
-        faster than ours, or is in doubt."""
+        faster than ours. One in doubt is read again when that is due."""
         with self._lock:
             now = self._moment()
-            if now.ahead <= GRACE or now.monotonic < self._clock.counted_at + _RECENT:
+            recent = now.monotonic < self._clock.counted_at + _RECENT
+            if now.ahead <= GRACE or recent or self._clock.doubted:
                 return
         self._times.read()
 

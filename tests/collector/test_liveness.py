@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import re
 import threading
+from collections.abc import Callable
 
 import pytest
 
 from klinetail import DataCollector
 from klinetail.candle import MINUTE, Candle, Interval, Source, Stream
-from klinetail.events import DropEvent, EndedEvent, GapEvent, LinkEvent, LinkState
+from klinetail.events import (
+    CLOCK,
+    DropEvent,
+    EndedEvent,
+    GapEvent,
+    LinkEvent,
+    LinkState,
+)
 from klinetail.protocol.rest import Listing
 from klinetail.protocol.routes import Route, sim_route
 from klinetail.sim.recorded import Recorded
@@ -27,6 +36,7 @@ from tests.collector.test_collector import (
     nothing_left,
     whole,
 )
+from tests.toxic import Toxic, same
 from tests.venue import eventually
 
 __all__ = ["exchange", "nothing_left"]
@@ -166,6 +176,98 @@ def test_after_a_sleep_the_time_is_read_again(asleep: float) -> None:
             assert len(read) == 2, "at the start it is read twice"
     finally:
         collector.stop()
+
+
+HOURS = 3 * 3_600_000
+
+
+def lying(by: int) -> Callable[[bytes], bytes]:
+    """Changes the exchange's time in what passes."""
+    return lambda data: re.sub(
+        rb'("serverTime":)(\d{13})',
+        lambda found: found[1] + b"%d" % (int(found[2]) + by),
+        data,
+    )
+
+
+@pytest.mark.parametrize(("by", "lines"), [(HOURS, 0), (-HOURS, 3)])
+def test_a_start_on_a_wrong_time_waits_says_so_and_is_whole(
+    by: int, lines: int
+) -> None:
+    """3 h ahead, nothing came and nothing was said; 3 h behind, 182 candles for 3."""
+    seen = Seen()
+    with (
+        Server(Synthetic(seed=7, start=START), speed=200) as server,
+        Toxic(server.port) as rest,
+    ):
+        rest.down = lying(by)
+        route = Route(sim_route(server.port).ws_url, rest.rest_url)
+        collector = DataCollector(
+            [BTC, THIN], seen.candle, on_event=seen.event, route=route, lines=lines
+        )
+        collector.start()
+        try:
+            seen.wait(lambda: waits_for(CLOCK, seen))
+            assert seen.candles == []
+            assert collector.exchange_time() is None
+            told_at = server.now()
+            rest.down = same
+            seen.wait(lambda: all(len(seen.closed(s)) > lines for s in (BTC, THIN)))
+        finally:
+            collector.stop()
+        for stream in (BTC, THIN):
+            first = whole(server, seen, stream)[0]
+            assert first.open_time >= told_at - told_at % MINUTE - lines * MINUTE
+    ended = [
+        e.state for e in seen.events if isinstance(e, LinkEvent) and e.link == CLOCK
+    ]
+    assert ended[-1] is LinkState.IDLE
+
+
+def waits_for(link: str, seen: Seen) -> bool:
+    return any(
+        isinstance(e, LinkEvent) and e.link == link and e.state is LinkState.WAITING
+        for e in seen.events
+    )
+
+
+@pytest.mark.parametrize("by", [HOURS, -45_000])
+def test_a_wrong_time_at_a_reconnect_changes_nothing(by: int) -> None:
+    """Two of five closed candles were unfinished rows."""
+    seen = Seen()
+    with (
+        Server(Synthetic(seed=7, start=START), speed=200) as server,
+        Toxic(server.port) as line,
+        Toxic(server.port) as rest,
+    ):
+        route = Route(f"{line.ws_url}/market", rest.rest_url)
+        collector = DataCollector(
+            [BTC, THIN],
+            seen.candle,
+            on_event=seen.event,
+            route=route,
+            lines=1,
+            random=lambda: 0.05,
+        )
+        collector.start()
+        try:
+            seen.wait(lambda: all(len(seen.closed(s)) > 1 for s in (BTC, THIN)))
+            # Until then the clock of an exchange that runs fast is far behind.
+            eventually(lambda: collector._clock.pace > 50, "the pace is learnt")
+            rest.down = lying(by)
+            line.cut()
+            seen.wait_live(2)
+            known = {stream: len(seen.closed(stream)) for stream in (BTC, THIN)}
+            seen.wait(lambda: all(len(seen.closed(s)) > known[s] + 1 for s in known))
+            off = collector.exchange_time() - server.now()
+            assert abs(off) < HOURS / 2, "it is as predicted"
+            rest.down = same
+            known = {stream: len(seen.closed(stream)) for stream in (BTC, THIN)}
+            seen.wait(lambda: all(len(seen.closed(s)) > known[s] + 1 for s in known))
+        finally:
+            collector.stop()
+        for stream in (BTC, THIN):
+            whole(server, seen, stream)
 
 
 class AskedTwice(FakeRest):
