@@ -10,16 +10,14 @@ Pure: local monotonic time comes in as seconds, and the wall clock never does.
 
 from __future__ import annotations
 
-import itertools
 from collections import deque
 from typing import Final, NamedTuple
+
+from klinetail.pace import AGREE, REAL, PaceMeter, Reading, refined
 
 AHEAD: Final = 60_000
 """An event time further ahead than this (ms) waits until the exchange's
 `/fapi/v1/time` agrees: one broken frame must not age every candle."""
-
-AGREE: Final = 1_000
-"""How far (ms) two statements about exchange time may lie apart and still agree."""
 
 TWICE: Final = 200
 """How far (ms) readings one after another may lie apart and tell the same time. It is
@@ -37,15 +35,6 @@ RECENT: Final = 10.0
 
 FRESH: Final = 2.0
 """Real seconds for which an event time can agree with an answer."""
-
-SPAN: Final = 0.1
-"""Real seconds that must lie between two answers for them to tell a pace."""
-
-FASTEST: Final = 1000.0
-"""The greatest pace that an exchange of one's own is taken to run at."""
-
-SLOP: Final = 0.05
-"""How far from 1 a pace must be to be another than that of real time."""
 
 SLOW: Final = 1.0
 """Real seconds that an answer may take and still make the clock more exact."""
@@ -65,18 +54,6 @@ class Moment(NamedTuple):
     def confirmed(self) -> int:
         """Exchange time by `/time` alone, ms. It decides what is final."""
         return self.exchange - self.ahead
-
-
-class Reading(NamedTuple):
-    """An answer of `/fapi/v1/time`: the exchange's clock showed `server_time` at some
-    moment between `sent` and `received`, and nobody knows which."""
-
-    server_time: int
-    """ms since the epoch."""
-    sent: float
-    """Monotonic seconds when the request was sent."""
-    received: float
-    """Monotonic seconds when the answer was there."""
 
 
 class NewestRow(NamedTuple):
@@ -99,21 +76,6 @@ class _Event(NamedTuple):
     came: float
 
 
-class _Pace(NamedTuple):
-    """A pace: ms of exchange time a real ms."""
-
-    value: float
-    slowest: float
-    """The pace is this at least,"""
-    fastest: float
-    """and this at most."""
-    since: Reading | None = None
-    """From when on it was measured; None for that of real time."""
-
-
-_REAL: Final = _Pace(1.0, 1.0, 1.0)
-
-
 class ExchangeClock:
     """The last reading that counts plus the monotonic time since, or the greatest
     event time seen if that is later.
@@ -121,8 +83,8 @@ class ExchangeClock:
     `read` takes in readings, `show` the newest kline row, `see` event times. A reading
     counts if it agrees within `AGREE` with the prediction that the one before it
     makes, or with the event times that flow. Else the clock is *in doubt*: it goes on
-    as predicted, or as the doubtful reading says if that is earlier, until two readings
-    agree with one another and with the newest row, and no recent event time
+    as predicted, or as the doubtful reading says if that is earlier, until three
+    readings agree with one another and with the newest row, and no recent event time
     contradicts them; or until the newest row agrees with the prediction instead.
 
     Before the first reading counts there is no time. That one takes two readings, and
@@ -131,18 +93,19 @@ class ExchangeClock:
 
     def __init__(self) -> None:
         self._counted: Reading | None = None
+        """The last reading that counts."""
         self._doubtful: deque[Reading] = deque(maxlen=4)
         """Readings since the last one that counted."""
         self._row: NewestRow | None = None
+        """The newest row that was shown last."""
         self._event: _Event | None = None
         """What flows: of a clock that has a time, only what that clock believed."""
         self._event_time = 0
-        self._pace = _REAL
+        """The greatest event time that was believed, ms."""
+        self._pace = REAL
         """How fast the exchange's clock runs."""
-        self._line: list[Reading] = []
-        """Up to three readings, `SPAN` apart or more, that may lie in a line."""
-        self._told: _Pace | None = None
-        """What four in a line told of another pace, if the next ones fit."""
+        self._meter = PaceMeter()
+        """Tells another pace, which holds once a reading counts by it."""
 
     @property
     def pace(self) -> float:
@@ -168,7 +131,7 @@ class ExchangeClock:
 
     def read(self, reading: Reading) -> bool:
         """Take in an answer of `/fapi/v1/time`; whether it counts."""
-        self._measure(reading)
+        self._meter.take(reading)
         counted = self._counted
         if counted is not None and (
             _alike(counted, reading, self.pace) or self._as_frames_tell(reading)
@@ -198,7 +161,8 @@ class ExchangeClock:
     def _settle(self) -> bool:
         """Count the newest doubtful reading if enough agrees with it."""
         *others, newest = self._doubtful
-        pace, row = self._told or self._pace, self._row
+        told, row = self._meter.told, self._row
+        pace = self._pace if told is None or told.fits(self._pace) else told
         alike = sum(
             newest.sent - other.received <= SOON
             and _alike(other, newest, pace.value, by=TWICE)
@@ -222,10 +186,9 @@ class ExchangeClock:
 
     def _count(self, reading: Reading) -> None:
         self._doubtful.clear()
-        self._told = None
         if (counted := self._counted) is not None:
             earlier = _at(counted, reading.received, self.pace) - reading.server_time
-            self._refine(reading)
+            self._pace = refined(self._pace, reading)
             if 0 <= earlier <= AGREE and reading.received - reading.sent > SLOW:
                 return  # the answer took so long that the prediction is more exact
         self._counted = reading
@@ -248,44 +211,6 @@ class ExchangeClock:
         early, late = _when(reading, event.came, event.came, pace)
         on_its_way = int(1000 * pace)
         return not early - AGREE - on_its_way <= event.event_time <= late + AGREE
-
-    def _measure(self, reading: Reading) -> None:
-        """Learn a pace from four readings in a line: of fewer, some could be wrong, or
-        the clock could have leapt between two of them."""
-        line = self._line
-        if line and reading.sent - line[-1].received < SPAN:
-            return
-        paces = [_pace(*two) for two in itertools.pairwise([*line, reading])]
-        while paces and max(low for low, _ in paces) > min(high for _, high in paces):
-            del paces[0], line[0]
-        self._told = self._told if len(paces) == 3 else None
-        self._line = line = [*line, reading]
-        if len(line) < 4:
-            return
-        first, _, *last = line
-        self._line = [first, *last]  # far apart, the first and the last tell it best
-        low, high = _pace(first, reading)
-        if all(map(_may_be_real, paces)):
-            told = _REAL
-        elif any(map(_may_be_real, paces)):
-            return
-        else:
-            told = _Pace(_pace_between(first, reading), low, high, first)
-        if told.value <= FASTEST and not low <= self.pace <= high:
-            self._told = told
-
-    def _refine(self, reading: Reading) -> None:
-        """A reading counts: measure the pace of a clock that runs fast over a longer
-        time."""
-        since = self._pace.since
-        if since is None or reading.sent - since.received < SPAN:
-            return
-        _, slowest, fastest, _ = self._pace
-        low, high = _pace(since, reading)
-        if low > fastest or high < slowest:
-            self._pace = self._pace._replace(since=reading)  # it leapt
-        elif high - low < fastest - slowest:
-            self._pace = _Pace(_pace_between(since, reading), low, high, since)
 
     # Event times
 
@@ -361,28 +286,3 @@ def _shows(row: NewestRow, reading: Reading, pace: float, *, lag: int) -> bool:
     until `lag` ms before."""
     early, late = _when(reading, row.sent, row.received, pace)
     return late >= row.open_time - AGREE and early <= row.close_time + AGREE + lag
-
-
-def _pace(one: Reading, other: Reading) -> tuple[float, float]:
-    """The slowest and the fastest pace at which a later reading follows an earlier
-    one, from whose receipt to the sending of the other time has passed."""
-    passed = (other.server_time - one.server_time) / 1000
-    slack = AGREE / 1000
-    least, most = other.sent - one.received, other.received - one.sent
-    low, high = passed - slack, passed + slack
-    return low / (most if low > 0 else least), high / (least if high > 0 else most)
-
-
-def _may_be_real(pace: tuple[float, float]) -> bool:
-    """Whether a pace between these two can be that of real time."""
-    low, high = pace
-    return low - SLOP <= 1.0 <= high + SLOP
-
-
-def _pace_between(one: Reading, other: Reading) -> float:
-    passed = (other.server_time - one.server_time) / 1000
-    return passed / (_middle(other) - _middle(one))
-
-
-def _middle(reading: Reading) -> float:
-    return (reading.sent + reading.received) / 2

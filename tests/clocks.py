@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from klinetail.candle import MINUTE
-from klinetail.clock import ExchangeClock, NewestRow, Reading
+from klinetail.clock import ExchangeClock, NewestRow
+from klinetail.pace import Reading
 
 
 def tell(clock: ExchangeClock, time: int, now: float) -> None:

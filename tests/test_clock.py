@@ -8,20 +8,18 @@ import pytest
 
 from klinetail.candle import MINUTE
 from klinetail.clock import (
-    AGREE,
     AHEAD,
     FRESH,
     RECENT,
     ROW_LAG,
     SLOW,
     SOON,
-    SPAN,
     TWICE,
     ExchangeClock,
     Moment,
     NewestRow,
-    Reading,
 )
+from klinetail.pace import AGREE, SPAN, Reading
 from tests.clocks import known, tell
 
 START = 1_700_000_040_000 - 1_700_000_040_000 % MINUTE + 20_000

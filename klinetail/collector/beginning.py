@@ -9,13 +9,14 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from klinetail.candle import Stream
-from klinetail.clock import NewestRow, Reading
+from klinetail.clock import NewestRow
 from klinetail.collector.patience import patiently
 from klinetail.collector.symbols import FEW, check, latest
 from klinetail.collector.timekeeping import Statement, read_time
 from klinetail.errors import Refused, UsageError
 from klinetail.events import LinkEvent
 from klinetail.exchange.rest import Rest
+from klinetail.pace import Reading
 from klinetail.protocol.rest import Listing
 
 Ask = Callable[[Sequence[Callable[[], Any]]], list[Any]]

@@ -7,10 +7,11 @@ from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
 from klinetail.candle import Interval, Stream
-from klinetail.clock import SPAN, ExchangeClock, NewestRow, Reading
+from klinetail.clock import ExchangeClock, NewestRow
 from klinetail.errors import BadMessage, ExchangeError
 from klinetail.events import CLOCK, LinkEvent, LinkState
 from klinetail.exchange.rest import Rest
+from klinetail.pace import SPAN, Reading
 
 TRIES: Final = 4
 """Readings in a row before it is waited for a while."""

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from klinetail.candle import MINUTE, Candle, Source, Stream
-from klinetail.clock import NewestRow, Reading
+from klinetail.clock import NewestRow
 from klinetail.collector.backfill import WORKERS, Backfill
 from klinetail.collector.beginning import begin, inquire
 from klinetail.collector.budget import Budget
@@ -26,6 +26,7 @@ from klinetail.errors import (
     UsageError,
 )
 from klinetail.events import LinkEvent, LinkState
+from klinetail.pace import Reading
 from klinetail.protocol.rest import INVALID_SYMBOL, Listing
 from tests.collector.test_collector import BTC, START, FakeRest
 from tests.strategies import candle

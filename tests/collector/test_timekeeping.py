@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from klinetail.candle import MINUTE, Candle, Interval, Source, Stream
-from klinetail.clock import SPAN, ExchangeClock
+from klinetail.clock import ExchangeClock
 from klinetail.collector.timekeeping import (
     AGAIN,
     DOUBT,
@@ -25,6 +25,7 @@ from klinetail.collector.timekeeping import (
 )
 from klinetail.errors import ExchangeError, Refused, Unavailable
 from klinetail.events import CLOCK, LinkEvent, LinkState
+from klinetail.pace import SPAN
 from tests.strategies import candle
 from tests.venue import eventually
 
