@@ -30,6 +30,7 @@ def at(time: int, now: float) -> Reading:
 
 def test_what_tells_a_pace_is_what_was_chosen() -> None:
     assert (AGREE, SPAN, FASTEST, SLOP, IN_A_LINE) == (1_000, 0.1, 1000.0, 0.05, 4)
+    assert REAL == (1.0, 1.0, 1.0, None)
 
 
 def test_two_readings_tell_a_pace_within_bounds() -> None:
@@ -139,6 +140,24 @@ def test_readings_that_follow_too_soon_are_passed_over() -> None:
     assert meter.told is not None
 
 
+def test_what_follows_just_late_enough_counts() -> None:
+    readings = [at(int(now * 600_000), now) for now in (0.0, SPAN, 1.0, 2.0)]
+    assert told(*readings)[3] is not None
+
+
+def test_of_a_line_the_readings_before_one_out_of_it_are_forgotten() -> None:
+    off, *line = [at(int(now * 60_000), now) for now in (0.0, 1.0, 2.0, 3.0, 4.0)]
+    off = off._replace(server_time=START - 3_600_000)
+    assert told(off, *line)[4] == pace_between(line[0], line[3])
+
+
+def test_a_long_line_is_kept_short() -> None:
+    meter = PaceMeter()
+    for now in range(50):
+        meter.take(at(now * 60_000, now * 1.0))
+    assert meter._line == [at(now * 60_000, now * 1.0) for now in (0, 48, 49)]
+
+
 def test_one_out_of_the_line_begins_another() -> None:
     line = [at(int(now * 60_000), now) for now in (0.0, 1.0, 2.0, 3.0)]
     off = at(3_600_000, 4.0)
@@ -196,3 +215,5 @@ def test_what_comes_too_soon_tells_nothing_more() -> None:
     pace = Pace(60.0, 0.0, 1e9, Reading(START, 0.0, 1.0))
     assert refined(pace, at(0, 1.0 + SPAN / 2)) is pace
     assert refined(pace, at(60_000, 1.0 + SPAN)) is not pace
+    pace = Pace(60.0, 0.0, 1e9, at(0, 0.0))
+    assert refined(pace, at(6_000, SPAN)) is not pace
