@@ -187,10 +187,11 @@ class ExchangeClock:
     def _count(self, reading: Reading) -> None:
         self._doubtful.clear()
         if (counted := self._counted) is not None:
-            earlier = _at(counted, reading.received, self.pace) - reading.server_time
+            late = _at(counted, reading.received, self.pace) >= reading.server_time
+            slow = late and reading.received - reading.sent > SLOW
+            if slow and _alike(counted, reading, self.pace):
+                return  # it was on its way so long that the prediction is more exact
             self._pace = refined(self._pace, reading)
-            if 0 <= earlier <= AGREE and reading.received - reading.sent > SLOW:
-                return  # the answer took so long that the prediction is more exact
         self._counted = reading
 
     def _as_frames_tell(self, reading: Reading) -> bool:

@@ -72,9 +72,10 @@ def test_at_the_start_a_time_that_the_newest_row_contradicts_does_not_count(
     lie: int,
 ) -> None:
     clock = ExchangeClock()
-    for second in (0.0, 1.0, 2.0):
-        clock.read(at(START + lie, second))
-        clock.show(row(START, second))
+    for second in (0.0, 0.5, 1.0):
+        time = START + int(second * 1000)
+        clock.read(at(time + lie, second))
+        clock.show(row(time, second))
     assert not clock.known
     tell(clock, START + 3_000, 3.0)
     assert clock.now(3.0) == START + 3_000
@@ -162,8 +163,30 @@ def test_an_answer_that_took_long_does_not_make_the_clock_later() -> None:
     clock = known(START)
     assert clock.read(Reading(START + 11_000, 10.0, 10.0 + SLOW + 1.0))
     assert clock.now(20.0) == START + 20_000
-    assert clock.read(at(START + 20_000 - 500, 20.0))
-    assert clock.now(20.0) == START + 19_500
+    assert clock.read(Reading(START + 20_000, 20.0, 20.0 + SLOW))
+    assert clock.now(30.0) == START + 29_000, "it did not take that long"
+    assert clock.read(Reading(START + 32_000, 30.0, 30.0 + 2 * SLOW))
+    assert clock.now(40.0) == START + 40_000, "it is later"
+
+
+def test_a_leap_back_is_taken_however_long_the_answers_took() -> None:
+    clock = known(START)
+    clock.show(row(START - HOUR, 0.0))
+    for sent in (0.0, 0.5, 1.0):
+        leapt = clock.read(Reading(START - HOUR + 1000, sent, sent + 2 * SLOW))
+    assert leapt
+    assert clock.now(3.0) == START - HOUR + 1000
+
+
+def test_before_there_is_a_time_no_event_time_is_believed() -> None:
+    assert not ExchangeClock().believes(START, 0.0)
+
+
+def test_an_event_time_that_comes_again_flows_again() -> None:
+    clock = known(START)
+    for came in (1.0, 5.0):
+        assert clock.see(START + 35_000, came)
+    assert clock.read(at(START + 35_000, 5.0))
 
 
 def test_in_doubt_nothing_is_final_that_the_doubtful_reading_calls_young() -> None:
@@ -294,6 +317,18 @@ def test_a_frame_of_another_time_contradicts_a_leap(off: int) -> None:
     for _ in range(3):
         clock.read(at(START + 30_000 + int(after * 1000), after))
     assert clock.moment(after).confirmed > START + 30_000, "no frame comes any more"
+
+
+@pytest.mark.parametrize(("early", "leaps"), [(AGREE, True), (AGREE + 1, False)])
+def test_a_row_that_is_newer_than_a_reading_contradicts_it(
+    early: int, leaps: bool
+) -> None:
+    clock = known(START)
+    newest = row(START + HOUR, 0.0)
+    clock.show(newest)
+    for _ in range(3):
+        leapt = clock.read(at(newest.open_time - early, 0.0))
+    assert leapt is leaps
 
 
 @pytest.mark.parametrize("late", [0, AGREE])
@@ -494,10 +529,16 @@ def test_of_a_fast_exchange_event_times_alone_say_too_little() -> None:
 
 
 def test_a_frame_of_a_fast_exchange_may_be_a_real_second_old() -> None:
-    for late, leaps in ((60_000, True), (63_000, False)):
+    offs = {
+        -AGREE - 58_000: True,
+        -AGREE - 63_000: False,
+        AGREE: True,
+        AGREE + 1: False,
+    }
+    for off, leaps in offs.items():
         clock = fast()
-        time = START + 240_000 + 90_000
-        clock.see(time - AGREE - late, 4.0)
+        time = START + 240_000 + 50_000
+        assert clock.see(time + off, 4.0)
         clock.show(row(time, 4.0))
         assert [clock.read(at(time, 4.0)) for _ in range(3)][-1] is leaps
 
