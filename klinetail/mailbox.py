@@ -16,7 +16,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final, Generic, TypeVar
 
 from klinetail.candle import Candle, Stream
-from klinetail.events import CandleEvent, Event, PreviewEvent
+from klinetail.events import (
+    CandleEvent,
+    EndedEvent,
+    Event,
+    GapEvent,
+    PreviewEvent,
+)
 
 CAPACITY: Final = 8_192
 """Items that fit before a consumer is behind."""
@@ -238,10 +244,10 @@ def _forming(item: Candle | Event) -> Candle | None:
 
 class Latest:
     """What a person looks at: the newest forming and the last closed candles of each
-    stream and the last other events, no more. A put never waits.
+    stream, every gap and end, and the last other events, no more. A put never waits.
 
     Args:
-        rows: closed candles kept a stream until they are taken.
+        rows: closed candles kept a stream until they are taken, and other events.
         notify: called, as for `Mailbox`, with the first news after each `take`.
     """
 
@@ -253,6 +259,7 @@ class Latest:
         self._lock = threading.Lock()
         self._forming: dict[Stream, CandleEvent | PreviewEvent] = {}
         self._closed: dict[Stream, deque[CandleEvent]] = {}
+        self._announced: list[Event] = []
         self._others: deque[Event] = deque(maxlen=rows)
         self._told = False
 
@@ -262,6 +269,9 @@ class Latest:
             for event in events:
                 if isinstance(event, PreviewEvent):
                     self._forming[event.candle.stream] = event
+                    continue
+                if isinstance(event, GapEvent | EndedEvent):
+                    self._announced.append(event)
                     continue
                 if not isinstance(event, CandleEvent):
                     self._others.append(event)
@@ -279,14 +289,14 @@ class Latest:
             self._notify()
 
     def take(self, forming: Iterable[Stream] | None = None) -> list[Event]:
-        """What is new: other events, then each stream's closed candles in order and
-        its forming one.
+        """What is new: gaps and ends, other events, then each stream's closed candles
+        in order and its forming one.
 
         Args:
             forming: the streams whose forming candles to take; those of others stay.
         """
         with self._lock:
-            taken = list(self._others)
+            taken = [*self._announced, *self._others]
             for closed in self._closed.values():
                 taken.extend(closed)
             wanted = list(self._forming) if forming is None else forming
@@ -295,6 +305,7 @@ class Latest:
                 for stream in wanted
                 if stream in self._forming
             )
+            self._announced.clear()
             self._others.clear()
             self._closed.clear()
             self._told = False

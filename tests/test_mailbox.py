@@ -10,7 +10,16 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from klinetail.candle import Interval, Stream
-from klinetail.events import CandleEvent, EndedEvent, LinkEvent, LinkState
+from klinetail.events import (
+    CandleEvent,
+    Drop,
+    DropEvent,
+    EndedEvent,
+    GapEvent,
+    LinkEvent,
+    LinkState,
+    RevisionEvent,
+)
 from klinetail.mailbox import BATCH, Latest, Mailbox, Pace, as_it_is
 from tests.strategies import BTCUSDT_1M, candle
 
@@ -368,6 +377,19 @@ class TestLatest:
         taken = latest.take()
         assert taken[0] is ended
         assert numbers(taken[1:]) == [1, 2] * 3
+
+    def test_no_flood_of_other_events_hides_a_gap_or_an_end(self):
+        latest = Latest(2)
+        end = BTCUSDT_1M.interval.shift(0, 1)
+        news = [GapEvent(stream, 0, end, "418") for stream in STREAMS]
+        news += [EndedEvent(stream, "CLOSE") for stream in STREAMS]
+        latest.put(news)
+        latest.put([RevisionEvent(candle(), candle(count=n)) for n in range(9)])
+        latest.put([DropEvent(Drop.DUPLICATE)] * 9)
+        taken = latest.take()
+        assert taken[:6] == news
+        assert len(taken) == 8
+        assert latest.take() == []
 
     def test_wakes_the_reader_once_until_it_takes(self):
         woken = []

@@ -10,7 +10,7 @@ import sys
 from typing import NoReturn
 
 from klinetail.errors import ExitCode, KlinetailError
-from klinetail.escape import printable
+from klinetail.escape import LINE, brief
 
 
 def main() -> NoReturn:
@@ -45,12 +45,17 @@ def leave(code: str | int | None) -> NoReturn:
     os._exit(code if isinstance(code, int) else ExitCode.BUG if code else ExitCode.OK)
 
 
-def complain(text: str) -> None:
-    """One plain line on stderr. A stderr that is gone is no reason to fail."""
+def complain(text: str, most: int = LINE) -> None:
+    """One plain line on stderr. A stderr that is gone is no reason to fail.
+
+    Args:
+        text: as it came, the line's beginning and end if it is too long.
+        most: characters of the line at most.
+    """
     if sys.stderr is None:
         return
     try:
-        sys.stderr.write(f"klinetail: {printable(text)}\n")
+        sys.stderr.write(brief(f"klinetail: {text}", most) + "\n")
         sys.stderr.flush()
     except (OSError, ValueError):
         pass

@@ -33,7 +33,7 @@ from klinetail.exchange.proxy import Proxy
 from klinetail.exchange.rest import BinanceRest
 from klinetail.formats import FORMATS
 from klinetail.mailbox import Latest, Mailbox, Pace
-from klinetail.notices import Notices, receipt
+from klinetail.notices import Kind, Notices, kind_of, receipt
 from klinetail.protocol.routes import Route
 from klinetail.sinks.file import FileSink, FileThread
 from klinetail.sinks.stdout import ReaderGone, StdoutSink
@@ -187,6 +187,9 @@ class Session:
         )
         color = coloured(os.environ, plan.color)  # type: ignore[arg-type]
         self._screen = stack.enter_context(Screen(sys.stdout, color=color))
+        if _is_terminal(sys.stderr):
+            self._voice.through(self._screen.say)
+            stack.callback(self._voice.through, None)
 
         def refresh(now: float) -> None:
             # Read first: the collector's threads take its lock before the tee's.
@@ -245,7 +248,7 @@ class Session:
         if signals.asked:
             signals.asked = False
             self._awaited = self._collector.awaited()
-            self.say(self._figures())
+            self.say(self._figures(), Kind.RECEIPT)
         if signals.suspended:
             if self._screen is not None:
                 self._screen.suspend()
@@ -325,7 +328,7 @@ class Session:
     def _on_event(self, event: Event) -> None:
         if not self._plan.quiet or isinstance(event, GapEvent):
             for line in self._notices.lines(event):
-                self.say(line)
+                self.say(line, kind_of(event), event)
 
     def _on_counted(self) -> None:
         self._counted = True
@@ -353,18 +356,15 @@ class Session:
         self.say(str(error))
         self._code = ExitCode.OUTPUT
 
-    def say(self, text: str) -> None:
+    def say(self, text: str, kind: Kind = Kind.OWN, event: Event | None = None) -> None:
         """One line for the person: on stderr, or after the table if that is there."""
-        if self._screen is not None and _is_terminal(sys.stderr):
-            self._screen.say(f"klinetail: {text}")
-        else:
-            self._voice.say(text)
+        self._voice.say(text, kind, event)
 
     def receipt(self) -> None:
         """Say what was delivered, unless the run never began."""
         if self._code is not ExitCode.USAGE:
             if not self._plan.quiet:
-                self._voice.say(self._figures())
+                self._voice.say(self._figures(), Kind.RECEIPT)
             if self._plan.stats is not None:
                 self._write_stats(self._plan.stats)
         self._voice.finish(_LAST_WORDS)
@@ -390,11 +390,12 @@ def _is_terminal(stream: TextIO | None) -> bool:
 class _Said(logging.Handler):
     """Passes our own log records, which tell of bugs, on as notices."""
 
-    def __init__(self, say: Callable[[str], None]) -> None:
+    def __init__(self, say: Callable[[str, Kind], None]) -> None:
         super().__init__(logging.ERROR)
         self._say = say
 
     def emit(self, record: logging.LogRecord) -> None:
         """Say it, and the last line of its traceback."""
         error = record.exc_info[1] if record.exc_info else None
-        self._say(record.getMessage() + ("" if error is None else f": {error!r}"))
+        text = record.getMessage() + ("" if error is None else f": {error!r}")
+        self._say(text, Kind.BUG)
