@@ -223,14 +223,15 @@ def watch(
     from klinetail.candle import Pattern
     from klinetail.cli import complain
     from klinetail.cli.choice import choose, read_words
-    from klinetail.cli.words import expand, parse_streams, parse_zone
+    from klinetail.cli.words import expand, parse_streams
+    from klinetail.cli.zone import parse_zone
     from klinetail.errors import ExitCode, OutputError, UsageError
 
     words = expand(streams or [], read_words)
     wanted = parse_streams(words, everything=everything)
     if _is_said(context, "quote") and not any(isinstance(w, Pattern) for w in wanted):
         raise UsageError("--quote chooses among --all and globs; give one of these")
-    zone = parse_zone(tz)
+    zone = parse_zone(tz, os.environ)
     check_exchange(env, ws_url, rest_url)
     if math.isnan(hold):
         raise UsageError("--hold nan is no time; give seconds, or inf")

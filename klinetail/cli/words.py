@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, tzinfo
 from typing import Final
 
 from klinetail.candle import Interval, Pattern, Stream, is_glob
@@ -107,23 +106,3 @@ def history_lines(streams: int, minutes: float) -> list[str]:
         return []
     takes = f"the history of {plural(streams, 'stream')} takes about {minutes:.0f} min"
     return [f"{takes} (--weight, -n); each stream's live candles follow its own"]
-
-
-def parse_zone(name: str) -> tzinfo:
-    """The time zone of a name: `local`, `UTC` or one such as `Europe/Vienna`.
-
-    Raises:
-        UsageError: there is none of that name.
-    """
-    if name.lower() == "local":
-        return datetime.now().astimezone().tzinfo or UTC
-    if name.lower() == "utc":
-        return UTC
-    from zoneinfo import ZoneInfo
-
-    try:
-        return ZoneInfo(name)
-    except (KeyError, ValueError, OSError):  # KeyError: ZoneInfoNotFoundError
-        raise UsageError(
-            f"there is no time zone {name!r}; try local, UTC or one like Europe/Vienna"
-        ) from None

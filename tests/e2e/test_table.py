@@ -101,6 +101,21 @@ def test_the_table_moves_and_gives_the_terminal_back(
     assert "BTCUSDT 1m" in screen.text(), "the last rows stay"
 
 
+@pytest.mark.skipif(
+    not os.path.exists("/usr/share/zoneinfo/Europe/Vienna"), reason="no such zone"
+)
+def test_candles_of_summer_are_shown_in_summer_time_all_year(
+    exchange: Server, terminal: Callable[..., Terminal]
+) -> None:
+    """The exchange's clock begins on 9 October 2025 at 08:54 UTC."""
+    screen = terminal("btcusdt", "-n", "2", *urls(exchange), TZ="Europe/Vienna")
+    text = screen.until(lambda text: "10:53" in text and "forming" in text)
+    assert "CEST" in text
+    assert "09:5" not in text
+    screen.child.sendintr()
+    assert screen.end() == 0
+
+
 def test_several_streams_have_a_row_each(
     fast_exchange: Server, terminal: Callable[..., Terminal]
 ) -> None:
