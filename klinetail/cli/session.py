@@ -22,7 +22,8 @@ from klinetail.candle import Candle, Stream
 from klinetail.cli.outlets import LineOutlet, TableOutlet
 from klinetail.cli.signals import Signals
 from klinetail.cli.voice import Voice
-from klinetail.cli.words import history_lines, proxy_lines
+from klinetail.cli.words import history_lines, plain_line, proxy_lines
+from klinetail.cli.zone import zone_name
 from klinetail.collector import DataCollector
 from klinetail.collector.backfill import weight_of
 from klinetail.collector.budget import Budget
@@ -31,7 +32,7 @@ from klinetail.events import Event, GapEvent
 from klinetail.exchange.client import connector
 from klinetail.exchange.proxy import Proxy
 from klinetail.exchange.rest import BinanceRest
-from klinetail.formats import FORMATS
+from klinetail.formats import OUTPUTS
 from klinetail.mailbox import Latest, Mailbox, Pace
 from klinetail.notices import Kind, Notices, kind_of, receipt
 from klinetail.protocol.routes import Route
@@ -73,7 +74,7 @@ class Plan(NamedTuple):
     limit: int | None
     updates: bool
     output: str
-    """`table`, `jsonl` or `csv`."""
+    """`table`, or a name of `OUTPUTS`."""
     files: list[str]
     zone: tzinfo
     color: str
@@ -124,7 +125,7 @@ class Session:
         self._stdout_box: Mailbox[Candle, str] | None = None
         self._outlet: Outlet | None = None
         if plan.output != "table":
-            form = FORMATS[plan.output]
+            form = OUTPUTS[plan.output](plan.zone)
             self._stdout_box = self._mailbox("stdout", form.line)
             boxes.append(self._stdout_box)
             sink = StdoutSink(sys.stdout.fileno(), form.HEADER)
@@ -225,7 +226,12 @@ class Session:
     def _beginnings(self) -> list[str]:
         plan, count = self._plan, len(self._plan.streams)
         seconds = Budget(plan.share).lasts(weight_of(count, plan.lines))
+        plain = []
+        if plan.output == "plain":
+            zone = zone_name(plan.zone, time.time())
+            plain = [plain_line(plan.streams, plan.source, zone, updates=plan.updates)]
         return [
+            *plain,
             *proxy_lines(plan.ws_proxy, plan.rest_proxy),
             *history_lines(count, seconds / 60),
         ]

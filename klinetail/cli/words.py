@@ -100,6 +100,24 @@ def proxy_lines(ws: Proxy | None, rest: Proxy | None) -> list[str]:
     return [f"{side} through the proxy {proxy}" for side, proxy in sides if proxy]
 
 
+def plain_line(
+    streams: Sequence[Stream], source: str, zone: str, *, updates: bool
+) -> str:
+    """What to say before plain lines: what they are of, and how they end.
+
+    Args:
+        streams: what is followed; at least one.
+        source: where the candles come from.
+        zone: what the zone of the lines' times is called.
+        updates: whether forming candles are lines too.
+    """
+    what = plural(len(streams), "stream")
+    if len(streams) == 1:
+        what = f"{streams[0].symbol} {streams[0].interval}"
+    each = "update" if updates else "closed candle"
+    return f"{what} from {source}, times {zone}; one line for each {each}, Ctrl-C ends"
+
+
 def history_lines(streams: int, minutes: float) -> list[str]:
     """What to say about a history that takes its time."""
     if minutes < 1:

@@ -67,6 +67,18 @@ def parse_zone(name: str, environ: Mapping[str, str]) -> tzinfo:
     )
 
 
+def zone_name(zone: tzinfo, now: float) -> str:
+    """What a zone is called: `UTC`, `Europe/Vienna`, `CET (local)`.
+
+    Args:
+        zone: of `parse_zone`.
+        now: seconds since the epoch; the local zone is called as it is then.
+    """
+    if isinstance(zone, Local):
+        return f"{datetime.fromtimestamp(now, zone):%Z} (local)"
+    return str(zone)
+
+
 def _local(named: str) -> tzinfo:
     # Of a name that it does not know the C library makes UTC, and calls that by the
     # name's first letters: `Europe`. Python may know the zone, from the package tzdata.

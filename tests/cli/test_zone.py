@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from klinetail.cli.zone import Local, parse_zone
+from klinetail.cli.zone import Local, parse_zone, zone_name
 from klinetail.errors import UsageError
 
 JANUARY, JULY = 1_735_689_600, 1_751_328_000
@@ -92,6 +92,15 @@ def test_a_moment_of_that_zone_knows_its_offset():
             assert moment.dst() is None
         assert Local().utcoffset(None) is None
         assert Local().tzname(None) is None
+
+
+@needs_zones
+def test_a_zone_has_a_name():
+    assert zone_name(UTC, JULY) == "UTC"
+    assert zone_name(ZoneInfo("Europe/Vienna"), JULY) == "Europe/Vienna"
+    with local(RULE) as zone:
+        assert zone_name(zone, JANUARY) == "CET (local)"
+        assert zone_name(zone, JULY) == "CEST (local)"
 
 
 @pytest.mark.parametrize("tz", ["Mars/Phobos", "Nowhere", ":Mars/Phobos"])
