@@ -130,7 +130,7 @@ def test_gaps_of_many_streams_are_a_few_lines_and_all_of_them_are_told(
         f"{symbol}@{interval}" for symbol in symbols for interval in ("1m", "3m")
     }
     with Toxic(fast_exchange.port) as live, Toxic(fast_exchange.port) as rest:
-        words = ["watch", *streams, "-q", "-n", "0", "--hold", "1"]
+        words = ["watch", *streams, "-q", "-n", "0", "--hold", "0.3"]
         route = ["--ws-url", f"{live.ws_url}/market", "--rest-url", rest.rest_url]
         process = popen(*words, "--stats", str(stats), *route)
         read_lines(process, 24)
