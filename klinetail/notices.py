@@ -6,7 +6,6 @@ lines, as it came unless it is long; what prints a line escapes it and keeps it 
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from typing import Final
@@ -23,6 +22,7 @@ from klinetail.events import (
     LinkState,
     RevisionEvent,
 )
+from klinetail.kinds import Kind
 from klinetail.stats import Stats
 
 SLOW: Final = 10.0
@@ -34,25 +34,6 @@ _REASON: Final = 240
 
 _NAMED: Final = 8
 """Streams that a line about many of them names."""
-
-
-class Kind(enum.StrEnum):
-    """What a line is about. Lines are counted by their kind, see `throttle`."""
-
-    GAP = "gaps"
-    FILLED = "filled gaps"
-    ENDED = "ends"
-    REVISED = "revisions"
-    DROPPED = "dropped messages"
-    LINK = "connections"
-    BUG = "errors"
-    OWN = "this run"
-    """What klinetail does, and what it fails at."""
-    RECEIPT = "figures"
-
-
-ANNOUNCED: Final = (Kind.GAP, Kind.FILLED, Kind.ENDED)
-"""What a person has to hear of, however much there is of it."""
 
 
 def kind_of(event: Event) -> Kind:
@@ -155,11 +136,6 @@ def summed_up(kind: Kind, events: Sequence[Event]) -> str:
         return f"gap filled: {more}, {span}: {candles} of {streams} (not in order)"
     why = _reasons([gap.reason for gap in gaps])
     return f"gap: {more}, {span}: {candles} of {streams} are missing: {why}"
-
-
-def left_out(kind: Kind, number: int) -> str:
-    """The line that stands for lines which are not said."""
-    return f"{plural(number, 'more line')} about {kind} left out"
 
 
 def _named(streams: Sequence[Stream]) -> str:

@@ -9,10 +9,12 @@ one line with their number, streams and range.
 from __future__ import annotations
 
 import math
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
-from klinetail.events import Event
-from klinetail.notices import ANNOUNCED, Kind, left_out, summed_up
+from klinetail.kinds import ANNOUNCED, Kind
+
+if TYPE_CHECKING:
+    from klinetail.events import Event
 
 BURST: Final = 50
 """Lines of a kind that go out at once."""
@@ -118,7 +120,8 @@ class _Counted:
 
     def take(self) -> list[str]:
         number, self._left_out, self.due = self._left_out, 0, math.inf
-        return [left_out(self._kind, number)] if number else []
+        lines = "line" if number == 1 else "lines"
+        return [f"{number:,} more {lines} about {self._kind} left out"] * (number > 0)
 
 
 class _Summed:
@@ -149,5 +152,8 @@ class _Summed:
     def take(self) -> list[str]:
         held, self._held, self.due = self._held, [], math.inf
         if len(held) > FEW:
+            # Loaded here: each command has a throttle, and few of them a gap.
+            from klinetail.notices import summed_up
+
             return [summed_up(self._kind, [event for _, event in held])]
         return [line for line, _ in held]

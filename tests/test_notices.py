@@ -13,12 +13,10 @@ from klinetail.events import (
     LinkState,
     RevisionEvent,
 )
+from klinetail.kinds import ANNOUNCED, Kind
 from klinetail.notices import (
-    ANNOUNCED,
-    Kind,
     Notices,
     kind_of,
-    left_out,
     receipt,
     summed_up,
     utc,
@@ -251,17 +249,6 @@ class TestSummedUp:
         assert len(line) <= LINE
         assert "12,000 streams" in line
         assert kind is Kind.ENDED or " 1970-01-01 00:00Z to before 1970-01" in line
-
-
-@pytest.mark.parametrize(
-    ("number", "line"),
-    [
-        (1, "1 more line about revisions left out"),
-        (86_301, "86,301 more lines about revisions left out"),
-    ],
-)
-def test_what_is_left_out_is_counted(number, line):
-    assert left_out(Kind.REVISED, number) == line
 
 
 def stats_of(*events):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from klinetail.candle import MINUTE, Interval, Stream
 from klinetail.events import EndedEvent, GapEvent
-from klinetail.notices import ANNOUNCED, Kind
+from klinetail.kinds import ANNOUNCED, Kind
 from klinetail.throttle import BURST, FEW, RATE, WINDOW, Throttle
 from tests.strategies import candle
 
@@ -158,6 +158,21 @@ def test_a_burst_then_ten_a_second_and_one_that_counts():
     assert 5 <= len(counts) <= 6
     assert sum(map(more, counts)) + len(lines) - len(counts) == 5 * GRID * 270
     assert counts[0].endswith(" more lines about revisions left out")
+
+
+@pytest.mark.parametrize(
+    ("number", "line"),
+    [
+        (1, "1 more line about revisions left out"),
+        (12_345, "12,345 more lines about revisions left out"),
+    ],
+)
+def test_what_is_left_out_is_counted(number, line):
+    listener = Listener()
+    for n in range(BURST + number):
+        listener.put(f"revised {n}", Kind.REVISED)
+    listener.pause(WINDOW)
+    assert listener.lines(Kind.REVISED)[BURST:] == [line]
 
 
 def test_a_flood_of_one_kind_silences_no_other():

@@ -33,8 +33,9 @@ from klinetail.exchange.client import connector
 from klinetail.exchange.proxy import Proxy
 from klinetail.exchange.rest import BinanceRest
 from klinetail.formats import OUTPUTS
+from klinetail.kinds import Kind
 from klinetail.mailbox import Latest, Mailbox, Pace
-from klinetail.notices import Kind, Notices, kind_of, receipt
+from klinetail.notices import Notices, kind_of, receipt
 from klinetail.protocol.routes import Route
 from klinetail.sinks.file import FileSink, FileThread
 from klinetail.sinks.stdout import ReaderGone, StdoutSink

@@ -9,12 +9,14 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from klinetail.escape import brief, printable
-from klinetail.events import Event
-from klinetail.notices import ANNOUNCED, Kind
+from klinetail.kinds import ANNOUNCED, Kind
 from klinetail.throttle import Throttle
+
+if TYPE_CHECKING:
+    from klinetail.events import Event
 
 _KEPT: Final = 1_000
 

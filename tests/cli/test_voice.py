@@ -12,7 +12,7 @@ from klinetail.candle import MINUTE
 from klinetail.cli.voice import Voice
 from klinetail.escape import LINE
 from klinetail.events import GapEvent
-from klinetail.notices import Kind
+from klinetail.kinds import Kind
 from tests.strategies import BTCUSDT_1M
 
 PATIENCE = 60.0
