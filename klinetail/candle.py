@@ -18,6 +18,7 @@ from typing import Final
 import msgspec
 
 from klinetail.errors import UsageError
+from klinetail.escape import printable
 
 MINUTE: Final = 60_000
 HOUR: Final = 60 * MINUTE
@@ -162,13 +163,15 @@ def symbol_fault(symbol: str) -> str | None:
     """Why `symbol` cannot be an upper-case symbol, or None if it can.
 
     Symbols are letters and digits of any script and underscores (the exchange
-    lists 币安人生USDT); control, format and separator characters never pass.
+    lists 币安人生USDT); control, format and separator characters never pass, nor do
+    letters that nothing is drawn for: two symbols that look alike must be alike.
     """
     if not 0 < len(symbol) <= MAX_SYMBOL:
         return f"a symbol has 1 to {MAX_SYMBOL} characters, this one {len(symbol)}"
     if all(c.isascii() and (c.isalnum() or c == "_") for c in symbol):
         return None if symbol == symbol.upper() else "a symbol is upper case"
-    if any(c != "_" and unicodedata.category(c)[0] not in "LN" for c in symbol):
+    unusual = any(c != "_" and unicodedata.category(c)[0] not in "LN" for c in symbol)
+    if unusual or printable(symbol) != symbol:
         return f"{symbol!r} cannot be a symbol: letters, digits and _ only"
     if unicodedata.normalize("NFC", symbol) != symbol:
         return f"{symbol!r} cannot be a symbol: not in Unicode's composed form"

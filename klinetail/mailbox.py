@@ -20,7 +20,15 @@ from typing import Final, Generic, TypeVar
 
 from klinetail.candle import Candle, Stream
 from klinetail.errors import SlowConsumer
-from klinetail.events import CandleEvent, DropEvent, Event, PreviewEvent, stream_of
+from klinetail.events import (
+    CandleEvent,
+    DropEvent,
+    EndedEvent,
+    Event,
+    GapEvent,
+    PreviewEvent,
+    stream_of,
+)
 
 CAPACITY: Final = 8_192
 """Items that fit before a consumer is behind."""
@@ -286,7 +294,7 @@ def _forming(item: Candle | Event) -> Candle | None:
 
 class Latest:
     """What a person looks at: of each stream the newest forming candle, the last closed
-    ones and the last other events. A put never waits.
+    ones, every gap and end, and the last other events. A put never waits.
 
     It drops older ones in silence, by design: a screen has room for the last ones, and
     its figures are counted elsewhere. A `DropEvent` is in those figures alone. Whatever
@@ -306,6 +314,7 @@ class Latest:
         self._closed: defaultdict[Stream, deque[CandleEvent]] = defaultdict(
             lambda: deque(maxlen=rows)
         )
+        self._announced: list[Event] = []
         self._others: defaultdict[Stream | None, deque[Event]] = defaultdict(
             lambda: deque(maxlen=rows)
         )
@@ -320,6 +329,8 @@ class Latest:
                     self._forming.pop(event.candle.stream, None)
                 elif isinstance(event, CandleEvent | PreviewEvent):
                     self._forming[event.candle.stream] = event
+                elif isinstance(event, GapEvent | EndedEvent):
+                    self._announced.append(event)
                 elif not isinstance(event, DropEvent):
                     self._others[stream_of(event)].append(event)
             told, self._told = self._told, True
@@ -327,14 +338,16 @@ class Latest:
             self._notify()
 
     def take(self, forming: Iterable[Stream] | None = None) -> list[Event]:
-        """What is new: each stream's other events in order, then each stream's closed
-        candles in order, then the forming ones.
+        """What is new: gaps and ends, then each stream's other events in order, then
+        each stream's closed candles in order, then the forming ones.
 
         Args:
             forming: the streams whose forming candles to take; those of others stay.
         """
         with self._lock:
-            taken = [event for others in self._others.values() for event in others]
+            taken = list(self._announced)
+            for others in self._others.values():
+                taken.extend(others)
             for closed in self._closed.values():
                 taken.extend(closed)
             wanted = list(self._forming) if forming is None else forming
@@ -343,6 +356,8 @@ class Latest:
                 for stream in wanted
                 if stream in self._forming
             )
+            self._announced.clear()
+            self._announced.clear()
             self._others.clear()
             self._closed.clear()
             self._told = False

@@ -1,7 +1,7 @@
 """What a person should hear while it runs and at the end, as plain lines. Pure.
 
 One line a change of state, not one an attempt. Text from the network is in these
-lines as it came; whoever prints them escapes it.
+lines, as it came unless it is long; what prints a line escapes it and keeps it short.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Final
 
-from klinetail.candle import Candle
+from klinetail.candle import Candle, Stream
+from klinetail.escape import brief
 from klinetail.events import (
     CLOCK,
     REST,
@@ -24,11 +25,35 @@ from klinetail.events import (
     LinkState,
     RevisionEvent,
 )
+from klinetail.kinds import Kind
 from klinetail.stats import Stats
 
 SLOW: Final = 10.0
 """Seconds of a pause from which on it is said once more what goes wrong: by then it is
 often something else than what broke the connection."""
+
+_REASON: Final = 240
+"""Characters of a reason that the network gave, in a line that says more than that."""
+
+_NAMED: Final = 8
+"""Streams that a line about many of them names."""
+
+
+def kind_of(event: Event) -> Kind:
+    """What the lines about an event are about."""
+    match event:
+        case GapEvent():
+            return Kind.FILLED if event.filled else Kind.GAP
+        case EndedEvent():
+            return Kind.ENDED
+        case RevisionEvent():
+            return Kind.REVISED
+        case DropEvent():
+            return Kind.DROPPED
+        case LinkEvent():
+            return Kind.LINK
+        case _:
+            return Kind.OWN
 
 
 _AGAIN: Final = {
@@ -58,12 +83,14 @@ class Notices:
             case GapEvent(stream, start, end, reason) if event.filled:
                 return [f"gap filled: {stream} {_range(start, end)} (not in order)"]
             case GapEvent(stream, start, end, reason):
-                return [f"gap: {stream} {_range(start, end)} is missing: {reason}"]
+                why = brief(reason, _REASON)
+                return [f"gap: {stream} {_range(start, end)} is missing: {why}"]
             case RevisionEvent(_, revised):
                 when = utc(revised.open_time)
                 return [f"revised: {revised.stream} {when}: {_change(event)}"]
             case EndedEvent(stream, status):
-                return [f"ended: {stream} is not traded any more ({status})"]
+                why = brief(status, _REASON)
+                return [f"ended: {stream} is not traded any more ({why})"]
             case DropEvent():
                 return self._dropped(event)
             case LinkEvent():
@@ -88,13 +115,55 @@ class Notices:
             self._down[name] = slow or bool(known)
             if known is None or (slow and not known) or self._verbose:
                 tries = f"trying again in {event.delay:.1f} s"
-                return [f"{event.reason}; {tries}, and on until it works"]
+                why = brief(event.reason, _REASON)
+                return [f"{why}; {tries}, and on until it works"]
         elif event.state in (LinkState.LIVE, LinkState.IDLE) and name in self._down:
             del self._down[name]
             return [_AGAIN.get(name, "connected again")]
         elif self._verbose:
             return [f"{name}: {event.state}"]
         return []
+
+
+def summed_up(kind: Kind, events: Sequence[Event]) -> str:
+    """One line for several gaps, filled gaps or ends: how many, of which streams, in
+    which range, and why.
+
+    Args:
+        kind: which of these three they are.
+        events: at least one; all of that kind.
+    """
+    gaps = [event for event in events if isinstance(event, GapEvent)]
+    ends = [event for event in events if isinstance(event, EndedEvent)]
+    streams = _named([one.stream for one in gaps] + [one.stream for one in ends])
+    more = f"{len(events):,} more within a second"
+    if ends:
+        why = _reasons([end.status for end in ends])
+        return f"ended: {more}: {streams} are not traded any more ({why})"
+    candles = plural(sum(map(_missing, gaps)), "candle")
+    span = _range(min(gap.start for gap in gaps), max(gap.end for gap in gaps))
+    if kind is Kind.FILLED:
+        return f"gap filled: {more}, {span}: {candles} of {streams} (not in order)"
+    why = _reasons([gap.reason for gap in gaps])
+    return f"gap: {more}, {span}: {candles} of {streams} are missing: {why}"
+
+
+def _named(streams: Sequence[Stream]) -> str:
+    names = list(dict.fromkeys(map(str, streams)))
+    shown = ", ".join(names[:_NAMED])
+    others = len(names) - _NAMED
+    rest = f" and {others:,} more" if others > 0 else ""
+    return f"{plural(len(names), 'stream')} ({shown}{rest})"
+
+
+def _missing(gap: GapEvent) -> int:
+    return gap.stream.interval.steps(gap.start, gap.end)
+
+
+def _reasons(reasons: Sequence[str]) -> str:
+    others = len(set(reasons)) - 1
+    first = brief(reasons[0], _REASON // 2)
+    return f"{first}, and {plural(others, 'other reason')}" if others else first
 
 
 def receipt(

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Sequence
-from typing import assert_never
+from typing import Final, assert_never
 
 import msgspec
 
 from klinetail.candle import Candle, Source
+from klinetail.escape import brief
 from klinetail.events import (
     CandleEvent,
     Drop,
@@ -23,6 +24,42 @@ from klinetail.events import (
 )
 
 _DELAYS_KEPT = 10_000
+
+ANNOUNCED_KEPT: Final = 100_000
+"""Gaps, filled gaps and ends that are listed, some 20 MB; further ones are counted."""
+
+_REASON: Final = 300
+"""Characters of a reason or a status that are kept."""
+
+
+class Announced(msgspec.Struct, frozen=True):
+    """A gap, a filled gap or an end, as it was announced."""
+
+    what: str
+    """`gap`, `filled` or `ended`."""
+    stream: str
+    """As on the command line, `btcusdt@1m`."""
+    start: int | None
+    """Open time of the first candle, ms; None for an end."""
+    end: int | None
+    """Open time of the first candle after it, ms; None for an end."""
+    candles: int
+    """Candles that are missing, or were found; 0 for an end."""
+    reason: str
+    """Why, or an ended symbol's status; harmless to a terminal."""
+
+    @classmethod
+    def of(cls, event: GapEvent | EndedEvent) -> Announced:
+        """What is kept of an event."""
+        name = str(event.stream)
+        if isinstance(event, EndedEvent):
+            return cls("ended", name, None, None, 0, brief(event.status, _REASON))
+        number = len(event.candles)
+        if not event.filled:
+            number = event.stream.interval.steps(event.start, event.end)
+        what = "filled" if event.filled else "gap"
+        reason = brief(event.reason, _REASON)
+        return cls(what, name, event.start, event.end, number, reason)
 
 
 class Stats:
@@ -42,6 +79,10 @@ class Stats:
         self.revisions = 0
         self.ended = 0
         """Streams whose symbol is not traded any more."""
+        self.announced: list[Announced] = []
+        """Each gap, filled gap and end in order, up to `ANNOUNCED_KEPT`."""
+        self.unlisted = 0
+        """Further ones."""
         self.dropped: Counter[Drop] = Counter()
         self.links: dict[str, LinkEvent] = {}
         """Each link's latest event; links without work are left out."""
@@ -59,12 +100,14 @@ class Stats:
                 pass  # it is counted when it is delivered
             case GapEvent():
                 self._gap(event)
+                self._list(event)
             case DropEvent(why):
                 self.dropped[why] += 1
             case RevisionEvent():
                 self.revisions += 1
             case EndedEvent():
                 self.ended += 1
+                self._list(event)
             case LinkEvent():
                 self._link(event)
             case _:
@@ -76,6 +119,12 @@ class Stats:
         else:
             self.gaps += 1
             self.missing += event.stream.interval.steps(event.start, event.end)
+
+    def _list(self, event: GapEvent | EndedEvent) -> None:
+        if len(self.announced) < ANNOUNCED_KEPT:
+            self.announced.append(Announced.of(event))
+        else:
+            self.unlisted += 1
 
     def count(self, closed: Sequence[Candle], updates: int) -> None:
         """Count candles in: the closed ones, and how many forming ones."""
@@ -116,6 +165,8 @@ class Stats:
             "ended": self.ended,
             "close_delay_median_s": None if delay is None else delay[0],
             "close_delay_max_s": None if delay is None else delay[1],
+            "announced": self.announced,
+            "unlisted": self.unlisted,
         }
         return msgspec.json.encode(figures) + b"\n"
 

@@ -10,7 +10,7 @@ Everything happens on loopback. `--quick` only shows that the measuring works.
     F9   the contract's model on random schedules
     F12  SIGINT, SIGTERM, SIGHUP in each state of a run
     F13  a reader that is too slow, within the limit and past it
-    F14  escape sequences from everywhere: none may come out
+    F14  escape sequences and invisible text from everywhere: none may come out; floods
     F16  a venue that refuses or hangs up: attempts in five minutes
     F17  clocks that step, processes that stand still, machines that sleep, and an
          exchange whose /time lies

@@ -222,6 +222,9 @@ class TestStream:
             "A\u00a0B",
             "A\u3000B",
             "\ufeffA",
+            "BTC\u3164USDT",  # letters that nothing is drawn for
+            "A\u115f",
+            "\uffa0A",
             "A\ue000",  # private
             "A\ud800",  # lone surrogate
             "A\u0378",  # unassigned

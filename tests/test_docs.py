@@ -49,6 +49,7 @@ def test_the_record_s_keys_are_all_there() -> None:
 
 
 def test_the_numbers_are_those_of_the_code() -> None:
+    from klinetail import escape, stats, throttle
     from klinetail.contract.finality import CONFIRM, SETTLED
     from klinetail.contract.series import GRACE, HELD
     from klinetail.exchange import client, http, rest, supervision
@@ -59,6 +60,9 @@ def test_the_numbers_are_those_of_the_code() -> None:
     assert (GRACE, CONFIRM, SETTLED, HELD) == (3_000, 20_000, 30_000, 500)
     assert (MOST, PATIENCE) == (65_536, 1.0)
     assert (client.MAX_MESSAGE, http.MAX_BODY) == (1 << 20, 8 << 20)
+    assert (escape.LINE, escape.STACKED) == (500, 4)
+    assert (throttle.BURST, throttle.RATE, throttle.FEW) == (50, 10, 5)
+    assert stats.ANNOUNCED_KEPT == 100_000
     assert supervision.CONNECT_TIMEOUT == rest.PATIENCE == 10.0
 
 

@@ -20,6 +20,7 @@ from klinetail.events import (
     LinkEvent,
     LinkState,
     PreviewEvent,
+    RevisionEvent,
 )
 from klinetail.mailbox import BATCH, Latest, Mailbox, Pace, as_it_is
 from tests.strategies import BTCUSDT_1M, candle
@@ -609,10 +610,12 @@ class TestLatest:
         latest.put([DropEvent(Drop.STALE, stream) for stream in STREAMS] * 5)
         latest.put([LINK] * 5)
         latest.put([GapEvent(BTCUSDT_1M, n, n + 1, "why") for n in range(5)])
+        latest.put([RevisionEvent(candle(), candle(count=n)) for n in range(9)])
         taken = latest.take()
         assert taken[:3] == ends
-        assert taken[3:5] == [LINK, LINK]
-        assert [gap.start for gap in taken[5:]] == [3, 4]
+        assert [gap.start for gap in taken[3:8]] == [0, 1, 2, 3, 4], "all are kept"
+        assert taken[8:10] == [LINK, LINK]
+        assert [event.revised.count for event in taken[10:]] == [7, 8]
         assert latest.take() == []
 
     def test_wakes_the_reader_once_until_it_takes(self):

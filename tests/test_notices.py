@@ -1,6 +1,8 @@
+import msgspec
 import pytest
 
-from klinetail.candle import LAST_TIME, Source
+from klinetail.candle import LAST_TIME, MINUTE, Interval, Source, Stream
+from klinetail.escape import LINE, brief
 from klinetail.events import (
     CandleEvent,
     Drop,
@@ -11,7 +13,14 @@ from klinetail.events import (
     LinkState,
     RevisionEvent,
 )
-from klinetail.notices import Notices, receipt, utc
+from klinetail.kinds import ANNOUNCED, Kind
+from klinetail.notices import (
+    Notices,
+    kind_of,
+    receipt,
+    summed_up,
+    utc,
+)
 from klinetail.stats import Stats
 from tests.strategies import BTCUSDT_1M, candle
 
@@ -167,6 +176,97 @@ class TestNotices:
         event = DropEvent(why, BTCUSDT_1M)
         assert said([event]) == []
         assert said([event], verbose=True) == [f"dropped: {why} btcusdt@1m"]
+
+    @pytest.mark.parametrize(
+        "event",
+        [
+            GapEvent(BTCUSDT_1M, START, END, "x" * 4_000_000 + "!"),
+            EndedEvent(BTCUSDT_1M, "x" * 4_000_000 + "!"),
+            link(LinkState.WAITING, "x" * 4_000_000 + "!", 1, 30.0),
+        ],
+    )
+    def test_a_long_reason_hides_no_other_word(self, event):
+        (short,) = said([msgspec.structs.replace(event, **reason_of(event, "!"))])
+        (line,) = said([event])
+        assert len(line) < LINE
+        before, after = short.split("!")
+        assert line.startswith(before + "x")
+        assert line.endswith("x!" + after)
+
+
+def reason_of(event, text):
+    return {"status" if isinstance(event, EndedEvent) else "reason": text}
+
+
+class TestKinds:
+    def test_each_event_has_its_own(self):
+        events = {
+            Kind.GAP: GAP,
+            Kind.FILLED: GapEvent(BTCUSDT_1M, START, END, "x", (candle(),)),
+            Kind.ENDED: EndedEvent(BTCUSDT_1M, "SETTLING"),
+            Kind.REVISED: RevisionEvent(candle(), candle()),
+            Kind.DROPPED: DropEvent(Drop.BAD),
+            Kind.LINK: link(LinkState.LIVE),
+            Kind.OWN: CandleEvent(candle()),
+        }
+        assert {kind: kind_of(event) for kind, event in events.items()} == {
+            kind: kind for kind in events
+        }
+
+
+class TestSummedUp:
+    def gaps(self, number, *, reason="418", filled=False):
+        streams = [Stream(f"S{n}USDT", Interval.M1) for n in range(number)]
+        candles = (candle(),) if filled else ()
+        return [
+            GapEvent(stream, START + n * MINUTE, END + n * MINUTE, reason, candles)
+            for n, stream in enumerate(streams)
+        ]
+
+    def test_gaps_have_their_number_streams_range_and_reason(self):
+        assert summed_up(Kind.GAP, self.gaps(3)) == (
+            "gap: 3 more within a second, 2023-11-14 22:14Z to before 2023-11-14"
+            " 22:18Z: 6 candles of 3 streams (s0usdt@1m, s1usdt@1m, s2usdt@1m) are"
+            " missing: 418"
+        )
+
+    def test_of_many_streams_the_first_are_named(self):
+        line = summed_up(Kind.GAP, self.gaps(12_000))
+        assert "24,000 candles of 12,000 streams (s0usdt@1m, " in line
+        assert "s7usdt@1m and 11,992 more)" in line
+
+    def test_a_stream_with_several_gaps_is_named_once(self):
+        assert "4 candles of 1 stream (btcusdt@1m)" in summed_up(Kind.GAP, [GAP, GAP])
+
+    def test_filled_gaps(self):
+        assert summed_up(Kind.FILLED, self.gaps(2, filled=True)) == (
+            "gap filled: 2 more within a second, 2023-11-14 22:14Z to before 2023-11-14"
+            " 22:17Z: 4 candles of 2 streams (s0usdt@1m, s1usdt@1m) (not in order)"
+        )
+
+    def test_ends(self):
+        ends = [EndedEvent(gap.stream, "SETTLING") for gap in self.gaps(2)]
+        assert summed_up(Kind.ENDED, ends) == (
+            "ended: 2 more within a second: 2 streams (s0usdt@1m, s1usdt@1m) are not"
+            " traded any more (SETTLING)"
+        )
+
+    def test_reasons_that_differ_are_counted(self):
+        gaps = [*self.gaps(2), *self.gaps(1, reason="no answer"), *self.gaps(2)]
+        line = summed_up(Kind.GAP, gaps)
+        assert line.endswith(": 418, and 1 other reason")
+
+    @pytest.mark.parametrize("kind", ANNOUNCED)
+    def test_long_reasons_and_names_hide_no_other_word(self, kind):
+        long = [Stream(f"{n:02}{'币' * 38}", Interval.MO1) for n in range(12_000)]
+        why = "x" * 4_000_000
+        events = [GapEvent(one, 0, MINUTE, why) for one in long]
+        if kind is Kind.ENDED:
+            events = [EndedEvent(one, why) for one in long]
+        line = brief(f"klinetail: {summed_up(kind, events)}")
+        assert len(line) <= LINE
+        assert "12,000 streams" in line
+        assert kind is Kind.ENDED or " 1970-01-01 00:00Z to before 1970-01" in line
 
 
 def stats_of(*events):

@@ -1,5 +1,6 @@
 """The figures are what a naive count of the events says."""
 
+import json
 from statistics import median
 
 from hypothesis import given
@@ -16,7 +17,7 @@ from klinetail.events import (
     LinkState,
     RevisionEvent,
 )
-from klinetail.stats import Stats
+from klinetail.stats import ANNOUNCED_KEPT, Stats
 from tests.strategies import BTCUSDT_1M, candle, candles
 
 START = 1_700_000_040_000
@@ -68,6 +69,34 @@ def test_counts_what_happened(events):
     for why in Drop:
         dropped = count(events, DropEvent, lambda e, why=why: e.why is why)
         assert stats.dropped[why] == dropped
+
+
+@given(st.lists(events, max_size=40))
+def test_each_gap_filled_gap_and_end_is_listed(events):
+    listed = []
+    for event in events:
+        if isinstance(event, GapEvent):
+            what = "filled" if event.candles else "gap"
+            listed.append((what, "btcusdt@1m", START, START + MINUTE, 1, "why"))
+        elif isinstance(event, EndedEvent):
+            listed.append(("ended", "btcusdt@1m", None, None, 0, "SETTLING"))
+    keys = ("what", "stream", "start", "end", "candles", "reason")
+    figures = json.loads(applied(events).as_json())
+    assert figures["announced"] == [dict(zip(keys, one, strict=True)) for one in listed]
+    assert figures["unlisted"] == 0
+
+
+def test_what_is_listed_is_harmless_and_short_and_no_end_of_memory():
+    stats = Stats()
+    stats.apply(GapEvent(BTCUSDT_1M, START, START + MINUTE, "\x9b2J" + "x" * 4_000_000))
+    (one,) = stats.announced
+    assert one.reason.startswith("\\x9b2Jxxx")
+    assert len(one.reason) <= 300
+    for _ in range(ANNOUNCED_KEPT + 7):
+        stats.apply(gap())
+    assert len(stats.announced) == ANNOUNCED_KEPT
+    assert json.loads(stats.as_json())["unlisted"] == 8
+    assert stats.gaps == ANNOUNCED_KEPT + 8
 
 
 @given(st.lists(events, max_size=40))

@@ -10,7 +10,8 @@ import sys
 from typing import NoReturn
 
 from klinetail.errors import ExitCode, KlinetailError
-from klinetail.escape import printable
+from klinetail.escape import brief, printable
+from klinetail.kinds import Kind
 
 
 def main() -> NoReturn:
@@ -45,12 +46,19 @@ def leave(code: str | int | None) -> NoReturn:
     os._exit(code if isinstance(code, int) else ExitCode.BUG if code else ExitCode.OK)
 
 
-def complain(text: str) -> None:
-    """One plain line on stderr. A stderr that is gone is no reason to fail."""
+def complain(text: str, kind: Kind = Kind.OWN) -> None:
+    """One plain line on stderr. A stderr that is gone is no reason to fail.
+
+    Args:
+        text: as it came. It is cut if it is long, unless these are figures.
+        kind: what it is about.
+    """
     if sys.stderr is None:
         return
+    line = f"klinetail: {text}"
+    line = printable(line) if kind is Kind.RECEIPT else brief(line)
     try:
-        sys.stderr.write(f"klinetail: {printable(text)}\n")
+        sys.stderr.write(f"{line}\n")
         sys.stderr.flush()
     except (OSError, ValueError):
         pass

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from klinetail.errors import UsageError
+from klinetail.kinds import Kind
 
 if TYPE_CHECKING:
     from klinetail.candle import Candle
@@ -100,7 +101,7 @@ def serve(
         )
         stack.enter_context(server)
         if faults is not None:
-            stack.callback(lambda: complain(f"chaos: {faults.receipt}"))
+            stack.callback(lambda: complain(f"chaos: {faults.receipt}", Kind.RECEIPT))
         route = sim_route(server.port)
         complain(f"serving {server.market.label}; none of it is the real exchange")
         complain(f"--ws-url {route.ws_url} --rest-url {route.rest_url}")

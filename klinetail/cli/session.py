@@ -22,7 +22,8 @@ from klinetail.candle import Candle, Stream
 from klinetail.cli.outlets import LineOutlet, TableOutlet
 from klinetail.cli.signals import Signals
 from klinetail.cli.voice import Voice
-from klinetail.cli.words import history_lines, proxy_lines
+from klinetail.cli.words import history_lines, plain_line, proxy_lines
+from klinetail.cli.zone import zone_name
 from klinetail.collector import DataCollector
 from klinetail.collector.backfill import weight_of
 from klinetail.collector.budget import Budget
@@ -31,9 +32,10 @@ from klinetail.events import Event, GapEvent
 from klinetail.exchange.client import connector
 from klinetail.exchange.proxy import Proxy
 from klinetail.exchange.rest import BinanceRest
-from klinetail.formats import FORMATS
+from klinetail.formats import OUTPUTS
+from klinetail.kinds import Kind
 from klinetail.mailbox import Latest, Mailbox, Pace
-from klinetail.notices import Notices, receipt
+from klinetail.notices import Notices, kind_of, receipt
 from klinetail.protocol.routes import Route
 from klinetail.sinks.file import FileSink, FileThread
 from klinetail.sinks.stdout import ReaderGone, StdoutSink
@@ -73,7 +75,7 @@ class Plan(NamedTuple):
     limit: int | None
     updates: bool
     output: str
-    """`table`, `jsonl` or `csv`."""
+    """`table`, or a name of `OUTPUTS`."""
     files: list[str]
     zone: tzinfo
     color: str
@@ -124,7 +126,7 @@ class Session:
         self._stdout_box: Mailbox[Candle, str] | None = None
         self._outlet: Outlet | None = None
         if plan.output != "table":
-            form = FORMATS[plan.output]
+            form = OUTPUTS[plan.output](plan.zone)
             self._stdout_box = self._mailbox("stdout", form.line)
             boxes.append(self._stdout_box)
             sink = StdoutSink(sys.stdout.fileno(), form.HEADER)
@@ -187,6 +189,9 @@ class Session:
         )
         color = coloured(os.environ, plan.color)  # type: ignore[arg-type]
         self._screen = stack.enter_context(Screen(sys.stdout, color=color))
+        if _is_terminal(sys.stderr):
+            self._voice.through(self._screen.say)
+            stack.callback(self._voice.through, None)
 
         def refresh(now: float) -> None:
             # Read first: the collector's threads take its lock before the tee's.
@@ -222,7 +227,12 @@ class Session:
     def _beginnings(self) -> list[str]:
         plan, count = self._plan, len(self._plan.streams)
         seconds = Budget(plan.share).lasts(weight_of(count, plan.lines))
+        plain = []
+        if plan.output == "plain":
+            zone = zone_name(plan.zone, time.time())
+            plain = [plain_line(plan.streams, plan.source, zone, updates=plan.updates)]
         return [
+            *plain,
             *proxy_lines(plan.ws_proxy, plan.rest_proxy),
             *history_lines(count, seconds / 60),
         ]
@@ -245,7 +255,7 @@ class Session:
         if signals.asked:
             signals.asked = False
             self._awaited = self._collector.awaited()
-            self.say(self._figures())
+            self.say(self._figures(), Kind.RECEIPT)
         if signals.suspended:
             if self._screen is not None:
                 self._screen.suspend()
@@ -325,7 +335,7 @@ class Session:
     def _on_event(self, event: Event) -> None:
         if not self._plan.quiet or isinstance(event, GapEvent):
             for line in self._notices.lines(event):
-                self.say(line)
+                self.say(line, kind_of(event), event)
 
     def _on_counted(self) -> None:
         self._counted = True
@@ -353,18 +363,15 @@ class Session:
         self.say(str(error))
         self._code = ExitCode.OUTPUT
 
-    def say(self, text: str) -> None:
+    def say(self, text: str, kind: Kind = Kind.OWN, event: Event | None = None) -> None:
         """One line for the person: on stderr, or after the table if that is there."""
-        if self._screen is not None and _is_terminal(sys.stderr):
-            self._screen.say(f"klinetail: {text}")
-        else:
-            self._voice.say(text)
+        self._voice.say(text, kind, event)
 
     def receipt(self) -> None:
         """Say what was delivered, unless the run never began."""
         if self._code is not ExitCode.USAGE:
             if not self._plan.quiet:
-                self._voice.say(self._figures())
+                self._voice.say(self._figures(), Kind.RECEIPT)
             if self._plan.stats is not None:
                 self._write_stats(self._plan.stats)
         self._voice.finish(_LAST_WORDS)
@@ -390,11 +397,12 @@ def _is_terminal(stream: TextIO | None) -> bool:
 class _Said(logging.Handler):
     """Passes our own log records, which tell of bugs, on as notices."""
 
-    def __init__(self, say: Callable[[str], None]) -> None:
+    def __init__(self, say: Callable[[str, Kind], None]) -> None:
         super().__init__(logging.ERROR)
         self._say = say
 
     def emit(self, record: logging.LogRecord) -> None:
         """Say it, and the last line of its traceback."""
         error = record.exc_info[1] if record.exc_info else None
-        self._say(record.getMessage() + ("" if error is None else f": {error!r}"))
+        text = record.getMessage() + ("" if error is None else f": {error!r}")
+        self._say(text, Kind.BUG)

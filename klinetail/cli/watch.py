@@ -22,12 +22,16 @@ MAX_STREAMS: Final = 12_000
 """Followed unless more are asked for: all symbols in all intervals are some 11,800."""
 
 
+_LINES: Final = "use -o plain, -o jsonl or -o csv"
+
+
 class Output(enum.StrEnum):
     """What stdout shows."""
 
     TABLE = "table"
     JSONL = "jsonl"
     CSV = "csv"
+    PLAIN = "plain"
 
 
 class Color(enum.StrEnum):
@@ -121,7 +125,8 @@ def watch(
             "-o",
             "--output",
             envvar="KLINETAIL_OUTPUT",
-            help="Default: table on a terminal, jsonl in a pipe.",
+            help="Default: table on a terminal, jsonl in a pipe; plain, a short line a"
+            " candle, on a dumb terminal and for a screen reader (ACCESSIBLE=1).",
         ),
     ] = None,
     out: Annotated[
@@ -138,7 +143,7 @@ def watch(
         typer.Option(
             "--tz",
             envvar="KLINETAIL_TZ",
-            help="Time zone of the table: local, UTC, Europe/Vienna.",
+            help="Time zone of the table and plain lines: local, UTC, Europe/Vienna.",
         ),
     ] = "local",
     color: Annotated[
@@ -223,14 +228,15 @@ def watch(
     from klinetail.candle import Pattern
     from klinetail.cli import complain
     from klinetail.cli.choice import choose, read_words
-    from klinetail.cli.words import expand, parse_streams, parse_zone
+    from klinetail.cli.words import expand, parse_streams
+    from klinetail.cli.zone import parse_zone
     from klinetail.errors import ExitCode, OutputError, UsageError
 
     words = expand(streams or [], read_words)
     wanted = parse_streams(words, everything=everything)
     if _is_said(context, "quote") and not any(isinstance(w, Pattern) for w in wanted):
         raise UsageError("--quote chooses among --all and globs; give one of these")
-    zone = parse_zone(tz)
+    zone = parse_zone(tz, os.environ)
     check_exchange(env, ws_url, rest_url)
     if math.isnan(hold):
         raise UsageError("--hold nan is no time; give seconds, or inf")
@@ -310,7 +316,7 @@ def _is_said(context: typer.Context, option: str) -> bool:
 
 
 def _output(asked: Output | None) -> Output:
-    """What stdout is to show: a table only where one can be drawn."""
+    """What stdout is to show: a table only where one can be drawn, and is wanted."""
     import os
     import sys
 
@@ -320,13 +326,14 @@ def _output(asked: Output | None) -> Output:
         raise OutputError("stdout is closed")
     if asked not in (None, Output.TABLE) or not sys.stdout.isatty():
         if asked is Output.TABLE:
-            raise UsageError("a table needs a terminal; use -o jsonl or -o csv")
+            raise UsageError(f"a table needs a terminal; {_LINES}")
         return asked or Output.JSONL
 
-    from klinetail.view.terminal import can_draw
+    from klinetail.view.terminal import can_draw, wants_lines
 
-    if can_draw(sys.stdout, os.environ):
+    drawable = can_draw(sys.stdout, os.environ)
+    if asked is Output.TABLE and not drawable:
+        raise UsageError(f"this terminal cannot show a table; {_LINES}")
+    if asked is Output.TABLE or (drawable and not wants_lines(os.environ)):
         return Output.TABLE
-    if asked is Output.TABLE:
-        raise UsageError("this terminal cannot show a table; use -o jsonl or -o csv")
-    return Output.JSONL
+    return Output.PLAIN

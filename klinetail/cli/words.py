@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, tzinfo
 from typing import Final
 
 from klinetail.candle import Interval, Pattern, Stream, is_glob
@@ -101,29 +100,27 @@ def proxy_lines(ws: Proxy | None, rest: Proxy | None) -> list[str]:
     return [f"{side} through the proxy {proxy}" for side, proxy in sides if proxy]
 
 
+def plain_line(
+    streams: Sequence[Stream], source: str, zone: str, *, updates: bool
+) -> str:
+    """What to say before plain lines: what they are of, and how they end.
+
+    Args:
+        streams: what is followed; at least one.
+        source: where the candles come from.
+        zone: what the zone of the lines' times is called.
+        updates: whether forming candles are lines too.
+    """
+    what = plural(len(streams), "stream")
+    if len(streams) == 1:
+        what = f"{streams[0].symbol} {streams[0].interval}"
+    each = "update" if updates else "closed candle"
+    return f"{what} from {source}, times {zone}; one line for each {each}, Ctrl-C ends"
+
+
 def history_lines(streams: int, minutes: float) -> list[str]:
     """What to say about a history that takes its time."""
     if minutes < 1:
         return []
     takes = f"the history of {plural(streams, 'stream')} takes about {minutes:.0f} min"
     return [f"{takes} (--weight, -n); each stream's live candles follow its own"]
-
-
-def parse_zone(name: str) -> tzinfo:
-    """The time zone of a name: `local`, `UTC` or one such as `Europe/Vienna`.
-
-    Raises:
-        UsageError: there is none of that name.
-    """
-    if name.lower() == "local":
-        return datetime.now().astimezone().tzinfo or UTC
-    if name.lower() == "utc":
-        return UTC
-    from zoneinfo import ZoneInfo
-
-    try:
-        return ZoneInfo(name)
-    except (KeyError, ValueError, OSError):  # KeyError: ZoneInfoNotFoundError
-        raise UsageError(
-            f"there is no time zone {name!r}; try local, UTC or one like Europe/Vienna"
-        ) from None

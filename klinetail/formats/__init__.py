@@ -5,13 +5,15 @@ A decoder raises `BadRecording` for a line that is no candle, and nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from datetime import tzinfo
 from pathlib import PurePath
 from typing import Protocol
 
 from klinetail.candle import Candle
 from klinetail.errors import UsageError
 from klinetail.formats import csv, jsonl
+from klinetail.formats.plain import Plain
 
 
 class Format(Protocol):
@@ -28,6 +30,14 @@ class Format(Protocol):
 
 
 FORMATS: dict[str, Format] = {"jsonl": jsonl, "csv": csv}
+"""The formats of recordings, by the suffix of a file's name."""
+
+OUTPUTS: dict[str, Callable[[tzinfo], Format]] = {
+    "jsonl": lambda _: jsonl,
+    "csv": lambda _: csv,
+    "plain": Plain,
+}
+"""The formats of stdout by their names, for people of a time zone."""
 
 
 def by_suffix(path: str) -> Format:

@@ -29,6 +29,7 @@ from klinetail.errors import (
     Refused,
     Unavailable,
 )
+from klinetail.escape import printable
 
 PING_PATH: Final = "/fapi/v1/ping"
 TIME_PATH: Final = "/fapi/v1/time"
@@ -208,7 +209,8 @@ def _listing(raw: _Symbol) -> Listing:
 
 
 def _name(text: str) -> str:
-    return text if text.isprintable() and len(text) <= MAX_SYMBOL else ""
+    shown = len(text) <= MAX_SYMBOL and text.isprintable() and printable(text) == text
+    return text if shown else ""
 
 
 _NUMBER: Final = re.compile(r"(?:0|[1-9][0-9]{0,17})(?:\.[0-9]{1,18})?").fullmatch

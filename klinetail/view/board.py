@@ -182,7 +182,8 @@ class Board:
         if note is not None:
             self._notes[key] = note
         while len(self._notes) > _NOTES_KEPT:
-            del self._notes[next(iter(self._notes))]
+            # The oldest of the least: a flood of revisions hides no gap and no end.
+            del self._notes[min(self._notes, key=lambda key: self._notes[key].weight)]
         of_stream = [n for (stream, _, _), n in self._notes.items() if stream == key[0]]
         self._worst.pop(key[0], None)
         if of_stream:

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import bisect
 from collections.abc import Sequence
-from datetime import datetime, tzinfo
 from decimal import Decimal, InvalidOperation, localcontext
 from typing import Final
 
-from klinetail.candle import DAY, HOUR, Candle, Interval
+from klinetail.candle import Candle
 from klinetail.view.look import DOWN, QUIET, UP, Glyphs
 
 _CENT: Final = Decimal("0.01")
@@ -86,18 +85,3 @@ def sparkline(values: Sequence[Decimal], glyphs: Glyphs) -> str:
         return "".join(
             glyphs.spark[bisect.bisect_right(bounds, value * steps)] for value in values
         )
-
-
-def local(time: int, tz: tzinfo) -> datetime:
-    """Milliseconds since the epoch as a moment of that zone."""
-    return datetime.fromtimestamp(time / 1000, tz)
-
-
-def clock(time: int, interval: Interval, tz: tzinfo) -> str:
-    """An open time, as precisely as its interval needs."""
-    moment = local(time, tz)
-    length = interval.length
-    if length is None or length >= DAY:
-        midnight = moment.hour == moment.minute == 0
-        return f"{moment:%Y-%m-%d}" if midnight else f"{moment:%Y-%m-%d %H:%M}"
-    return f"{moment:%H:%M}" if length < HOUR else f"{moment:%m-%d %H:%M}"

@@ -9,6 +9,7 @@ from typing import Final
 
 from rich.cells import cell_len
 
+from klinetail import times
 from klinetail.candle import HOUR, Candle, Source, Stream
 from klinetail.events import EndedEvent, Event, GapEvent, RevisionEvent
 from klinetail.view import figures
@@ -112,7 +113,7 @@ class Ladder:
         }
         cells["change"] = ("vs open", QUIET)
         if (newest := self.newest) is not None:
-            zone = figures.local(newest.open_time, self._tz).tzname() or ""
+            zone = times.local(newest.open_time, self._tz).tzname() or ""
             cells["time"] = (f"  {self._glyphs.label(zone)}", QUIET)
         return clipped(self._layout.row(cells, self._glyphs), width, self._glyphs)
 
@@ -175,7 +176,7 @@ class Ladder:
 
     def _values(self, candle: Candle, mark: str) -> dict[str, Cell]:
         glyphs = self._glyphs
-        time = figures.clock(candle.open_time, candle.interval, self._tz)
+        time = times.clock(candle.open_time, candle.interval, self._tz)
         changed, style = figures.change(candle, glyphs)
         price, volume = self._price, self._volume
         return {
@@ -198,7 +199,7 @@ class Ladder:
         length = self._stream.interval.length
         if length is None or length >= HOUR:
             return None
-        return figures.local(open_time, self._tz).date()
+        return times.local(open_time, self._tz).date()
 
     def _settle(self, width: int) -> None:
         settled = (width, self._price, self._volume, tuple(self._widths.values()))
@@ -227,7 +228,7 @@ class Ladder:
             self._price = wider(self._price, self._glyphs.label(text))
         self._volume = wider(self._volume, self._glyphs.label(candle.volume_text))
         widths = self._widths
-        time = figures.clock(candle.open_time, candle.interval, self._tz)
+        time = times.clock(candle.open_time, candle.interval, self._tz)
         shown = {
             "time": f"- {time}",
             "trades": str(candle.count),

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from klinetail.protocol.rest import Listing
 from klinetail.view.look import TITLE, Glyphs
-from klinetail.view.terminal import coloured, glyphs_of
+from klinetail.view.terminal import coloured, glyphs_of, is_dumb
 
 
 def rendered(
@@ -23,12 +23,13 @@ def rendered(
     Args:
         listings: what to show, in this order.
         stdout: the terminal.
-        environ: `NO_COLOR` and `TERM` decide about colours.
+        environ: `NO_COLOR` and `TERM` decide about colours; a dumb terminal gets
+            characters alone.
     """
     console = Console(
         file=stdout,
         force_terminal=True,
-        color_system="standard",
+        color_system=None if is_dumb(environ) else "standard",
         no_color=not coloured(environ),
         markup=False,
         emoji=False,

@@ -6,9 +6,9 @@ from datetime import tzinfo
 
 import msgspec
 
+from klinetail import times
 from klinetail.candle import Candle
 from klinetail.events import EndedEvent, GapEvent, RevisionEvent
-from klinetail.view import figures
 from klinetail.view.look import LOUD, TITLE, Glyphs, Line, clipped, line
 
 
@@ -36,8 +36,8 @@ def gap_note(gap: GapEvent, *, tz: tzinfo, glyphs: Glyphs) -> Note:
     """Which candles are missing, and why."""
     interval = gap.stream.interval
     missing = interval.steps(gap.start, gap.end)
-    first = figures.clock(gap.start, interval, tz)
-    last = figures.clock(interval.shift(gap.end, -1), interval, tz)
+    first = times.clock(gap.start, interval, tz)
+    last = times.clock(interval.shift(gap.end, -1), interval, tz)
     which = first if missing == 1 else f"{first} {glyphs.arrow} {last}"
     text = f"{which}  {missing} missing: {glyphs.label(gap.reason)}"
     return Note(glyphs.gap, "GAP", text, LOUD, 3)
@@ -47,7 +47,7 @@ def revision_note(event: RevisionEvent, *, tz: tzinfo, glyphs: Glyphs) -> Note:
     """Which values of a closed candle the exchange changed afterwards; all its values
     if those before are not kept."""
     delivered, revised = event.delivered, event.revised
-    moment = figures.clock(revised.open_time, revised.interval, tz)
+    moment = times.clock(revised.open_time, revised.interval, tz)
     now = [(name, glyphs.label(text)) for name, text in _values(revised)]
     if delivered is None:
         text = f"now {', '.join(f'{name} {new}' for name, new in now)}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+from collections import deque
 from collections.abc import Sequence
 from types import TracebackType
 from typing import Final, Protocol, Self, TextIO
@@ -21,6 +22,8 @@ _CLEAR_REST: Final = "\x1b[K"
 _IDLE: Final = 1.0
 _FAREWELL: Final = 0.5
 _ROOM_FOR_PROMPT: Final = 3
+_SAID_KEPT: Final = 1_000
+"""Lines kept for a terminal that takes none, while the job is in the background."""
 
 
 class View(Protocol):
@@ -59,7 +62,9 @@ class Screen:
         self._lines: list[Line] = []
         self._size = (0, 0)
         self._drawn_at = float("-inf")
-        self._said: list[str] = []
+        self._said: deque[str] = deque()
+        self._lost = 0
+        """Lines that gave way to later ones before they could be shown."""
 
     def __enter__(self) -> Self:
         self._terminal = Terminal(self._stdout.fileno())
@@ -123,6 +128,9 @@ class Screen:
         Args:
             text: one line; what could harm a terminal is escaped.
         """
+        if len(self._said) >= _SAID_KEPT:
+            self._said.popleft()
+            self._lost += 1
         self._said.append(printable(text))
 
     def resized(self) -> None:
@@ -174,7 +182,10 @@ class Screen:
         return text.encode(self._stdout.encoding, "replace")
 
     def _take_said(self) -> str:
-        said, self._said = self._said, []
+        said, self._said = self._said, deque()
+        lost, self._lost = self._lost, 0
+        if lost:
+            said.appendleft(f"klinetail: ({lost} lines could not be shown in time)")
         return "".join(f"{line}\r\n" for line in said)
 
     def _leave(self, terminal: Terminal, *, with_summary: bool) -> None:

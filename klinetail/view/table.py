@@ -7,6 +7,7 @@ from datetime import tzinfo
 from textwrap import wrap
 from typing import Final
 
+from klinetail import times
 from klinetail.candle import Candle, Stream
 from klinetail.events import CandleEvent, Event, LinkEvent, LinkState, PreviewEvent
 from klinetail.stats import Stats
@@ -212,5 +213,5 @@ class Table:
         return ((f"{text}  ", QUIET),)
 
     def _clock(self, time: int) -> str:
-        moment = figures.local(time, self._tz)
+        moment = times.local(time, self._tz)
         return self._glyphs.label(f"{moment:%Y-%m-%d %H:%M:%S %Z}")

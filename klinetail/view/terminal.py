@@ -17,14 +17,25 @@ Color = Literal["auto", "always", "never"]
 _CHUNK: Final = 1 << 16
 
 
+def is_dumb(environ: Mapping[str, str]) -> bool:
+    """Whether a terminal there shows characters and heeds no sequences."""
+    return environ.get("TERM", "") in ("", "dumb", "unknown")
+
+
 def can_draw(stdout: TextIO, environ: Mapping[str, str]) -> bool:
     """Whether a live table can be shown there: a terminal with a cursor to move."""
-    if environ.get("TERM", "") in ("", "dumb", "unknown"):
+    if is_dumb(environ):
         return False
     try:
         return stdout.isatty() and os.isatty(stdout.fileno())
     except (OSError, ValueError):
         return False
+
+
+def wants_lines(environ: Mapping[str, str]) -> bool:
+    """Whether lines are wanted that nothing moves or overwrites, for a screen reader:
+    `ACCESSIBLE` is set, and not to 0, false or no."""
+    return environ.get("ACCESSIBLE", "").lower() not in ("", "0", "false", "no")
 
 
 def coloured(environ: Mapping[str, str], color: Color = "auto") -> bool:

@@ -3,9 +3,43 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
+from klinetail.candle import MINUTE
 from klinetail.cli.voice import Voice
+from klinetail.escape import LINE
+from klinetail.events import GapEvent
+from klinetail.kinds import Kind
+from tests.strategies import BTCUSDT_1M
+
+PATIENCE = 60.0
+
+
+@contextmanager
+def heard() -> Iterator[tuple[Voice, list[str]]]:
+    """A voice and what comes out of it; all of it is there at the end."""
+    read, write = os.pipe()
+    lines: list[str] = []
+
+    def listen() -> None:
+        with os.fdopen(read, encoding="utf-8") as said:
+            lines.extend(line.rstrip("\n") for line in said)
+
+    listener = threading.Thread(target=listen)
+    listener.start()
+    voice = Voice(write)
+    yield voice, lines
+    voice.finish(PATIENCE)
+    os.close(write)
+    listener.join(PATIENCE)
+
+
+def gap(number: int) -> GapEvent:
+    start = number * MINUTE
+    return GapEvent(BTCUSDT_1M, start, start + MINUTE, "418")
 
 
 def test_lines_come_out_in_order_and_escaped() -> None:
@@ -43,3 +77,89 @@ def test_a_stderr_that_is_gone_is_no_reason_to_fail() -> None:
     voice.say("to nobody")
     voice.finish(30.0)
     os.close(write)
+
+
+def test_no_line_is_longer_than_it_may_be() -> None:
+    with heard() as (voice, lines):
+        voice.say("x" * 4_000_000 + ": the reason")
+        voice.say("\x1b" * 4_000)
+        voice.say("wrote " + "y" * 4_000, Kind.RECEIPT)  # its words are our own
+    assert [len(line) <= LINE for line in lines] == [True, True, False]
+    assert lines[0].endswith("xxx: the reason")
+
+
+def test_of_a_flood_some_lines_come_out_and_a_count_of_the_others() -> None:
+    with heard() as (voice, lines):
+        for number in range(86_401):
+            voice.say(f"revised: {number}", Kind.REVISED)
+        voice.say("news", Kind.LINK)
+    assert "klinetail: news" in lines
+    revised = [line for line in lines if line.startswith("klinetail: revised: ")]
+    counts = [line for line in lines if " more lines about revisions left out" in line]
+    left_out = sum(int(line.split()[1].replace(",", "")) for line in counts)
+    assert len(revised) + left_out == 86_401
+    assert revised[:50] == [f"klinetail: revised: {n}" for n in range(50)]
+
+
+def test_what_was_left_out_is_said_without_another_line() -> None:
+    read, write = os.pipe()
+    voice = Voice(write)
+    for number in range(60):
+        voice.say(f"revised: {number}", Kind.REVISED)
+        voice.say(f"gap: {number}", Kind.GAP, gap(number))
+    data = b""
+    while b"left out" not in data or b"within a second" not in data:
+        data += os.read(read, 65_536)
+    assert b"klinetail: gap: 55 more within a second, 1970-01-01 00:05Z to " in data
+    voice.finish(PATIENCE)
+    os.close(write)
+    os.close(read)
+
+
+def test_a_reader_that_sleeps_misses_no_gap_while_other_lines_can_give_way() -> None:
+    read, write = os.pipe()
+    voice = Voice(write)
+    voice.say("gap: the first", Kind.GAP, gap(0))
+    for number in range(5_000):
+        voice.say(f"{number} " + "x" * 200)
+    voice.say("the end")
+    data = b""
+    while b"klinetail: the end\n" not in data:
+        data += os.read(read, 65_536)
+    voice.finish(PATIENCE)
+    os.close(write)
+    os.close(read)
+    assert b"klinetail: gap: the first\n" in data
+    assert b"lines could not be said in time" in data
+
+
+def test_lines_go_to_a_screen_while_there_is_one() -> None:
+    shown: list[str] = []
+    with heard() as (voice, lines):
+        voice.through(shown.append)
+        voice.say("on the screen \x1b[2J")
+        for number in range(60):
+            voice.say(f"revised: {number}", Kind.REVISED)
+        voice.through(None)
+        voice.say("on stderr")
+    assert shown[0] == "klinetail: on the screen \\x1b[2J"
+    assert len(shown) in (52, 53), "a busy machine lets more than 50 of them through"
+    assert shown[-1].endswith(" about revisions left out")
+    assert lines == ["klinetail: on stderr"]
+
+
+def test_a_screen_hears_of_what_was_left_out_too() -> None:
+    shown: list[str] = []
+    counted = threading.Event()
+
+    def show(line: str) -> None:
+        shown.append(line)
+        if line.endswith(" about revisions left out"):
+            counted.set()
+
+    with heard() as (voice, lines):
+        voice.through(show)
+        for number in range(500):
+            voice.say(f"revised: {number}", Kind.REVISED)
+        assert counted.wait(PATIENCE)
+    assert lines == []

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from klinetail.candle import Interval, Pattern, Stream
-from klinetail.cli.words import expand, parse_streams
+from klinetail.cli.words import expand, parse_streams, plain_line
 from klinetail.errors import UsageError
 from tests.strategies import intervals, symbols
 
@@ -83,3 +83,14 @@ class TestExpand:
     def test_a_file_is_as_good_as_words(self, words):
         text = "\n".join(words)
         assert expand(["@x"], lambda _: text) == words
+
+
+def test_plain_lines_begin_with_what_they_are_of():
+    one, two = Stream("BTCUSDT", M1), Stream("币安人生USDT", M5)
+    assert plain_line([one], "binance live", "UTC", updates=False) == (
+        "BTCUSDT 1m from binance live, times UTC; one line for each closed candle,"
+        " Ctrl-C ends"
+    )
+    assert plain_line([one, two], "SIM", "CET (local)", updates=True) == (
+        "2 streams from SIM, times CET (local); one line for each update, Ctrl-C ends"
+    )

@@ -101,6 +101,21 @@ def test_the_table_moves_and_gives_the_terminal_back(
     assert "BTCUSDT 1m" in screen.text(), "the last rows stay"
 
 
+@pytest.mark.skipif(
+    not os.path.exists("/usr/share/zoneinfo/Europe/Vienna"), reason="no such zone"
+)
+def test_candles_of_summer_are_shown_in_summer_time_all_year(
+    exchange: Server, terminal: Callable[..., Terminal]
+) -> None:
+    """The exchange's clock begins on 9 October 2025 at 08:54 UTC."""
+    screen = terminal("btcusdt", "-n", "2", *urls(exchange), TZ="Europe/Vienna")
+    text = screen.until(lambda text: "10:53" in text and "forming" in text)
+    assert "CEST" in text
+    assert "09:5" not in text
+    screen.child.sendintr()
+    assert screen.end() == 0
+
+
 def test_several_streams_have_a_row_each(
     fast_exchange: Server, terminal: Callable[..., Terminal]
 ) -> None:
@@ -184,10 +199,41 @@ def test_a_terminal_that_hangs_up_is_no_failed_output(exchange: Server) -> None:
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 129
 
 
-def test_a_dumb_terminal_gets_lines(
+PLAIN = re.compile(
+    rb"(?m)^\d\d:\d\d BTCUSDT 1m close [0-9.]+ (?:up [0-9.]+%|down [0-9.]+%|unchanged)"
+    rb" high [0-9.]+ low [0-9.]+ vol [0-9.]+\r?$"
+)
+
+
+@pytest.mark.parametrize("env", [{"TERM": "dumb"}, {"ACCESSIBLE": "1"}])
+def test_a_dumb_terminal_and_a_screen_reader_get_plain_lines(
+    env: dict[str, str], exchange: Server, terminal: Callable[..., Terminal]
+) -> None:
+    words = ["btcusdt", "-n", "2", "-c", "2", "--tz", "UTC", *urls(exchange)]
+    screen = terminal(*words, **env)
+    assert screen.end() == 0
+    assert len(PLAIN.findall(screen.raw)) == 2
+    assert b"\x1b" not in screen.raw
+    said = [line for line in screen.raw.splitlines() if not PLAIN.match(line)]
+    first, receipt = said
+    address = f"ws://127.0.0.1:{exchange.port}/market"
+    assert first.decode() == (
+        f"klinetail: BTCUSDT 1m from {address}, times UTC; one line for each closed"
+        " candle, Ctrl-C ends"
+    )
+    assert receipt.startswith(b"klinetail: 2 candles")
+
+
+def test_a_dumb_terminal_gets_what_it_is_asked_for(
     exchange: Server, terminal: Callable[..., Terminal]
 ) -> None:
-    screen = terminal("btcusdt", "-n", "2", "-c", "2", *urls(exchange), TERM="dumb")
+    words = ["btcusdt", "-n", "2", "-c", "2", *urls(exchange)]
+    screen = terminal(*words, "-o", "jsonl", TERM="dumb")
     assert screen.end() == 0
     assert screen.raw.count(b'"symbol":"BTCUSDT"') == 2
-    assert b"\x1b" not in screen.raw
+    screen = terminal(*words, "-o", "table", TERM="dumb")
+    assert screen.end() == 2
+    assert b"this terminal cannot show a table; use -o plain" in screen.raw
+    screen = terminal(*words, "-o", "table", ACCESSIBLE="1")
+    assert screen.end() == 0
+    assert b"\x1b[?1049h" in screen.raw

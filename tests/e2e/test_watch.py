@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from datetime import UTC
 from decimal import Decimal
 from pathlib import Path
 
@@ -20,6 +21,7 @@ import pytest
 
 from klinetail.candle import Candle, Interval, Stream
 from klinetail.formats import csv, jsonl
+from klinetail.formats.plain import Plain
 from klinetail.recordings.read import read
 from klinetail.sim.faults.chaos import Chaos
 from klinetail.sim.recorded import Recorded
@@ -110,6 +112,17 @@ def test_csv_has_one_header_line(exchange: Server) -> None:
     header, *lines = done.stdout.splitlines(keepends=True)
     assert header == csv.HEADER
     check_whole(exchange, [csv.decode(line) for line in lines])
+
+
+def test_plain_lines_in_a_pipe_are_those_of_a_terminal(exchange: Server) -> None:
+    words = ["watch", "btcusdt", "-n", "3", "-c", "3", "-o", "plain", "--tz", "UTC"]
+    done = run(*words, *urls(exchange))
+    assert done.returncode == 0, done.stderr
+    truth = candles(run("watch", *words[1:6], *urls(exchange)).stdout)
+    assert done.stdout == Plain(UTC).encode(truth)
+    assert b" from ws://" in done.stderr.splitlines()[0]
+    quiet = run(*words, "-q", *urls(exchange))
+    assert (quiet.stdout, quiet.stderr) == (done.stdout, b"")
 
 
 def test_recordings_beside_the_pipe_hold_the_same(

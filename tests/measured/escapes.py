@@ -1,5 +1,5 @@
-"""F14: bytes that command a terminal, brought in wherever text comes in. Whatever sink
-they would come out of: none may.
+"""F14: bytes that command a terminal, characters that nothing is drawn for, and floods,
+brought in wherever text comes in. Whatever sink they would come out of: none may.
 
 Each thing of the corpus stands between a Q and a Z, so that it can be told from the
 sequences that the table itself writes to its terminal.
@@ -18,6 +18,7 @@ from klinetail.escape import printable
 from klinetail.sim.server import Server
 from klinetail.sim.synthetic import Synthetic
 from tests.e2e.test_table import Terminal
+from tests.measured.flood import flood
 from tests.measured.shared import START, Process
 from tests.venue import Ack, Answer, Close, Heed, Stall, Text, Venue
 
@@ -26,6 +27,14 @@ FORMATS = [
     *"\u061c\u200b\u200c\u200d\u200e\u200f\u2028\u2029\u202a\u202b\u202c\u202d\u202e",
     *"\u2060\u2066\u2067\u2068\u2069\ufeff\U000e0041\ue000",
 ]
+INVISIBLE = [
+    *"\u3164\u115f\u1160\uffa0\u034f\u180b\u17b4\u17b5\ufe00\ufe0f\U000e0101\u2800",
+]
+"""Letters, marks and symbols that nothing is drawn for."""
+
+STACKS = ["e" + "\u0489" * 40, "e" + "\u0300\u0316\u0489" * 8]
+"""Marks upon one another: of these a few may come out."""
+
 SEQUENCES = [
     "\x1b[2J",
     "\x1b[31m",
@@ -47,7 +56,16 @@ RAW = ["\udc9b31m", "\udc85", "\udcff", "\udce5\udcb8"]
 HARMLESS = ["[/red]", "[link=http://x]", "[bold]", "=1+1", "+1", "-1", "@SUM(1)"]
 """Markup and what a spreadsheet takes for a formula; these may be shown."""
 
-CORPUS = [*CONTROLS, *FORMATS, *SEQUENCES, *RAW, *HARMLESS]
+CORPUS = [
+    *CONTROLS,
+    *FORMATS,
+    *INVISIBLE,
+    *STACKS,
+    *SEQUENCES,
+    *RAW,
+    *HARMLESS,
+]
+PILED = re.compile("[\u0300\u0316\u0489]{5,}").findall
 COMMANDS = "\x1b\\[[0-9;?]*[A-Za-z]|[\r\n]"
 """What klinetail and rich themselves write to a terminal."""
 
@@ -79,6 +97,7 @@ def measure(quick, seed):
         ):
             found = list(pool.map(lambda job: outcome(server, *job), jobs))
             cells = formulas(server, place)
+            floods = flood(server, place, 5_000 if quick else 86_401)
     channels = dict.fromkeys(one.channel for one in every)
     return {
         "corpus": len(CORPUS),
@@ -86,6 +105,8 @@ def measure(quick, seed):
         "raw_bytes_out": sum(one["raw"] for one in found),
         "csv_cells_that_are_formulas": cells,
         "tracebacks": sum(one["traceback"] for one in found),
+        "longest_line": max(one["longest"] for one in found),
+        "floods": floods,
         "sinks_bytes": sum(one["bytes"] for one in found),
         "shown_escaped": {
             channel: len(
@@ -208,6 +229,7 @@ def outcome(server, run, on_terminal):
         "bytes": len(data),
         "shown": {item for item in CORPUS if shown(item, data)},
         "traceback": b"Traceback" in data,
+        "longest": 0 if on_terminal else longest(data),
         **raw(data, on_terminal),
     }
 
@@ -257,12 +279,19 @@ def shown(item, data):
     return b"Q" + whole in data
 
 
+def longest(data):
+    """Characters of the longest line that is no receipt, which names all files."""
+    lines = data.decode("utf-8", "replace").splitlines()
+    said = [line for line in lines if line.startswith("klinetail: ")]
+    return max((len(line) for line in said if "; from " not in line), default=0)
+
+
 def raw(data, on_terminal):
     """Bytes of the corpus that came out as they are."""
     hits = [
         item
         for item in CORPUS
-        if item not in HARMLESS and encoded("Q" + item[0]) in data
+        if item not in [*HARMLESS, *STACKS] and encoded("Q" + item[0]) in data
     ]
     # A line's end between Q and Z is what wraps a line on a terminal.
     hits = [
@@ -270,18 +299,13 @@ def raw(data, on_terminal):
     ]
     text = data.decode("utf-8", "surrogateescape")
     rest = re.sub(COMMANDS if on_terminal else "\n", "", text)
-    strays = [c for c in rest if commands(c)]
+    strays = [c for c in rest if commands(c) or c in INVISIBLE]
+    strays += PILED(rest)
     sample = ascii("".join(strays[:10])) if strays else ""
     if hits:
         at = data.find(encoded("Q" + hits[0][0]))
         sample = ascii(data[max(0, at - 60) : at + 40])
     return {"raw": len(hits) + len(strays), "sample": sample}
-
-
-def leader(item):
-    """What shows that it came out: its first character, but all of what begins with a
-    line's end, since lines end by themselves."""
-    return f"{item}Z" if item[0] in "\r\n" else item[0]
 
 
 def commands(character):

@@ -346,6 +346,19 @@ class TestListings:
         body = json.dumps({"symbols": [symbol]}).encode()
         assert decode_listings(body) == [Listing("BTCUSDT", "TRADING")]
 
+    @pytest.mark.parametrize(
+        "name", ["A\u3164", "\u115fA", "A\ufe0f", "A\n", "A\u202e"]
+    )
+    def test_names_that_hide_something_are_not_passed_on(self, name):
+        symbol = {"status": "TRADING", "baseAsset": name, "quoteAsset": "币安人生"}
+        listed = [symbol | {"symbol": one} for one in ("BTCUSDT", f"B{name}")]
+        (listing,) = decode_listings(json.dumps({"symbols": listed}).encode())
+        assert (listing.symbol, listing.base, listing.quote) == (
+            "BTCUSDT",
+            "",
+            "币安人生",
+        )
+
     @pytest.mark.parametrize("over", [0, 1])
     def test_what_is_too_long_or_too_late_is_not_passed_on(self, over):
         name, time = "A" * (MAX_SYMBOL + over), LAST_TIME + over

@@ -77,6 +77,21 @@ def test_a_revision_of_what_is_not_kept_is_marked_too():
     assert "ethusdt@1m 22:14  now close 100.50" in str(plain(table.render(80, 24)))
 
 
+def test_a_flood_of_revisions_hides_neither_a_gap_nor_an_end():
+    table = table_of(BTCUSDT_1M, ETHUSDT_1M)
+    table.mark(GapEvent(BTCUSDT_1M, START, START + MINUTE, "418"))
+    table.mark(EndedEvent(ETHUSDT_1M, "SETTLING"))
+    for k in range(500):
+        for stream in (BTCUSDT_1M, ETHUSDT_1M):
+            old = candle(START + k * MINUTE, stream=stream)
+            table.mark(RevisionEvent(old, candle(START, stream=stream, count=43)))
+    btc, eth = plain(table.render(80, 24))[3:5]
+    assert btc.startswith(" !  BTCUSDT")
+    assert eth.startswith(" ×  ETHUSDT")
+    assert eth.endswith("ended")
+    assert "GAP" in str(plain(table.render(80, 24)))
+
+
 def test_an_ended_stream_counts_down_no_more():
     table = table_of(BTCUSDT_1M, ETHUSDT_1M)
     table.put([forming(START)])

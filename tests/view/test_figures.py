@@ -1,14 +1,12 @@
 """Figures: exact where they are exact, and never an exception."""
 
-from datetime import UTC
 from decimal import Decimal
-from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from klinetail.candle import MINUTE, Interval
+from klinetail.candle import MINUTE
 from klinetail.view import figures
 from klinetail.view.look import ASCII, UNICODE
 from tests.strategies import candle, candles, decimals
@@ -92,21 +90,3 @@ def test_a_sparkline_has_one_glyph_a_value_and_shows_the_extremes(values, glyphs
     if len(set(values)) > 1:
         assert drawn[values.index(min(values))] == glyphs.spark[0]
         assert drawn[values.index(max(values))] == glyphs.spark[-1]
-
-
-@pytest.mark.parametrize(
-    ("interval", "tz", "shown"),
-    [
-        (Interval.M1, UTC, "22:14"),
-        (Interval.H4, UTC, "11-14 22:14"),
-        (Interval.D1, UTC, "2023-11-14 22:14"),
-        (Interval.M1, ZoneInfo("Asia/Kolkata"), "03:44"),
-    ],
-)
-def test_clock(interval, tz, shown):
-    assert figures.clock(START, interval, tz) == shown
-
-
-def test_a_day_that_opens_at_midnight_needs_no_hour():
-    assert figures.clock(0, Interval.D1, UTC) == "1970-01-01"
-    assert figures.clock(0, Interval.MO1, ZoneInfo("Asia/Tokyo")) == "1970-01-01 09:00"

@@ -46,6 +46,14 @@ def test_a_row_a_symbol_and_the_exact_digits(encoding):
     assert ("币安人生USDT" if encoding == "utf-8" else "????????USDT") in second
 
 
+@pytest.mark.parametrize("environ", [{"TERM": "dumb"}, {"TERM": ""}, {}])
+def test_a_dumb_terminal_gets_characters_alone(environ):
+    shown = rendered(LISTED, Terminal("utf-8"), environ)
+    assert b"BTCUSDT" in shown
+    assert b"\x1b" not in shown
+    assert b"\x1b[1m" in rendered(LISTED, Terminal("utf-8"), {"TERM": "xterm"})
+
+
 def test_text_of_the_exchange_cannot_steer_the_terminal():
     evil = Listing("X", "TRADING", "\x1b[2J[red]", "\u202e", "\x9b")
     shown = rendered([evil], Terminal("utf-8"), {"TERM": "xterm"}).decode()

@@ -357,6 +357,22 @@ class TestDrawing:
             screen.suspend()
             assert drawn(master) == b""
 
+    def test_of_lines_that_could_not_be_shown_the_last_are_kept_and_the_others_counted(
+        self,
+    ):
+        with screen_on_a_pty() as (screen, master), screen:
+            for number in range(1_500):
+                screen.say(f"line {number}")
+            screen.draw(Lines("one"), 0.0)
+            seen = drawn(master)
+            while b"one" not in seen:
+                screen.draw(Lines("one"), 1.0)
+                seen += drawn(master)
+            assert b"klinetail: (500 lines could not be shown in time)\r" in seen
+            assert b"line 499\r" not in seen
+            assert b"line 500\r" in seen
+            assert b"line 1499\r" in seen
+
     def test_never_drawn_it_writes_nothing(self):
         with screen_on_a_pty() as (screen, master):
             with screen:

@@ -14,7 +14,13 @@ import pytest
 
 from klinetail.errors import OutputError
 from klinetail.view.look import ASCII, UNICODE
-from klinetail.view.terminal import Terminal, can_draw, coloured, glyphs_of
+from klinetail.view.terminal import (
+    Terminal,
+    can_draw,
+    coloured,
+    glyphs_of,
+    wants_lines,
+)
 
 XTERM = {"TERM": "xterm-256color"}
 
@@ -61,6 +67,15 @@ def test_what_is_no_terminal_gets_no_table(tmp_path):
         assert not can_draw(stdout, XTERM)
     assert not can_draw(stdout, XTERM)
     assert not can_draw(io.StringIO(), XTERM)
+
+
+@pytest.mark.parametrize(
+    ("value", "wanted"),
+    [("1", True), ("true", True), ("", False), ("0", False), ("False", False)],
+)
+def test_a_screen_reader_wants_lines(value, wanted):
+    assert wants_lines(XTERM | {"ACCESSIBLE": value}) is wanted
+    assert not wants_lines(XTERM)
 
 
 @pytest.mark.parametrize(
