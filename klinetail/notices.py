@@ -20,7 +20,7 @@ from klinetail.events import (
     LinkState,
     RevisionEvent,
 )
-from klinetail.stats import Stats
+from klinetail.stats import Losses, Stats
 
 SLOW: Final = 10.0
 """Seconds of a pause from which on it is said once more what goes wrong: by then it is
@@ -38,6 +38,7 @@ class Notices:
         self._verbose = verbose
         self._down: dict[str, bool] = {}
         """Links that do not work, and whether it was said that they are slow to."""
+        self._losses = Losses()
         self._said_bad = False
         self._named: dict[str, str] = {}
 
@@ -68,6 +69,7 @@ class Notices:
 
     def _link(self, event: LinkEvent) -> list[str]:
         name = event.link
+        again = self._losses.ended(event)
         if event.state is LinkState.LIVE and event.attempt:
             first = self._named.get(name) != event.reason
             self._named[name] = event.reason
@@ -78,9 +80,12 @@ class Notices:
             if known is None or (slow and not known) or self._verbose:
                 tries = f"trying again in {event.delay:.1f} s"
                 return [f"{event.reason}; {tries}, and on until it works"]
-        elif event.state in (LinkState.LIVE, LinkState.IDLE) and name in self._down:
+        elif event.state is LinkState.LIVE and (again or name in self._down):
+            self._down.pop(name, None)
+            return ["connected again" if again else "connected"]
+        elif event.state is LinkState.IDLE and name == "rest" and name in self._down:
             del self._down[name]
-            return ["REST answers again" if name == "rest" else "connected again"]
+            return ["REST answers again"]
         elif self._verbose:
             return [f"{name}: {event.state}"]
         return []

@@ -295,6 +295,7 @@ class Session:
             self._code = getattr(error, "exit_code", ExitCode.BUG)
         self._awaited = 0 if self._counted else self._collector.awaited()
         self._collector.stop(_COLLECTOR)
+        self._tee.end()
         for box in self._boxes:
             box.close()
 
