@@ -2,7 +2,6 @@
 
 # No annotations as text here, as in `watch`.
 
-import signal
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from io import FileIO
@@ -14,7 +13,9 @@ from klinetail.errors import UsageError
 
 if TYPE_CHECKING:
     from klinetail.candle import Candle
+    from klinetail.cli.signals import Signals
     from klinetail.sim.market import Market
+    from klinetail.sim.server import Server
 
 DEFAULT_PORT: Final = 8776
 
@@ -82,17 +83,22 @@ def serve(
     It speaks Binance's own protocol, so that any client can talk to it. Candles of
     recordings are as recorded; the updates between two closes are interpolated.
     """
+    import threading
+
     from klinetail.cli import complain
+    from klinetail.cli.signals import Signals
     from klinetail.protocol.routes import sim_route
     from klinetail.sim.faults.chaos import Chaos
     from klinetail.sim.server import Server
 
-    for stop in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(stop, _leave)
+    # Whatever takes long before the server runs, a large recording for instance, has
+    # nothing to finish: a signal ends it at once.
     faults = None if chaos is None else Chaos.parse(chaos, seed=seed)
+    market = _market(files or [], seed)
     with ExitStack() as stack:
+        signals = stack.enter_context(Signals())
         server = Server(
-            _market(files or [], seed),
+            market,
             port=port,
             speed=speed,
             chaos=faults,
@@ -104,8 +110,18 @@ def serve(
         route = sim_route(server.port)
         complain(f"serving {server.market.label}; none of it is the real exchange")
         complain(f"--ws-url {route.ws_url} --rest-url {route.rest_url}")
-        server.wait()
-        complain("the recordings have ended")
+        threading.Thread(target=_wake, args=(signals, server), daemon=True).start()
+        while signals.stop is None and not server.ended.is_set():
+            signals.wait()
+        if server.ended.is_set():
+            server.wait()
+            complain("the recordings have ended")
+    raise typer.Exit(signals.exit_code)
+
+
+def _wake(signals: "Signals", server: "Server") -> None:
+    server.ended.wait()
+    signals.wake()
 
 
 def _writer(stack: ExitStack, name: str) -> "Callable[[Sequence[Candle]], None]":
@@ -128,10 +144,6 @@ def _writer(stack: ExitStack, name: str) -> "Callable[[Sequence[Candle]], None]"
             raise OutputError(f"--ledger {name}: {error.strerror}") from None
 
     return write
-
-
-def _leave(*_: object) -> None:
-    raise SystemExit(0)
 
 
 def _market(files: list[str], seed: int) -> "Market":

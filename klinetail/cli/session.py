@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TextIO
 
 from klinetail.candle import Candle, Stream
 from klinetail.cli.outlets import LineOutlet, TableOutlet
-from klinetail.cli.signals import Signals
-from klinetail.cli.voice import Voice
+from klinetail.cli.signals import STOPPING, Signals
+from klinetail.cli.voice import LAST_WORDS, VOICE
 from klinetail.cli.words import history_lines, proxy_lines
 from klinetail.collector import DataCollector
 from klinetail.collector.backfill import weight_of
@@ -36,7 +36,7 @@ from klinetail.mailbox import Latest, Mailbox, Pace
 from klinetail.notices import Notices, receipt
 from klinetail.protocol.routes import Route
 from klinetail.sinks.file import FileSink, FileThread
-from klinetail.sinks.stdout import ReaderGone, StdoutSink
+from klinetail.sinks.stdout import ReaderGone, StdoutSink, unblocking
 from klinetail.tee import Consumer, Tee
 
 if TYPE_CHECKING:
@@ -45,15 +45,11 @@ if TYPE_CHECKING:
     from klinetail.protocol.rest import Listing
     from klinetail.view.screen import Screen
 
-STOPPING: Final = 1.3
-"""Seconds from a signal to the end, whatever the outputs do; the promise is 2."""
-
 _COLLECTOR: Final = 0.8
 _GLANCE: Final = 0.02
 """Seconds that a person does not notice."""
 
 _ROWS: Final = 500
-_LAST_WORDS: Final = 0.2
 ONE_SHOT: Final = 30.0
 """Seconds without an answer after which one that does not follow gives up."""
 
@@ -103,7 +99,6 @@ class Session:
     ) -> None:
         self._plan = plan
         self._signals = signals
-        self._voice = Voice()
         self._awaited = 0
         self._code = ExitCode.OK
         self._notices = Notices(verbose=plan.verbose)
@@ -127,7 +122,7 @@ class Session:
             form = FORMATS[plan.output]
             self._stdout_box = self._mailbox("stdout", form.line)
             boxes.append(self._stdout_box)
-            sink = StdoutSink(sys.stdout.fileno(), form.HEADER)
+            sink = StdoutSink(unblocking(sys.stdout.fileno()), form.HEADER)
             outlet = LineOutlet(sink, self._stdout_box, signals.wake)
             consumers.append(outlet)
             self._outlet = outlet
@@ -359,16 +354,16 @@ class Session:
         if self._screen is not None and _is_terminal(sys.stderr):
             self._screen.say(f"klinetail: {text}")
         else:
-            self._voice.say(text)
+            VOICE.say(text)
 
     def receipt(self) -> None:
         """Say what was delivered, unless the run never began."""
         if self._code is not ExitCode.USAGE:
             if not self._plan.quiet:
-                self._voice.say(self._figures())
+                VOICE.say(self._figures())
             if self._plan.stats is not None:
                 self._write_stats(self._plan.stats)
-        self._voice.finish(_LAST_WORDS)
+        VOICE.finish(LAST_WORDS)
 
     def _figures(self) -> str:
         files = [(sink.path, sink.written) for sink in self._sinks]
@@ -380,7 +375,7 @@ class Session:
     def _write_stats(self, statement: Statement) -> None:
         with self._tee.lock:
             line = self._tee.stats.as_json()
-        self._voice.finish(_LAST_WORDS)  # or it may come between the lines of stderr
+        VOICE.finish(LAST_WORDS)  # or it may come between the lines of stderr
         statement.write(line)
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 import select
+import sys
 from types import TracebackType
 from typing import Final, Self
 
+from klinetail.cli.voice import LAST_WORDS, VOICE
 from klinetail.errors import OutputError
 
 _PATIENCE: Final = 200
@@ -31,7 +33,8 @@ class Statement:
         self._mine = path != "-"
         self._made = self._mine and not os.path.exists(path)
         if not self._mine:
-            self._fd = 2
+            if sys.stderr is None:
+                raise OutputError("--stats -: stderr is closed")
             return
         # Non-blocking, since a FIFO without a reader would not let the run begin.
         flags = os.O_WRONLY | os.O_CREAT | os.O_NONBLOCK | os.O_CLOEXEC
@@ -61,9 +64,11 @@ class Statement:
         Raises:
             OutputError: it could not be written.
         """
-        if self._mine:
-            with contextlib.suppress(OSError):  # a pipe or a device has no length
-                os.ftruncate(self._fd, 0)
+        if not self._mine:
+            self._say(data)
+            return
+        with contextlib.suppress(OSError):  # a pipe or a device has no length
+            os.ftruncate(self._fd, 0)
         poller = select.poll()
         poller.register(self._fd, select.POLLOUT)
         if not poller.poll(_PATIENCE):
@@ -74,6 +79,14 @@ class Statement:
         except OSError as error:
             raise self._failure(error) from error
         self._made = False
+
+    def _say(self, data: bytes) -> None:
+        """Write it to stderr, after what was said before."""
+        VOICE.write(data)
+        if not VOICE.finish(LAST_WORDS):
+            raise OutputError("--stats -: nobody reads it")
+        if VOICE.failure is not None:
+            raise self._failure(VOICE.failure)
 
     def _failure(self, error: OSError) -> OutputError:
         return OutputError(f"--stats {self._path}: {error.strerror}")

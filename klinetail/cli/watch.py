@@ -218,7 +218,6 @@ def watch(
     """
     import math
     import os
-    import signal
 
     from klinetail.candle import Pattern
     from klinetail.cli import complain
@@ -265,8 +264,7 @@ def watch(
                 complain(receipt(Stats(), [], exchange.source))
             if statement is not None:
                 statement.write(Stats().as_json())
-            hung_up = signals.stop is signal.SIGHUP
-            raise typer.Exit(ExitCode.HANGUP if hung_up else ExitCode.OK)
+            raise typer.Exit(signals.exit_code)
         plan = Plan(
             streams=chosen.streams,
             listed=chosen.listed,
@@ -295,7 +293,7 @@ def watch(
                 session = Session(plan, signals, opened)
                 code = session.run()
         except OutputError:
-            if session is None or signals.stop is not signal.SIGHUP:
+            if session is None or signals.exit_code is not ExitCode.HANGUP:
                 raise
             code = ExitCode.HANGUP  # the screen could not be left: it hung up
         session.receipt()

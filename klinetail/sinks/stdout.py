@@ -3,7 +3,9 @@
 A pipe that is not empty takes 4 KiB without blocking, an empty one all that it
 holds; more is not tried. So whoever writes can still hear a signal while the reader
 of the pipe sleeps, and the reader's end is noticed at once, not at the next candle.
-A socket is written to as a pipe that is not empty.
+A socket is written to as a pipe that is not empty. Others who write to the same pipe,
+and a terminal that is stopped in the middle of a line, take another descriptor: see
+`unblocking`.
 """
 
 from __future__ import annotations
@@ -121,3 +123,21 @@ class StdoutSink:
         if unread:
             return select.PIPE_BUF
         return min(MOST, fcntl.fcntl(self.fd, fcntl.F_GETPIPE_SZ))
+
+
+def unblocking(fd: int) -> int:
+    """Another descriptor for the same pipe or terminal, which does not block; for
+    anything else, and if there is none to be had, the same one.
+
+    Not to block is a property of an open file, which the shell and whoever else has
+    this descriptor share; so it takes one that is opened afresh.
+    """
+    flags = os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK | os.O_CLOEXEC
+    try:
+        if os.isatty(fd):
+            return os.open(os.ttyname(fd), flags)
+        if stat.S_ISFIFO(os.fstat(fd).st_mode):
+            return os.open(f"/dev/fd/{fd}", flags)
+    except OSError:  # it is another user's, as after `su`
+        pass
+    return fd

@@ -2,6 +2,7 @@ import contextlib
 import errno
 import fcntl
 import os
+import pty
 import resource
 import select
 import socket
@@ -16,7 +17,7 @@ import pytest
 
 from klinetail.errors import ExitCode, OutputError
 from klinetail.formats import csv, jsonl
-from klinetail.sinks.stdout import MOST, ReaderGone, StdoutSink
+from klinetail.sinks.stdout import MOST, ReaderGone, StdoutSink, unblocking
 from tests.strategies import candle
 
 PATIENCE = 15.0
@@ -252,6 +253,54 @@ def socket_pair(kind):
         ours = socket.create_connection(server.getsockname())
         theirs, _ = server.accept()
     return ours, theirs
+
+
+class TestUnblocking:
+    def test_a_terminal_that_nobody_reads_keeps_nobody(self):
+        """Not even in the middle of a line, where `poll` is of no help."""
+        master, terminal = pty.openpty()
+        own = unblocking(terminal)
+        try:
+            assert os.isatty(own)
+            assert os.get_blocking(terminal), "the shell's descriptor stays as it is"
+            sink = StdoutSink(own)
+            sink.offer(list(map(jsonl.line, candles(500))))
+            in_time(lambda: write_until_full(sink))
+            assert sink.pending
+        finally:
+            for fd in (master, terminal, own):
+                os.close(fd)
+
+    def test_a_pipe_that_somebody_else_fills_meanwhile_keeps_nobody(self):
+        with pipe(4096) as (_, writing):
+            own = unblocking(writing)
+            try:
+                sink = StdoutSink(own)
+                sink.offer(list(map(jsonl.line, candles(5))))
+                assert sink.writable
+                os.write(writing, bytes(4096))
+                in_time(sink.write)
+                assert sink.pending
+                assert os.get_blocking(writing)
+            finally:
+                os.close(own)
+
+    def test_the_end_of_a_pipe_s_reader_is_noticed(self):
+        with pipe() as (reading, writing):
+            own = unblocking(writing)
+            try:
+                os.close(reading)
+                sink = StdoutSink(own)
+                sink.offer(list(map(jsonl.line, candles(1))))
+                with pytest.raises(ReaderGone):
+                    sink.write()
+            finally:
+                os.close(own)
+
+    def test_anything_else_is_written_to_as_it_is(self, tmp_path):
+        with (tmp_path / "file").open("wb") as file:
+            assert unblocking(file.fileno()) == file.fileno()
+        assert unblocking(987_654) == 987_654
 
 
 class TestProcess:
