@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from klinetail.cli.exchange import Exchange
     from klinetail.cli.signals import Signals
     from klinetail.protocol.rest import Listing
+    from klinetail.sinks.output import Outputs
 
 _MOST: Final = 4 << 20
 """Characters of a file of words; a million streams fit."""
@@ -26,8 +27,12 @@ class Chosen(NamedTuple):
     """What the exchange lists, if it had to be asked."""
 
 
-def read_words(name: str) -> str:
-    """The text of a file that names streams; `-` is stdin.
+def read_words(name: str, outputs: Outputs) -> str:
+    """The text of a file that names streams.
+
+    Args:
+        name: of the file; `-` is stdin.
+        outputs: none of these may lead to the file.
 
     Raises:
         UsageError: it cannot be read.
@@ -39,6 +44,7 @@ def read_words(name: str) -> str:
             data = sys.stdin.buffer.read(_MOST + 1)
         else:
             with open(name, "rb") as file:
+                outputs.note(file.fileno(), f"@{name}")
                 data = file.read(_MOST + 1)
         text = data.decode("utf-8-sig")
     except OSError as error:

@@ -2,17 +2,14 @@
 
 # No annotations as text here, as in `watch`.
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
-from io import FileIO
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from klinetail.errors import UsageError
-
 if TYPE_CHECKING:
-    from klinetail.candle import Candle
+    from klinetail.cli.ledger import LedgerFile
     from klinetail.cli.signals import Signals
     from klinetail.sim.market import Market
     from klinetail.sim.server import Server
@@ -97,14 +94,17 @@ def serve(
     market = _market(files or [], seed)
     with ExitStack() as stack:
         signals = stack.enter_context(Signals())
+        book = None if ledger is None else _ledger(stack, ledger, files or [])
         server = Server(
             market,
             port=port,
             speed=speed,
             chaos=faults,
-            ledger=None if ledger is None else _writer(stack, ledger),
+            ledger=None if book is None else book.write,
         )
         stack.enter_context(server)
+        if book is not None:
+            book.begin()
         if faults is not None:
             stack.callback(lambda: complain(f"chaos: {faults.receipt}"))
         route = sim_route(server.port)
@@ -124,26 +124,16 @@ def _wake(signals: "Signals", server: "Server") -> None:
     signals.wake()
 
 
-def _writer(stack: ExitStack, name: str) -> "Callable[[Sequence[Candle]], None]":
-    """What writes closed candles to a new file, each batch at once."""
-    from klinetail.errors import OutputError
-    from klinetail.formats import jsonl
+def _ledger(stack: ExitStack, name: str, files: Sequence[str]) -> "LedgerFile":
+    """The ledger, opened: none of the files that are served, nor stdout or stderr."""
+    from klinetail.cli.ledger import LedgerFile
+    from klinetail.sinks.output import Outputs
 
-    try:
-        file = FileIO(name, "w")
-    except OSError as error:
-        raise UsageError(f"--ledger {name}: {error.strerror}") from None
-    stack.enter_context(file)
-
-    def write(candles: "Sequence[Candle]") -> None:
-        rest = jsonl.encode(candles)
-        try:
-            while rest:
-                rest = rest[file.write(rest) :]
-        except OSError as error:
-            raise OutputError(f"--ledger {name}: {error.strerror}") from None
-
-    return write
+    outputs = Outputs()
+    outputs.note_standard()
+    for served in files:
+        outputs.note_file(served)
+    return stack.enter_context(LedgerFile(name, outputs))
 
 
 def _market(files: list[str], seed: int) -> "Market":

@@ -70,7 +70,10 @@ class Plan(NamedTuple):
     updates: bool
     output: str
     """`table`, `jsonl` or `csv`."""
-    files: list[str]
+    header: bytes
+    """What goes first to stdout."""
+    files: list[FileSink]
+    """What is recorded to beside; `Session.run` closes them."""
     zone: tzinfo
     color: str
     quiet: bool
@@ -91,7 +94,7 @@ class Session:
         stack: what the session opens is closed with it.
 
     Raises:
-        KlinetailError: an output cannot be opened.
+        OutputError: an output cannot be opened.
     """
 
     def __init__(
@@ -108,11 +111,10 @@ class Session:
         self._counted = False
         self._lost = False
         """stdout gets no more; what it was given already still goes out."""
-        self._sinks = [FileSink(path, updates=plan.updates) for path in plan.files]
-        boxes = [self._mailbox(sink.path, sink.line) for sink in self._sinks]
+        boxes = [self._mailbox(sink.path, sink.line) for sink in plan.files]
         self._files = [
             FileThread(sink, box, self._on_file_end)
-            for sink, box in zip(self._sinks, boxes, strict=True)
+            for sink, box in zip(plan.files, boxes, strict=True)
         ]
         latest = Latest(_ROWS, notify=signals.wake)
         consumers: list[Consumer] = [*boxes]
@@ -122,7 +124,7 @@ class Session:
             form = FORMATS[plan.output]
             self._stdout_box = self._mailbox("stdout", form.line)
             boxes.append(self._stdout_box)
-            sink = StdoutSink(unblocking(sys.stdout.fileno()), form.HEADER)
+            sink = StdoutSink(unblocking(sys.stdout.fileno()), plan.header)
             outlet = LineOutlet(sink, self._stdout_box, signals.wake)
             consumers.append(outlet)
             self._outlet = outlet
@@ -312,7 +314,7 @@ class Session:
 
     def _outputs(self) -> list[tuple[str, bool]]:
         outputs = [] if self._outlet is None else [("stdout", self._outlet.done)]
-        for sink, thread in zip(self._sinks, self._files, strict=True):
+        for sink, thread in zip(self._plan.files, self._files, strict=True):
             outputs.append((sink.path, thread.ended))
         return outputs
 
@@ -366,7 +368,7 @@ class Session:
         VOICE.finish(LAST_WORDS)
 
     def _figures(self) -> str:
-        files = [(sink.path, sink.written) for sink in self._sinks]
+        files = [(sink.path, sink.written) for sink in self._plan.files]
         with self._tee.lock:
             return receipt(
                 self._tee.stats, files, self._plan.source, awaited=self._awaited

@@ -5,12 +5,13 @@ A decoder raises `BadRecording` for a line that is no candle, and nothing else.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from pathlib import PurePath
-from typing import Protocol
+from typing import Final, Protocol
 
-from klinetail.candle import Candle
-from klinetail.errors import UsageError
+from klinetail.candle import Candle, Interval, Stream
+from klinetail.errors import BadRecording, UsageError
 from klinetail.formats import csv, jsonl
 
 
@@ -25,6 +26,9 @@ class Format(Protocol):
 
     def encode(self, candles: Sequence[Candle], /) -> bytes:
         """The candles as whole lines."""
+
+    def decode(self, line: bytes, /) -> Candle:
+        """The candle of one line."""
 
 
 FORMATS: dict[str, Format] = {"jsonl": jsonl, "csv": csv}
@@ -41,6 +45,36 @@ def by_suffix(path: str) -> Format:
         known = " or ".join(f".{name}" for name in FORMATS)
         raise UsageError(f"{path}: name it {known}, the suffix tells the format")
     return FORMATS[suffix]
+
+
+BEGINNING: Final = 65_536
+"""Bytes of a file that tell what it holds: many times a candle's line."""
+
+
+def recognised(beginning: bytes) -> str | None:
+    """The format of the candles that a file holds: a name of `FORMATS`, or `dump` for
+    the exchange's own CSV. None if it holds something else.
+
+    Args:
+        beginning: its first `BEGINNING` bytes.
+    """
+    line = beginning.lstrip().partition(b"\n")[0]
+    if line.startswith(csv.DUMP_HEADER):
+        return "dump"
+    for name, form in FORMATS.items():
+        if form.HEADER and line == form.HEADER.rstrip():
+            return name
+        with contextlib.suppress(BadRecording):
+            form.decode(line)
+            return name
+    with contextlib.suppress(BadRecording):
+        csv.decode_dump(line, _ANY)
+        return "dump"
+    return None
+
+
+_ANY: Final = Stream("ANY", Interval.M1)
+"""A stream for a dump's candles, whose lines do not tell theirs."""
 
 
 def joined(lines: Sequence[str]) -> bytes:

@@ -15,9 +15,15 @@ import time
 
 import pytest
 
-from klinetail.errors import ExitCode, OutputError
-from klinetail.formats import csv, jsonl
-from klinetail.sinks.stdout import MOST, ReaderGone, StdoutSink, unblocking
+from klinetail.errors import ExitCode, OutputError, UsageError
+from klinetail.formats import FORMATS, csv, jsonl
+from klinetail.sinks.stdout import (
+    MOST,
+    ReaderGone,
+    StdoutSink,
+    header_for,
+    unblocking,
+)
 from tests.strategies import candle
 
 PATIENCE = 15.0
@@ -301,6 +307,55 @@ class TestUnblocking:
         with (tmp_path / "file").open("wb") as file:
             assert unblocking(file.fileno()) == file.fileno()
         assert unblocking(987_654) == 987_654
+
+
+class TestHeader:
+    """What goes first to a stdout that is a file already."""
+
+    @pytest.mark.parametrize("output", ["csv", "jsonl"])
+    def test_what_is_new_begins_with_it(self, tmp_path, output):
+        path = tmp_path / "out"
+        for content in (b"", b"klinetail: 0 candles\n", b"no line end"):
+            path.write_bytes(content)
+            with path.open("ab") as file:
+                assert header_for(file.fileno(), output) == FORMATS[output].HEADER
+        with path.open("wb") as file:
+            assert header_for(file.fileno(), output) == FORMATS[output].HEADER
+        with pipe() as (_, writing):
+            assert header_for(writing, output) == FORMATS[output].HEADER
+
+    @pytest.mark.parametrize("output", ["csv", "jsonl"])
+    def test_what_continues_does_not(self, tmp_path, output):
+        path, form = tmp_path / "out", FORMATS[output]
+        path.write_bytes(form.HEADER + form.encode(candles(2)))
+        with path.open("ab") as file:
+            assert header_for(file.fileno(), output) == b""
+        with path.open("r+b") as file:  # as in `{ one; other; } > out`
+            assert header_for(file.fileno(), output) == form.HEADER
+            file.seek(0, os.SEEK_END)
+            assert header_for(file.fileno(), output) == b""
+
+    @pytest.mark.parametrize(
+        ("output", "content"),
+        [
+            ("jsonl", csv.HEADER),
+            ("jsonl", csv.HEADER + csv.encode(candles(1))),
+            ("jsonl", csv.DUMP_HEADER + b"\n"),
+            ("csv", jsonl.encode(candles(1))),
+            ("csv", csv.DUMP_HEADER + b"\n"),
+        ],
+    )
+    def test_another_format_is_refused(self, tmp_path, output, content):
+        path = tmp_path / "out"
+        path.write_bytes(content)
+        with path.open("ab") as file, pytest.raises(UsageError, match="another format"):
+            header_for(file.fileno(), output)
+
+    def test_a_torn_line_is_refused(self, tmp_path):
+        path = tmp_path / "out"
+        path.write_bytes(jsonl.encode(candles(2))[:-9])
+        with path.open("ab") as file, pytest.raises(UsageError, match="is torn"):
+            header_for(file.fileno(), "jsonl")
 
 
 class TestProcess:
