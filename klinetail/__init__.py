@@ -5,10 +5,50 @@ The names below are the public interface; they are loaded when first used, so
 that `import klinetail` costs next to nothing.
 """
 
-from __future__ import annotations
+# These three are loaded before Python runs a first line. Whatever else is imported
+# here takes time, in which a signal would still find the interpreter's own handlers.
+import _signal  # type: ignore[import-not-found]
+import os
+import sys
 
-import importlib
-from typing import TYPE_CHECKING
+TYPE_CHECKING = False  # that of `typing`, without loading it
+
+_ENDINGS = {
+    _signal.SIGINT: 0,
+    _signal.SIGTERM: 0,
+    _signal.SIGHUP: 129,
+    _signal.SIGQUIT: 130,
+}
+"""The exit code of a process that is asked to stop before it has begun."""
+
+
+def _end_when_asked() -> None:
+    """Let a signal that asks to stop end the process at once, without a traceback:
+    nothing is opened yet. A command that has something to finish listens itself."""
+    for number in _ENDINGS:
+        # nohup ignores SIGHUP, and a shell's background job SIGINT: so it stays.
+        if _signal.getsignal(number) != _signal.SIG_IGN:
+            _signal.signal(number, lambda number, _: os._exit(_ENDINGS[number]))
+
+
+def _is_the_program() -> bool:
+    """Whether `klinetail` or `python -m klinetail` is what was started, and this is
+    not the import of a library, whose signals are its program's own."""
+    name = next(iter(getattr(sys, "argv", ())), "")
+    if name != "-m":  # as it is while Python looks for the module to run
+        return os.path.basename(name) == "klinetail"
+    words = sys.orig_argv
+    option = words[words.index("klinetail") - 1] if "klinetail" in words else ""
+    return option.startswith("-") and option.endswith("m")
+
+
+try:
+    if _is_the_program():
+        _end_when_asked()
+except KeyboardInterrupt:  # it came between the first line and these
+    if _is_the_program():
+        os._exit(_ENDINGS[_signal.SIGINT])
+    raise
 
 if TYPE_CHECKING:
     from klinetail.bus import EventBus as EventBus
@@ -53,4 +93,6 @@ __all__ = ["__version__", *_HOME]
 def __getattr__(name: str) -> object:
     if (home := _HOME.get(name)) is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import importlib
+
     return getattr(importlib.import_module(f"klinetail.{home}"), name)

@@ -26,7 +26,7 @@ from klinetail.events import (
     RevisionEvent,
 )
 from klinetail.kinds import Kind
-from klinetail.stats import Stats
+from klinetail.stats import Losses, Stats
 
 SLOW: Final = 10.0
 """Seconds of a pause from which on it is said once more what goes wrong: by then it is
@@ -74,6 +74,7 @@ class Notices:
         self._verbose = verbose
         self._down: dict[str, bool] = {}
         """Links that do not work, and whether it was said that they are slow to."""
+        self._losses = Losses()
         self._said_bad = False
         self._named: dict[str, str] = {}
 
@@ -106,6 +107,7 @@ class Notices:
 
     def _link(self, event: LinkEvent) -> list[str]:
         name = event.link
+        again = self._losses.ended(event)
         if event.state is LinkState.LIVE and event.attempt:
             first = self._named.get(name) != event.reason
             self._named[name] = event.reason
@@ -117,9 +119,12 @@ class Notices:
                 tries = f"trying again in {event.delay:.1f} s"
                 why = brief(event.reason, _REASON)
                 return [f"{why}; {tries}, and on until it works"]
-        elif event.state in (LinkState.LIVE, LinkState.IDLE) and name in self._down:
+        elif event.state is LinkState.LIVE and (again or name in self._down):
+            self._down.pop(name, None)
+            return ["connected again" if again else "connected"]
+        elif event.state is LinkState.IDLE and name in _AGAIN and name in self._down:
             del self._down[name]
-            return [_AGAIN.get(name, "connected again")]
+            return [_AGAIN[name]]
         elif self._verbose:
             return [f"{name}: {event.state}"]
         return []

@@ -62,6 +62,30 @@ class Announced(msgspec.Struct, frozen=True):
         return cls(what, name, event.start, event.end, number, reason)
 
 
+class Losses:
+    """Tells when a connection that was lost is live again: what is counted as a
+    reconnect, and what is said to be one. One that is live for the first time, after
+    however many attempts, is none."""
+
+    def __init__(self) -> None:
+        self._was_live: set[str] = set()
+        """Links that were live once."""
+        self._lost: set[str] = set()
+        """Those of them that are not live now."""
+
+    def ended(self, event: LinkEvent) -> bool:
+        """Whether this event ends a loss; to be called with every event of a link."""
+        link = event.link
+        if event.state is LinkState.WAITING and link in self._was_live:
+            self._lost.add(link)
+        if event.state is not LinkState.LIVE or event.attempt:
+            return False
+        again = link in self._lost
+        self._lost.discard(link)
+        self._was_live.add(link)
+        return again
+
+
 class Stats:
     """The figures of one run. Not thread-safe: one owner feeds and reads it."""
 
@@ -87,8 +111,8 @@ class Stats:
         self.links: dict[str, LinkEvent] = {}
         """Each link's latest event; links without work are left out."""
         self.reconnects = 0
-        self._broken: set[str] = set()
-        self._was_live: set[str] = set()
+        """Connections that were lost and are live again."""
+        self._losses = Losses()
         self._delays: deque[int] = deque(maxlen=_DELAYS_KEPT)
 
     def apply(self, event: Event) -> None:
@@ -139,14 +163,9 @@ class Stats:
     def _link(self, event: LinkEvent) -> None:
         if event.state is LinkState.IDLE:
             self.links.pop(event.link, None)
-            return
-        self.links[event.link] = event
-        if event.state is LinkState.WAITING and event.link in self._was_live:
-            self._broken.add(event.link)
-        elif event.state is LinkState.LIVE:
-            self.reconnects += event.link in self._broken
-            self._broken.discard(event.link)
-            self._was_live.add(event.link)
+        else:
+            self.links[event.link] = event
+        self.reconnects += self._losses.ended(event)
 
     def as_json(self) -> bytes:
         """All figures as a line of JSON; keys are only ever added."""

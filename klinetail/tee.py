@@ -31,7 +31,8 @@ class Tee:
         latest: of a view, if there is one.
         count: closed candles to hand over in all; None for no end.
         strict: hand nothing over any more once a gap was announced.
-        on_event: called with every event but candles, on the collector's thread.
+        on_event: called with every event but candles, on the collector's thread; what
+            was counted when `lock` is free was told too. It must not wait.
         on_done: called once when the count is reached, or a gap if `strict`.
         monotonic: local seconds.
     """
@@ -53,6 +54,7 @@ class Tee:
         self._consumers = consumers
         self._latest = latest
         self._left = count
+        self._over = False
         self._strict = strict
         self._on_event = on_event
         self._on_done = on_done
@@ -85,14 +87,21 @@ class Tee:
         if self._left == 0:
             return
         with self.lock:
+            if self._over:
+                return
             self.stats.apply(event)
+            if self._on_event is not None:
+                self._on_event(event)
         if self._latest is not None:
             self._latest.put((event,))
-        if self._on_event is not None:
-            self._on_event(event)
         if self._strict and isinstance(event, GapEvent):
             self._left = 0
             self._finish()
+
+    def end(self) -> None:
+        """Neither count nor tell any more events: the figures are about to be read."""
+        with self.lock:
+            self._over = True
 
     def _finish(self) -> None:
         if self._on_done is not None:

@@ -1,5 +1,7 @@
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from klinetail.candle import LAST_TIME, MINUTE, Interval, Source, Stream
 from klinetail.escape import LINE, brief
@@ -31,6 +33,15 @@ GAP = GapEvent(BTCUSDT_1M, START, END, "no answer")
 
 def link(state, reason="", attempt=0, delay=0.0, name="link-0"):
     return LinkEvent(name, state, reason, attempt, delay)
+
+
+links = st.builds(
+    link,
+    st.sampled_from(LinkState),
+    st.just("why"),
+    st.sampled_from([0, 0, 1]),
+    name=st.sampled_from(["link-0", "link-1"]),
+)
 
 
 def said(events, *, verbose=False):
@@ -135,10 +146,16 @@ class TestNotices:
         lines = [
             "the connection broke; trying again in 0.4 s, and on until it works",
             "refused (HTTP 403); trying again in 30.0 s, and on until it works",
-            "connected again",
         ]
-        assert said(outage) == lines
-        assert said(outage * 2) == lines * 2
+        assert said(outage) == [*lines, "connected"]
+        assert (
+            said([link(LinkState.LIVE), *outage * 2])
+            == [
+                *lines,
+                "connected again",
+            ]
+            * 2
+        )
 
     def test_each_link_has_its_own_lines(self):
         down = [
@@ -148,7 +165,23 @@ class TestNotices:
         up = [link(LinkState.LIVE), link(LinkState.IDLE, name="rest")]
         lines = said([*down, *up])
         assert len(lines) == 5
-        assert lines[3:] == ["connected again", "REST answers again"]
+        assert lines[3:] == ["connected", "REST answers again"]
+
+    def test_a_link_that_waits_for_its_turn_to_subscribe_is_not_connected(self):
+        """Asked to be left alone, it was told to wait; then it has no work."""
+        waits = [link(LinkState.WAITING, "HTTP 429", 1, 5.0), link(LinkState.IDLE)]
+        assert said(waits) == ["HTTP 429; trying again in 5.0 s, and on until it works"]
+        assert said([*waits, link(LinkState.LIVE)])[1:] == ["connected"]
+
+    @given(st.lists(links, max_size=40))
+    def test_a_reconnect_is_told_if_and_only_if_it_is_counted(self, events):
+        assert said(events).count("connected again") == stats_of(*events).reconnects
+
+    def test_the_first_connection_after_a_failure_is_no_reconnect(self):
+        started = [link(LinkState.WAITING, "no connection in time", 1, 0.1)]
+        started.append(link(LinkState.LIVE))
+        assert said(started)[1:] == ["connected"]
+        assert stats_of(*started).reconnects == 0
 
     def test_verbose_says_each_change(self):
         events = [
@@ -162,7 +195,7 @@ class TestNotices:
             "link-0: connecting",
             "refused; trying again in 1.0 s, and on until it works",
             "refused; trying again in 2.0 s, and on until it works",
-            "connected again",
+            "connected",
             "link-0: stopped",
         ]
 

@@ -124,3 +124,16 @@ class TestTee:
             tee.candles([closed(number)])
         assert numbers(quick.take()) == list(range(100))
         assert numbers(slow.take()) == list(range(100))
+
+    def test_what_is_counted_is_told_and_after_the_end_neither(self):
+        heard = []
+
+        def hear(event):
+            heard.append((event, tee.lock.locked()))
+
+        tee = Tee([], on_event=hear)
+        tee.event(ENDED)
+        assert heard == [(ENDED, True)], "nobody reads the figures between the two"
+        tee.end()
+        tee.event(ENDED)
+        assert len(heard) == tee.stats.ended == 1

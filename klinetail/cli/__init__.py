@@ -3,21 +3,27 @@ and exit codes; has no logic of its own."""
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import signal
 import sys
 from typing import NoReturn
 
+from klinetail import _end_when_asked
+from klinetail.cli.voice import LAST_WORDS, VOICE, speak_for_stderr
 from klinetail.errors import ExitCode, KlinetailError
-from klinetail.escape import brief, printable
 from klinetail.kinds import Kind
 
 
 def main() -> NoReturn:
     """Entry point of the `klinetail` script."""
+    _end_when_asked()
+    _open_standard_streams()
+    speak_for_stderr()
     # Loading makes many objects and no garbage; a run makes little of it.
     gc.set_threshold(10_000)
+    code: str | int | None
     try:
         from klinetail.cli.app import app
 
@@ -27,38 +33,49 @@ def main() -> NoReturn:
     except KlinetailError as error:
         complain(str(error))
         code = error.exit_code
-    except KeyboardInterrupt:  # before a command listened, or the second one
+    except KeyboardInterrupt:  # the second Ctrl-C: a command heeds the first itself
         code = ExitCode.INTERRUPTED_TWICE
+    except Exception:  # noqa: BLE001 - a bug: its traceback has to be said in time too
+        sys.excepthook(*sys.exc_info())
+        code = ExitCode.BUG
     leave(code)
 
 
 def leave(code: str | int | None) -> NoReturn:
     """End the process now. All is closed and written by then, and to free a market's
     candles one by one would take the interpreter longer than a stop may."""
-    # A late Ctrl-C would kill the process, as if what was done had not been.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     if sys.stdout is not None:
         try:
             sys.stdout.flush()
         except OSError as error:
             complain(f"stdout: {error.strerror}")
             code = ExitCode.OUTPUT
+    # A late Ctrl-C would change the exit code, as if what was done had not been.
+    for stop in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(stop, signal.SIG_IGN)
+    if sys.stderr is not None:
+        with contextlib.suppress(OSError, ValueError):
+            sys.stderr.flush()
+    VOICE.finish(LAST_WORDS)
     os._exit(code if isinstance(code, int) else ExitCode.BUG if code else ExitCode.OK)
 
 
 def complain(text: str, kind: Kind = Kind.OWN) -> None:
-    """One plain line on stderr. A stderr that is gone is no reason to fail.
+    """One plain line on stderr. A stderr that is gone, or full, is no reason to fail
+    or to wait.
 
     Args:
         text: as it came. It is cut if it is long, unless these are figures.
         kind: what it is about.
     """
-    if sys.stderr is None:
-        return
-    line = f"klinetail: {text}"
-    line = printable(line) if kind is Kind.RECEIPT else brief(line)
-    try:
-        sys.stderr.write(f"{line}\n")
-        sys.stderr.flush()
-    except (OSError, ValueError):
-        pass
+    VOICE.say(text, kind)
+
+
+def _open_standard_streams() -> None:
+    """Give a standard descriptor that is closed to /dev/null: otherwise the next file
+    that is opened would get its number, and the notices or the data of another."""
+    for fd in (0, 1, 2):
+        try:
+            os.fstat(fd)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)

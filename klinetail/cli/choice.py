@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import select
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -14,6 +13,7 @@ if TYPE_CHECKING:
     from klinetail.cli.exchange import Exchange
     from klinetail.cli.signals import Signals
     from klinetail.protocol.rest import Listing
+    from klinetail.sinks.output import Outputs
 
 _MOST: Final = 4 << 20
 """Characters of a file of words; a million streams fit."""
@@ -27,8 +27,12 @@ class Chosen(NamedTuple):
     """What the exchange lists, if it had to be asked."""
 
 
-def read_words(name: str) -> str:
-    """The text of a file that names streams; `-` is stdin.
+def read_words(name: str, outputs: Outputs) -> str:
+    """The text of a file that names streams.
+
+    Args:
+        name: of the file; `-` is stdin.
+        outputs: none of these may lead to the file.
 
     Raises:
         UsageError: it cannot be read.
@@ -40,6 +44,7 @@ def read_words(name: str) -> str:
             data = sys.stdin.buffer.read(_MOST + 1)
         else:
             with open(name, "rb") as file:
+                outputs.note(file.fileno(), f"@{name}")
                 data = file.read(_MOST + 1)
         text = data.decode("utf-8-sig")
     except OSError as error:
@@ -80,7 +85,7 @@ def choose(
     if all(isinstance(one, Stream) for one in wanted):
         chosen = Chosen([one for one in wanted if isinstance(one, Stream)], None)
     else:
-        listed = _listed(exchange, signals, patience=patience, quiet=quiet)
+        listed = ask(exchange, signals, patience=patience, quiet=quiet)
         if listed is None:
             return None
         from klinetail.collector.symbols import resolve
@@ -93,9 +98,20 @@ def choose(
     return chosen
 
 
-def _listed(
+def ask(
     exchange: Exchange, signals: Signals, *, patience: float, quiet: bool
 ) -> list[Listing] | None:
+    """What the exchange lists; None if a signal asked to stop before it answered.
+
+    Args:
+        exchange: which one.
+        signals: entered already.
+        patience: seconds without an answer before giving up.
+        quiet: say nothing about failures that pass.
+
+    Raises:
+        ExchangeError: the exchange refuses, or it did not answer in time.
+    """
     from klinetail.cli import complain
     from klinetail.collector.inquiry import Inquiry
     from klinetail.events import LinkEvent
@@ -114,13 +130,8 @@ def _listed(
     inquiry.answer.add_done_callback(signals.wake)
     inquiry.start()
     try:
-        poller = select.poll()
-        poller.register(signals.fd, select.POLLIN)
         while signals.stop is None and not inquiry.answer.done():
-            poller.poll()
-            signals.clear()
-            if signals.suspended:
-                signals.suspend()
+            signals.wait()
     finally:
         inquiry.stop()
     return None if signals.stop is not None else inquiry.answer.result()

@@ -2,20 +2,19 @@
 
 # No annotations as text here, as in `watch`.
 
-import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
-from io import FileIO
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from klinetail.errors import UsageError
 from klinetail.kinds import Kind
 
 if TYPE_CHECKING:
-    from klinetail.candle import Candle
+    from klinetail.cli.ledger import LedgerFile
+    from klinetail.cli.signals import Signals
     from klinetail.sim.market import Market
+    from klinetail.sim.server import Server
 
 DEFAULT_PORT: Final = 8776
 
@@ -83,56 +82,60 @@ def serve(
     It speaks Binance's own protocol, so that any client can talk to it. Candles of
     recordings are as recorded; the updates between two closes are interpolated.
     """
+    import threading
+
     from klinetail.cli import complain
+    from klinetail.cli.signals import Signals
     from klinetail.protocol.routes import sim_route
     from klinetail.sim.faults.chaos import Chaos
     from klinetail.sim.server import Server
 
-    for stop in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(stop, _leave)
+    # Whatever takes long before the server runs, a large recording for instance, has
+    # nothing to finish: a signal ends it at once.
     faults = None if chaos is None else Chaos.parse(chaos, seed=seed)
+    market = _market(files or [], seed)
     with ExitStack() as stack:
+        signals = stack.enter_context(Signals())
+        book = None if ledger is None else _ledger(stack, ledger, files or [])
         server = Server(
-            _market(files or [], seed),
+            market,
             port=port,
             speed=speed,
             chaos=faults,
-            ledger=None if ledger is None else _writer(stack, ledger),
+            ledger=None if book is None else book.write,
         )
         stack.enter_context(server)
+        if book is not None:
+            book.begin()
         if faults is not None:
             stack.callback(lambda: complain(f"chaos: {faults.receipt}", Kind.RECEIPT))
         route = sim_route(server.port)
         complain(f"serving {server.market.label}; none of it is the real exchange")
         complain(f"--ws-url {route.ws_url} --rest-url {route.rest_url}")
-        server.wait()
-        complain("the recordings have ended")
+        threading.Thread(target=_wake, args=(signals, server), daemon=True).start()
+        while signals.stop is None and not server.ended.is_set():
+            signals.wait()
+        if server.ended.is_set():
+            server.wait()
+            complain("the recordings have ended")
+    raise typer.Exit(signals.exit_code)
 
 
-def _writer(stack: ExitStack, name: str) -> "Callable[[Sequence[Candle]], None]":
-    """What writes closed candles to a new file, each batch at once."""
-    from klinetail.errors import OutputError
-    from klinetail.formats import jsonl
-
-    try:
-        file = FileIO(name, "w")
-    except OSError as error:
-        raise UsageError(f"--ledger {name}: {error.strerror}") from None
-    stack.enter_context(file)
-
-    def write(candles: "Sequence[Candle]") -> None:
-        rest = jsonl.encode(candles)
-        try:
-            while rest:
-                rest = rest[file.write(rest) :]
-        except OSError as error:
-            raise OutputError(f"--ledger {name}: {error.strerror}") from None
-
-    return write
+def _wake(signals: "Signals", server: "Server") -> None:
+    server.ended.wait()
+    signals.wake()
 
 
-def _leave(*_: object) -> None:
-    raise SystemExit(0)
+def _ledger(stack: ExitStack, name: str, files: Sequence[str]) -> "LedgerFile":
+    """The ledger, opened: none of the files that are served, nor stdout or stderr."""
+    from klinetail.cli.ledger import LedgerFile
+    from klinetail.sinks.output import Outputs
+
+    outputs = Outputs()
+    outputs.note_standard()
+    for served in files:
+        outputs.note_file(served)
+    return stack.enter_context(LedgerFile(name, outputs))
 
 
 def _market(files: list[str], seed: int) -> "Market":

@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TextIO
 
 from klinetail.candle import Candle, Stream
 from klinetail.cli.outlets import LineOutlet, TableOutlet
-from klinetail.cli.signals import Signals
-from klinetail.cli.voice import Voice
+from klinetail.cli.signals import STOPPING, Signals
+from klinetail.cli.voice import LAST_WORDS, VOICE
 from klinetail.cli.words import history_lines, plain_line, proxy_lines
 from klinetail.cli.zone import zone_name
 from klinetail.collector import DataCollector
@@ -38,7 +38,7 @@ from klinetail.mailbox import Latest, Mailbox, Pace
 from klinetail.notices import Notices, kind_of, receipt
 from klinetail.protocol.routes import Route
 from klinetail.sinks.file import FileSink, FileThread
-from klinetail.sinks.stdout import ReaderGone, StdoutSink
+from klinetail.sinks.stdout import ReaderGone, StdoutSink, unblocking
 from klinetail.tee import Consumer, Tee
 
 if TYPE_CHECKING:
@@ -47,15 +47,11 @@ if TYPE_CHECKING:
     from klinetail.protocol.rest import Listing
     from klinetail.view.screen import Screen
 
-STOPPING: Final = 1.3
-"""Seconds from a signal to the end, whatever the outputs do; the promise is 2."""
-
 _COLLECTOR: Final = 0.8
 _GLANCE: Final = 0.02
 """Seconds that a person does not notice."""
 
 _ROWS: Final = 500
-_LAST_WORDS: Final = 0.2
 ONE_SHOT: Final = 30.0
 """Seconds without an answer after which one that does not follow gives up."""
 
@@ -76,7 +72,10 @@ class Plan(NamedTuple):
     updates: bool
     output: str
     """`table`, or a name of `OUTPUTS`."""
-    files: list[str]
+    header: bytes
+    """What goes first to stdout."""
+    files: list[FileSink]
+    """What is recorded to beside; `Session.run` closes them."""
     zone: tzinfo
     color: str
     quiet: bool
@@ -97,7 +96,7 @@ class Session:
         stack: what the session opens is closed with it.
 
     Raises:
-        KlinetailError: an output cannot be opened.
+        OutputError: an output cannot be opened.
     """
 
     def __init__(
@@ -105,7 +104,6 @@ class Session:
     ) -> None:
         self._plan = plan
         self._signals = signals
-        self._voice = Voice()
         self._awaited = 0
         self._code = ExitCode.OK
         self._notices = Notices(verbose=plan.verbose)
@@ -115,11 +113,10 @@ class Session:
         self._counted = False
         self._lost = False
         """stdout gets no more; what it was given already still goes out."""
-        self._sinks = [FileSink(path, updates=plan.updates) for path in plan.files]
-        boxes = [self._mailbox(sink.path, sink.line) for sink in self._sinks]
+        boxes = [self._mailbox(sink.path, sink.line) for sink in plan.files]
         self._files = [
             FileThread(sink, box, self._on_file_end)
-            for sink, box in zip(self._sinks, boxes, strict=True)
+            for sink, box in zip(plan.files, boxes, strict=True)
         ]
         latest = Latest(_ROWS, notify=signals.wake)
         consumers: list[Consumer] = [*boxes]
@@ -129,7 +126,7 @@ class Session:
             form = OUTPUTS[plan.output](plan.zone)
             self._stdout_box = self._mailbox("stdout", form.line)
             boxes.append(self._stdout_box)
-            sink = StdoutSink(sys.stdout.fileno(), form.HEADER)
+            sink = StdoutSink(unblocking(sys.stdout.fileno()), plan.header)
             outlet = LineOutlet(sink, self._stdout_box, signals.wake)
             consumers.append(outlet)
             self._outlet = outlet
@@ -190,8 +187,8 @@ class Session:
         color = coloured(os.environ, plan.color)  # type: ignore[arg-type]
         self._screen = stack.enter_context(Screen(sys.stdout, color=color))
         if _is_terminal(sys.stderr):
-            self._voice.through(self._screen.say)
-            stack.callback(self._voice.through, None)
+            VOICE.through(self._screen.say)
+            stack.callback(VOICE.through, None)
 
         def refresh(now: float) -> None:
             # Read first: the collector's threads take its lock before the tee's.
@@ -305,6 +302,7 @@ class Session:
             self._code = getattr(error, "exit_code", ExitCode.BUG)
         self._awaited = 0 if self._counted else self._collector.awaited()
         self._collector.stop(_COLLECTOR)
+        self._tee.end()
         for box in self._boxes:
             box.close()
 
@@ -326,7 +324,7 @@ class Session:
 
     def _outputs(self) -> list[tuple[str, bool]]:
         outputs = [] if self._outlet is None else [("stdout", self._outlet.done)]
-        for sink, thread in zip(self._sinks, self._files, strict=True):
+        for sink, thread in zip(self._plan.files, self._files, strict=True):
             outputs.append((sink.path, thread.ended))
         return outputs
 
@@ -365,19 +363,19 @@ class Session:
 
     def say(self, text: str, kind: Kind = Kind.OWN, event: Event | None = None) -> None:
         """One line for the person: on stderr, or after the table if that is there."""
-        self._voice.say(text, kind, event)
+        VOICE.say(text, kind, event)
 
     def receipt(self) -> None:
         """Say what was delivered, unless the run never began."""
         if self._code is not ExitCode.USAGE:
             if not self._plan.quiet:
-                self._voice.say(self._figures(), Kind.RECEIPT)
+                VOICE.say(self._figures(), Kind.RECEIPT)
             if self._plan.stats is not None:
                 self._write_stats(self._plan.stats)
-        self._voice.finish(_LAST_WORDS)
+        VOICE.finish(LAST_WORDS)
 
     def _figures(self) -> str:
-        files = [(sink.path, sink.written) for sink in self._sinks]
+        files = [(sink.path, sink.written) for sink in self._plan.files]
         with self._tee.lock:
             return receipt(
                 self._tee.stats, files, self._plan.source, awaited=self._awaited
@@ -386,7 +384,7 @@ class Session:
     def _write_stats(self, statement: Statement) -> None:
         with self._tee.lock:
             line = self._tee.stats.as_json()
-        self._voice.finish(_LAST_WORDS)  # or it may come between the lines of stderr
+        VOICE.finish(LAST_WORDS)  # or it may come between the lines of stderr
         statement.write(line)
 
 

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import signal
 import time
 from types import FrameType, TracebackType
-from typing import Any, Self
+from typing import Any, Final, Self
 
-_TWICE = 0.3
-_STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+from klinetail.errors import ExitCode
+
+STOPPING: Final = 1.3
+"""Seconds from a signal to the end, whatever the outputs do; the promise is 2."""
+
+_TWICE: Final = 0.3
+_STOPS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Signals:
@@ -18,6 +24,8 @@ class Signals:
 
     The first SIGINT, SIGTERM or SIGHUP asks to stop; after it, SIGINT raises
     KeyboardInterrupt, and SIGQUIT always. `fd` becomes readable when there is news.
+    Once left, none of them ends the process any more: it is about to end by itself,
+    with an exit code that is known.
 
     Args:
         suspending: take note of SIGTSTP too, instead of just stopping.
@@ -62,7 +70,8 @@ class Signals:
     ) -> None:
         signal.set_wakeup_fd(self._previous_fd)
         for number, handler in self._previous.items():
-            signal.signal(number, handler)
+            stops = number in (*_STOPS, signal.SIGQUIT)
+            signal.signal(number, signal.SIG_IGN if stops else handler)
         os.close(self.fd)
         os.close(self._wake_fd)
         self._wake_fd = -1
@@ -88,6 +97,20 @@ class Signals:
     def _meant(self) -> bool:
         """Some senders signal a process and then its group: that is one Ctrl-C."""
         return time.monotonic() - self._stopped_at > _TWICE
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """What a process exits with that did what it was asked to."""
+        return ExitCode.HANGUP if self.stop is signal.SIGHUP else ExitCode.OK
+
+    def wait(self) -> None:
+        """Block until there is news; suspend the process if that is the news."""
+        poller = select.poll()
+        poller.register(self.fd, select.POLLIN)
+        poller.poll()
+        self.clear()
+        if self.suspended:
+            self.suspend()
 
     def wake(self, *_: object) -> None:
         """Make `fd` readable; callable from any thread and as any callback."""

@@ -5,10 +5,14 @@ from __future__ import annotations
 import contextlib
 import os
 import select
+import sys
 from types import TracebackType
 from typing import Final, Self
 
-from klinetail.errors import OutputError
+from klinetail.cli.voice import LAST_WORDS, VOICE
+from klinetail.errors import OutputError, UsageError
+from klinetail.formats import BEGINNING, recognised
+from klinetail.sinks.output import OutputFile, Outputs
 
 _PATIENCE: Final = 200
 """Milliseconds in which whoever reads it has to make room."""
@@ -17,28 +21,41 @@ _PATIENCE: Final = 200
 class Statement:
     """A file that is written once. It keeps what is in it until then.
 
-    A context manager; a file that was made for nothing is taken away again.
+    A context manager; a file that was made for nothing is removed again.
 
     Args:
         path: `-` is stderr.
+        outputs: those of the run, none of which may be the same file.
 
     Raises:
+        UsageError: another output leads to it, or it holds candles.
         OutputError: it cannot be written to.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, outputs: Outputs | None = None) -> None:
         self._path = path
-        self._mine = path != "-"
-        self._made = self._mine and not os.path.exists(path)
-        if not self._mine:
-            self._fd = 2
+        self._file: OutputFile | None = None
+        """None for stderr."""
+        if path == "-":
+            if sys.stderr is None:
+                raise OutputError("--stats -: stderr is closed")
             return
-        # Non-blocking, since a FIFO without a reader would not let the run begin.
-        flags = os.O_WRONLY | os.O_CREAT | os.O_NONBLOCK | os.O_CLOEXEC
         try:
-            self._fd = os.open(path, flags, 0o644)
+            # Non-blocking, since a FIFO without a reader would not let the run begin.
+            self._file = OutputFile(path, os.O_WRONLY | os.O_NONBLOCK)
         except OSError as error:
             raise self._failure(error) from error
+        try:
+            if outputs is not None:
+                outputs.take(self._file.fd, f"--stats {path}")
+            if recognised(_beginning(path)) is not None:
+                raise UsageError(
+                    f"--stats {path}: it holds candles, and the figures would take"
+                    " their place; choose another file"
+                )
+        except BaseException:
+            self._file.close()
+            raise
 
     def __enter__(self) -> Self:
         return self
@@ -49,11 +66,10 @@ class Statement:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._mine:
-            os.close(self._fd)
-        if self._made:
+        if self._file is not None:
+            self._file.remove_unused()
             with contextlib.suppress(OSError):
-                os.unlink(self._path)
+                self._file.close()
 
     def write(self, data: bytes) -> None:
         """Write it, in place of what was there.
@@ -61,19 +77,42 @@ class Statement:
         Raises:
             OutputError: it could not be written.
         """
-        if self._mine:
-            with contextlib.suppress(OSError):  # a pipe or a device has no length
-                os.ftruncate(self._fd, 0)
+        if self._file is None:
+            self._say(data)
+            return
+        fd = self._file.fd
+        with contextlib.suppress(OSError):  # a pipe or a device has no length
+            os.ftruncate(fd, 0)
         poller = select.poll()
-        poller.register(self._fd, select.POLLOUT)
+        poller.register(fd, select.POLLOUT)
         if not poller.poll(_PATIENCE):
             raise OutputError(f"--stats {self._path}: nobody reads it")
         try:
             while data:
-                data = data[os.write(self._fd, data) :]
+                data = data[os.write(fd, data) :]
         except OSError as error:
+            with contextlib.suppress(OSError):
+                os.ftruncate(fd, 0)
             raise self._failure(error) from error
-        self._made = False
+
+    def _say(self, data: bytes) -> None:
+        """Write it to stderr, after what was said before."""
+        VOICE.write(data)
+        if not VOICE.finish(LAST_WORDS):
+            raise OutputError("--stats -: nobody reads it")
+        if VOICE.failure is not None:
+            raise self._failure(VOICE.failure)
 
     def _failure(self, error: OSError) -> OutputError:
         return OutputError(f"--stats {self._path}: {error.strerror}")
+
+
+def _beginning(path: str) -> bytes:
+    """The first bytes of a regular file, as far as they can be read."""
+    try:
+        if os.path.isfile(path):
+            with open(path, "rb") as file:
+                return file.read(BEGINNING)
+    except OSError:
+        pass
+    return b""

@@ -17,6 +17,7 @@ from klinetail.cli.exchange import (
 )
 
 if TYPE_CHECKING:
+    from klinetail.cli.signals import Signals
     from klinetail.protocol.rest import Listing
 
 PATIENCE: Final = 30.0
@@ -56,23 +57,24 @@ def symbols(
     import sys
 
     from klinetail.cli import complain
-    from klinetail.collector.inquiry import Inquiry
+    from klinetail.cli.choice import ask
+    from klinetail.cli.signals import Signals
     from klinetail.collector.symbols import encode, find
     from klinetail.errors import OutputError
-    from klinetail.exchange.rest import BinanceRest
     from klinetail.notices import plural
 
     if sys.stdout is None:
         raise OutputError("stdout is closed")
     with ExitStack() as stack:
-        exchange = exchange_of(stack, env, ws_url, rest_url, proxy)
-        rest = BinanceRest(exchange.route.rest_url, proxy=exchange.rest_proxy)
-        inquiry = Inquiry(rest, lambda _: None, patience=PATIENCE)
-        stack.callback(inquiry.stop)
-        inquiry.start()
-        found = find(pattern or "*", inquiry.answer.result(), quote)
-    _write(_table(found) if sys.stdout.isatty() else encode(found))
-    complain(f"{plural(len(found), 'symbol')}; from {exchange.source}")
+        signals = stack.enter_context(Signals())
+        with ExitStack() as asking:
+            exchange = exchange_of(asking, env, ws_url, rest_url, proxy)
+            listed = ask(exchange, signals, patience=PATIENCE, quiet=True)
+        if listed is not None:
+            found = find(pattern or "*", listed, quote)
+            _write(_table(found) if sys.stdout.isatty() else encode(found), signals)
+            complain(f"{plural(len(found), 'symbol')}; from {exchange.source}")
+        raise typer.Exit(signals.exit_code)
 
 
 def _table(found: list[Listing]) -> bytes:
@@ -84,16 +86,32 @@ def _table(found: list[Listing]) -> bytes:
     return rendered(found, sys.stdout, os.environ)
 
 
-def _write(data: bytes) -> None:
+def _write(data: bytes, signals: Signals) -> None:
+    """Write it all to stdout; a signal that asks to stop gives its reader a moment."""
+    import math
+    import select
     import sys
+    import time
 
+    from klinetail.cli.signals import STOPPING
     from klinetail.errors import ExitCode, OutputError
+    from klinetail.sinks.stdout import ReaderGone, StdoutSink, unblocking
 
+    sink = StdoutSink(unblocking(sys.stdout.fileno()), data)
+    poller = select.poll()
+    poller.register(sink.fd, select.POLLOUT)
+    poller.register(signals.fd, select.POLLIN)
+    stop_by = math.inf
     try:
-        sys.stdout.buffer.write(data)
-        sys.stdout.buffer.flush()
-    except BrokenPipeError:
-        sys.stdout = None  # else it is flushed once more
+        while sink.pending:
+            left = stop_by - time.monotonic()
+            if left <= 0:
+                raise OutputError("stdout: not everything could be written in time")
+            ready = dict(poller.poll(None if left == math.inf else left * 1000))
+            if ready.get(sink.fd):
+                sink.write()
+            signals.clear()
+            if signals.stop is not None and stop_by == math.inf:
+                stop_by = time.monotonic() + STOPPING
+    except ReaderGone:
         raise typer.Exit(ExitCode.READER_GONE) from None
-    except OSError as error:
-        raise OutputError(f"stdout: {error.strerror}") from error

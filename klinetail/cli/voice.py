@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
+import io
 import math
 import os
+import sys
 import threading
 import time
 from collections import deque
@@ -16,9 +17,14 @@ from klinetail.kinds import ANNOUNCED, Kind
 from klinetail.throttle import Throttle
 
 if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
+
     from klinetail.events import Event
 
 _KEPT: Final = 1_000
+
+LAST_WORDS: Final = 0.2
+"""Seconds that the end of the process waits for stderr to take what was said."""
 
 
 class Voice:
@@ -36,16 +42,26 @@ class Voice:
     def __init__(
         self, fd: int = 2, *, monotonic: Callable[[], float] = time.monotonic
     ) -> None:
+        self.failure: OSError | None = None
+        """Why the latest write failed, if it did."""
         self._fd = fd
         self._monotonic = monotonic
         self._throttle = Throttle()
+        """What holds back and counts lines of which there are too many."""
         self._screen: Callable[[str], object] | None = None
         """Takes lines in place of the descriptor."""
-        self._lines: deque[tuple[Kind, str]] = deque()
+        self._parts: deque[tuple[Kind, bytes]] = deque()
+        """What is to be written: lines, or what `write` was given."""
         self._lost = 0
+        """Parts that gave way since it was last said how many."""
         self._silent = threading.Condition()
+        """Guards all of this; notified when there is news for the thread or of it."""
         self._finishing = False
+        """Whether the thread ends as soon as everything is written."""
+        self._gave_up = False
+        """Whether the latest `finish` waited in vain."""
         self._thread: threading.Thread | None = None
+        """Runs from the first part until `finish`."""
 
     def say(self, text: str, kind: Kind = Kind.OWN, event: Event | None = None) -> None:
         """Say one line, soon; or leave it out, if that is too much of its kind.
@@ -57,6 +73,12 @@ class Voice:
         """
         with self._silent:
             self._take(self._throttle.put(text, kind, event, self._monotonic()))
+
+    def write(self, data: bytes) -> None:
+        """Write something as it is, soon."""
+        with self._silent:
+            self._put(Kind.OWN, data)
+            self._wake()
 
     def through(self, screen: Callable[[str], object] | None) -> None:
         """From now on lines go to a screen, which never blocks, or to the descriptor
@@ -71,46 +93,58 @@ class Voice:
             line = printable(line) if kind is Kind.RECEIPT else brief(line)
             if self._screen is not None:
                 self._screen(line)
-                continue
-            if len(self._lines) >= _KEPT:
-                self._give_way()
-            self._lines.append((kind, line))
-        if self._thread is None and (self._lines or self._throttle.due < math.inf):
+            else:
+                self._put(kind, f"{line}\n".encode("utf-8", "backslashreplace"))
+        self._wake()
+
+    def _put(self, kind: Kind, data: bytes) -> None:
+        if len(self._parts) >= _KEPT:
+            kinds = enumerate(kind for kind, _ in self._parts)
+            at = next((at for at, kind in kinds if kind not in ANNOUNCED), 0)
+            del self._parts[at]
+            self._lost += 1
+        self._parts.append((kind, data))
+
+    def _wake(self) -> None:
+        if self._thread is None and (self._parts or self._throttle.due < math.inf):
             self._thread = threading.Thread(
                 target=self._speak, name="klinetail-voice", daemon=True
             )
             self._thread.start()
         self._silent.notify_all()
 
-    def _give_way(self) -> None:
-        kinds = enumerate(kind for kind, _ in self._lines)
-        at = next((at for at, kind in kinds if kind not in ANNOUNCED), 0)
-        del self._lines[at]
-        self._lost += 1
+    def finish(self, seconds: float) -> bool:
+        """Wait until all is said, at most so long; the thread ends then. If one
+        `finish` waited in vain, the next ones do not wait any more.
 
-    def finish(self, seconds: float) -> None:
-        """Wait until all is said, at most so long; the thread ends then."""
+        Returns:
+            Whether all is said.
+        """
         with self._silent:
             if self._thread is None:
-                return
+                return True
             self._finishing = True
             self._silent.notify_all()
-            self._silent.wait_for(lambda: self._thread is None, seconds)
+            said = self._silent.wait_for(
+                lambda: self._thread is None, 0.0 if self._gave_up else seconds
+            )
+            self._gave_up = not said
+            return said
 
     def _speak(self) -> None:
-        while (line := self._next()) is not None:
-            self._write(line)
+        while (data := self._next()) is not None:
+            self._write(data)
 
-    def _next(self) -> str | None:
-        """The next line, as soon as there is one; None at the end."""
+    def _next(self) -> bytes | None:
+        """The next part, as soon as there is one; None at the end."""
         with self._silent:
             while True:
                 self._take(self._throttle.take(self._monotonic()))
                 if self._lost:
                     lost, self._lost = self._lost, 0
-                    return f"klinetail: ({lost} lines could not be said in time)"
-                if self._lines:
-                    return self._lines.popleft()[1]
+                    return b"klinetail: (%d lines could not be said in time)\n" % lost
+                if self._parts:
+                    return self._parts.popleft()[1]
                 if self._finishing and self._throttle.due == math.inf:
                     self._thread = None
                     self._finishing = False
@@ -122,8 +156,48 @@ class Voice:
                 due = self._throttle.due - self._monotonic()
                 self._silent.wait(None if due == math.inf else max(0.0, due))
 
-    def _write(self, line: str) -> None:
-        data = f"{line}\n".encode("utf-8", "backslashreplace")
-        with contextlib.suppress(OSError):
+    def _write(self, data: bytes) -> None:
+        self.failure = None
+        try:
             while data:
                 data = data[os.write(self._fd, data) :]
+        except OSError as error:
+            self.failure = error
+
+
+VOICE: Final = Voice()
+"""stderr of this process. One voice, so that its lines come out in order."""
+
+
+class _Raw(io.RawIOBase):
+    """What `sys.stderr` writes to: the voice in place of the descriptor."""
+
+    def __init__(self, voice: Voice, fd: int) -> None:
+        self._voice = voice
+        self._fd = fd
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: ReadableBuffer, /) -> int:
+        given = bytes(data)
+        self._voice.write(given)
+        return len(given)
+
+    def fileno(self) -> int:
+        return self._fd
+
+    def isatty(self) -> bool:
+        return os.isatty(self._fd)
+
+
+def speak_for_stderr() -> None:
+    """Let everything that writes to `sys.stderr` speak through `VOICE`: the command
+    line's parser, warnings, tracebacks, other people's log records."""
+    if sys.stderr is not None:
+        sys.stderr = io.TextIOWrapper(
+            io.BufferedWriter(_Raw(VOICE, sys.stderr.fileno())),
+            encoding=sys.stderr.encoding,
+            errors="backslashreplace",
+            line_buffering=True,
+        )

@@ -221,9 +221,10 @@ def watch(
     klinetail watch --all --quote USDT 1m -n 0
     klinetail watch btcusdt 1m --env sim
     """
+    import functools
     import math
     import os
-    import signal
+    import sys
 
     from klinetail.candle import Pattern
     from klinetail.cli import complain
@@ -231,8 +232,11 @@ def watch(
     from klinetail.cli.words import expand, parse_streams
     from klinetail.cli.zone import parse_zone
     from klinetail.errors import ExitCode, OutputError, UsageError
+    from klinetail.sinks.output import Outputs
 
-    words = expand(streams or [], read_words)
+    outputs = Outputs()
+    outputs.note_standard()
+    words = expand(streams or [], functools.partial(read_words, outputs=outputs))
     wanted = parse_streams(words, everything=everything)
     if _is_said(context, "quote") and not any(isinstance(w, Pattern) for w in wanted):
         raise UsageError("--quote chooses among --all and globs; give one of these")
@@ -242,20 +246,29 @@ def watch(
         raise UsageError("--hold nan is no time; give seconds, or inf")
     if math.isnan(weight):
         raise UsageError("--weight nan is no number; give a percentage")
-    files = {os.path.realpath(path): path for path in out or []}
-    if stats is not None and os.path.realpath(stats) in files:
-        raise UsageError(f"--stats {stats} is a file of --out; give it one of its own")
     shown = _output(output)
 
     from klinetail.cli.session import ONE_SHOT, Plan, Session
     from klinetail.cli.signals import Signals
     from klinetail.cli.statement import Statement
     from klinetail.notices import receipt
+    from klinetail.sinks.file import FileSink
+    from klinetail.sinks.stdout import header_for
     from klinetail.stats import Stats
 
     with ExitStack() as stack:
         signals = stack.enter_context(Signals(suspending=shown is Output.TABLE))
-        statement = None if stats is None else stack.enter_context(Statement(stats))
+        header = b""
+        if shown is not Output.TABLE:
+            header = header_for(sys.stdout.fileno(), shown.value)
+        idle = stack.enter_context(ExitStack())  # closes files that have no thread yet
+        files = [
+            idle.enter_context(FileSink(path, updates=updates, outputs=outputs))
+            for path in out or []
+        ]
+        statement = None
+        if stats is not None:
+            statement = stack.enter_context(Statement(stats, outputs))
         exchange = exchange_of(stack, env, ws_url, rest_url, proxy)
         chosen = choose(
             wanted,
@@ -271,8 +284,7 @@ def watch(
                 complain(receipt(Stats(), [], exchange.source))
             if statement is not None:
                 statement.write(Stats().as_json())
-            hung_up = signals.stop is signal.SIGHUP
-            raise typer.Exit(ExitCode.HANGUP if hung_up else ExitCode.OK)
+            raise typer.Exit(signals.exit_code)
         plan = Plan(
             streams=chosen.streams,
             listed=chosen.listed,
@@ -285,7 +297,8 @@ def watch(
             limit=count,
             updates=updates,
             output=shown.value,
-            files=list(files.values()),
+            header=header,
+            files=files,
             zone=zone,
             color=color.value,
             quiet=quiet,
@@ -299,9 +312,10 @@ def watch(
         try:
             with ExitStack() as opened:
                 session = Session(plan, signals, opened)
+                idle.pop_all()
                 code = session.run()
         except OutputError:
-            if session is None or signals.stop is not signal.SIGHUP:
+            if session is None or signals.exit_code is not ExitCode.HANGUP:
                 raise
             code = ExitCode.HANGUP  # the screen could not be left: it hung up
         session.receipt()

@@ -5,19 +5,20 @@ A decoder raises `BadRecording` for a line that is no candle, and nothing else.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from datetime import tzinfo
 from pathlib import PurePath
-from typing import Protocol
+from typing import Final, Protocol
 
-from klinetail.candle import Candle
-from klinetail.errors import UsageError
+from klinetail.candle import Candle, Interval, Stream
+from klinetail.errors import BadRecording, UsageError
 from klinetail.formats import csv, jsonl
 from klinetail.formats.plain import Plain
 
 
-class Format(Protocol):
-    """What a module of this room offers."""
+class Output(Protocol):
+    """What writes candles as lines."""
 
     HEADER: bytes
     """What a file begins with: a whole line, or nothing."""
@@ -29,10 +30,17 @@ class Format(Protocol):
         """The candles as whole lines."""
 
 
+class Format(Output, Protocol):
+    """A format of recordings: what writes candles, and reads them again."""
+
+    def decode(self, line: bytes, /) -> Candle:
+        """The candle of one line."""
+
+
 FORMATS: dict[str, Format] = {"jsonl": jsonl, "csv": csv}
 """The formats of recordings, by the suffix of a file's name."""
 
-OUTPUTS: dict[str, Callable[[tzinfo], Format]] = {
+OUTPUTS: dict[str, Callable[[tzinfo], Output]] = {
     "jsonl": lambda _: jsonl,
     "csv": lambda _: csv,
     "plain": Plain,
@@ -51,6 +59,36 @@ def by_suffix(path: str) -> Format:
         known = " or ".join(f".{name}" for name in FORMATS)
         raise UsageError(f"{path}: name it {known}, the suffix tells the format")
     return FORMATS[suffix]
+
+
+BEGINNING: Final = 65_536
+"""Bytes of a file that tell what it holds: many times a candle's line."""
+
+
+def recognised(beginning: bytes) -> str | None:
+    """The format of the candles that a file holds: a name of `FORMATS`, or `dump` for
+    the exchange's own CSV. None if it holds something else.
+
+    Args:
+        beginning: its first `BEGINNING` bytes.
+    """
+    line = beginning.lstrip().partition(b"\n")[0]
+    if line.startswith(csv.DUMP_HEADER):
+        return "dump"
+    for name, form in FORMATS.items():
+        if form.HEADER and line == form.HEADER.rstrip():
+            return name
+        with contextlib.suppress(BadRecording):
+            form.decode(line)
+            return name
+    with contextlib.suppress(BadRecording):
+        csv.decode_dump(line, _ANY)
+        return "dump"
+    return None
+
+
+_ANY: Final = Stream("ANY", Interval.M1)
+"""A stream for a dump's candles, whose lines do not tell theirs."""
 
 
 def joined(lines: Sequence[str]) -> bytes:

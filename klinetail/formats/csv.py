@@ -84,6 +84,9 @@ def decode(line: bytes) -> Candle:
 DUMP_COLUMNS: Final = (*COLUMNS[2:13], "ignore")
 """The columns of the exchange's public dumps (data.binance.vision)."""
 
+DUMP_HEADER: Final = ",".join(DUMP_COLUMNS).encode()
+"""What a dump may begin with: not each of them does."""
+
 
 def decode_dump(line: bytes, stream: Stream) -> Candle:
     """The candle of one line of a public dump, whose name tells the stream.

@@ -137,7 +137,7 @@ class Server:
         if self._thread is None:
             return
         self._call(self._stopping.set)
-        self._thread.join(2 * _STOP_TIMEOUT)
+        self._thread.join(1.5 * _STOP_TIMEOUT)
         self._thread = self._socket = None
         self._check()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import os
 import threading
@@ -11,9 +10,10 @@ from types import TracebackType
 from typing import Final, Self
 
 from klinetail.candle import Candle
-from klinetail.errors import OutputError, SlowConsumer, UsageError
-from klinetail.formats import by_suffix, joined, whole_lines
+from klinetail.errors import BadRecording, OutputError, SlowConsumer, UsageError
+from klinetail.formats import BEGINNING, by_suffix, joined, whole_lines
 from klinetail.mailbox import Mailbox
+from klinetail.sinks.output import OutputFile, Outputs, take_back
 
 _TOGETHER: Final = 4_096
 """Bytes of whole lines that are written together: a kill leaves none of them torn."""
@@ -27,29 +27,34 @@ class FileSink:
     Args:
         path: its suffix tells the format.
         updates: whether many lines are to come, which are then written together.
+        outputs: those of the run, none of which may be the same file.
 
     Raises:
-        UsageError: the suffix tells none, or the file is no recording of that format.
+        UsageError: the suffix tells none, the file is no recording of that format, or
+            another output leads to it.
         OutputError: it cannot be opened, or another process writes to it.
     """
 
-    def __init__(self, path: str, *, updates: bool = False) -> None:
+    def __init__(
+        self, path: str, *, updates: bool = False, outputs: Outputs | None = None
+    ) -> None:
         self.path = path
         self._together = _TOGETHER if updates else 1
         self.written = 0
         """Candles."""
         self._format = by_suffix(path)
-        self._created = not os.path.exists(path)
-        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
         try:
-            self._fd = os.open(path, flags, 0o644)
+            # To read, too: what is there already has to be what continues.
+            self._file = OutputFile(path, os.O_RDWR | os.O_APPEND)
         except OSError as error:
             raise OutputError(f"{path}: {error.strerror}") from error
         try:
+            if outputs is not None:
+                outputs.take(self._file.fd, f"--out {path}")
             self._lock()
             self._check()
         except BaseException:
-            os.close(self._fd)
+            self._file.close()
             raise
 
     def __enter__(self) -> Self:
@@ -61,22 +66,21 @@ class FileSink:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Close it; one that was created for nothing is taken away again.
+        """Close it; one that was made for nothing is removed again.
 
         Raises:
             OutputError: what was written is not all in the file.
         """
-        if self._created and not self.written:
-            with contextlib.suppress(OSError):
-                os.unlink(self.path)
+        if not self.written:
+            self._file.remove_unused(self._format.HEADER)
         try:
-            os.close(self._fd)
+            self._file.close()
         except OSError as problem:
             raise OutputError(f"{self.path}: {problem.strerror}") from problem
 
     def _lock(self) -> None:
         try:
-            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(self._file.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise OutputError(
                 f"{self.path}: another process is writing to it"
@@ -85,27 +89,40 @@ class FileSink:
             pass  # a file system without locks
 
     def _check(self) -> None:
-        """Only append to what continues: the same header, whole lines."""
-        header = self._format.HEADER
+        """Only append to what continues: the same header, whole lines, candles."""
+        header, fd = self._format.HEADER, self._file.fd
         try:
-            size = os.fstat(self._fd).st_size
+            size = os.fstat(fd).st_size
             if size == 0:
                 self._write(header)
                 return
-            begins = os.pread(self._fd, len(header), 0)
-            ends = os.pread(self._fd, 1, size - 1)
+            begins = os.pread(fd, BEGINNING, 0)
+            ends = os.pread(fd, 1, size - 1)
         except OSError as error:
             raise OutputError(f"{self.path}: {error.strerror}") from error
-        if begins != header:
+        if not begins.startswith(header):
             raise UsageError(
                 f"{self.path}: it begins with another header than klinetail's;"
                 " choose another file"
+            )
+        first, end, _ = begins[len(header) :].lstrip().partition(b"\n")
+        if (end or size > BEGINNING) and not self._is_candle(first):
+            raise UsageError(
+                f"{self.path}: it holds something else than klinetail's candles in"
+                " the format of its suffix; choose another file"
             )
         if ends != b"\n":
             raise UsageError(
                 f"{self.path}: its last line is torn; remove that line or choose"
                 " another file"
             )
+
+    def _is_candle(self, line: bytes) -> bool:
+        try:
+            self._format.decode(line)
+        except BadRecording:
+            return False
+        return True
 
     @property
     def line(self) -> Callable[[Candle], str]:
@@ -129,11 +146,11 @@ class FileSink:
         written = 0
         try:
             while written < len(line):
-                written += os.write(self._fd, line[written:])
+                written += os.write(self._file.fd, line[written:])
         except OSError as error:
             if written:
-                with contextlib.suppress(OSError):
-                    os.ftruncate(self._fd, os.fstat(self._fd).st_size - written)
+                end = os.lseek(self._file.fd, 0, os.SEEK_CUR)
+                take_back(self._file.fd, written, end)
             raise OutputError(f"{self.path}: {error.strerror}") from error
 
 

@@ -3,12 +3,13 @@
 A pipe that is not empty takes 4 KiB without blocking, an empty one all that it
 holds; more is not tried. So whoever writes can still hear a signal while the reader
 of the pipe sleeps, and the reader's end is noticed at once, not at the next candle.
-A socket is written to as a pipe that is not empty.
+A socket is written to as a pipe that is not empty. Others who write to the same pipe,
+and a terminal that is stopped in the middle of a line, take another descriptor: see
+`unblocking`.
 """
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import os
 import select
@@ -18,8 +19,9 @@ import termios
 from collections.abc import Sequence
 from typing import Final
 
-from klinetail.errors import OutputError
-from klinetail.formats import joined, whole_lines
+from klinetail.errors import OutputError, UsageError
+from klinetail.formats import BEGINNING, FORMATS, joined, recognised, whole_lines
+from klinetail.sinks.output import take_back
 
 MOST: Final = 65_536
 """Bytes of one write."""
@@ -57,6 +59,9 @@ class StdoutSink:
         self._poller = select.poll()
         self._poller.register(fd, select.POLLOUT)
         self._torn = 0
+        """Bytes of a line that the latest write to a file began and did not end."""
+        self._end = 0
+        """Where they end in the file."""
         self._most = select.PIPE_BUF if stat.S_ISSOCK(mode) else MOST
 
     @property
@@ -99,18 +104,15 @@ class StdoutSink:
         except (BrokenPipeError, ConnectionResetError) as error:
             raise ReaderGone from error
         except OSError as error:
-            self._take_back()
+            if self._torn:
+                take_back(self.fd, self._torn, self._end)
             raise OutputError(f"stdout: {error.strerror}") from error
-        self._torn = written - (data.rfind(b"\n", 0, written) + 1)
         self._at += written
         if not self.pending:
             self.written = self._offered
-
-    def _take_back(self) -> None:
-        """Of a file that is full, take back the beginning of a line."""
-        if self._torn and self._is_file:
-            with contextlib.suppress(OSError):
-                os.ftruncate(self.fd, os.lseek(self.fd, 0, os.SEEK_CUR) - self._torn)
+        if self._is_file:
+            self._torn = written - (data.rfind(b"\n", 0, written) + 1)
+            self._end = os.lseek(self.fd, 0, os.SEEK_CUR) if self._torn else 0
 
     def _room(self) -> int:
         if not self._is_pipe:
@@ -121,3 +123,73 @@ class StdoutSink:
         if unread:
             return select.PIPE_BUF
         return min(MOST, fcntl.fcntl(self.fd, fcntl.F_GETPIPE_SZ))
+
+
+def unblocking(fd: int) -> int:
+    """Another descriptor for the same pipe or terminal, which does not block; for
+    anything else, and if there is none to be had, the same one.
+
+    Not to block is a property of an open file, which the shell and whoever else has
+    this descriptor share; so it takes one that is opened afresh.
+    """
+    flags = os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK | os.O_CLOEXEC
+    try:
+        if os.isatty(fd):
+            return os.open(os.ttyname(fd), flags)
+        if stat.S_ISFIFO(os.fstat(fd).st_mode):
+            return os.open(f"/dev/fd/{fd}", flags)
+    except OSError:  # it is another user's, as after `su`
+        pass
+    return fd
+
+
+def header_for(fd: int, output: str) -> bytes:
+    """What goes first to stdout: the format's header, unless stdout is appended to a
+    file that has it already.
+
+    Args:
+        fd: stdout's descriptor.
+        output: the name of the format.
+
+    Raises:
+        UsageError: it is appended to candles in another format, or to a torn line.
+    """
+    header = FORMATS[output].HEADER if output in FORMATS else b""
+    beginning, end = _before(fd)
+    found = recognised(beginning)
+    if found is None:  # nothing yet, or no recording: a log, for instance
+        return header
+    if found != output:
+        raise UsageError(
+            f"stdout is a file of candles in another format than {output}; choose"
+            " another file"
+        )
+    if end != b"\n":
+        raise UsageError(
+            "the last line of the file that stdout is appended to is torn; remove that"
+            " line or choose another file"
+        )
+    return b""
+
+
+def _before(fd: int) -> tuple[bytes, bytes]:
+    """The first bytes of the file that stand before what will be written, and the last
+    one; nothing if there are none, it is no file, or it must not be read."""
+    try:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            return b"", b""
+        if fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_APPEND:
+            size = os.fstat(fd).st_size
+        else:
+            size = os.lseek(fd, 0, os.SEEK_CUR)
+        # The shell has opened it for writing alone.
+        reading = os.open(f"/dev/fd/{fd}", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return b"", b""
+    try:
+        first = os.pread(reading, min(size, BEGINNING), 0)
+        return first, os.pread(reading, 1, size - 1) if size else b""
+    except OSError:
+        return b"", b""
+    finally:
+        os.close(reading)

@@ -5,7 +5,10 @@ import os
 import pytest
 
 from klinetail.cli.statement import Statement
-from klinetail.errors import OutputError
+from klinetail.errors import OutputError, UsageError
+from klinetail.formats import csv, jsonl
+from klinetail.sinks.output import Outputs
+from tests.strategies import candle
 
 
 def written(path, data=b"{}\n"):
@@ -32,6 +35,29 @@ class TestStatement:
         with Statement(str(path)):
             assert path.exists()
         assert not path.exists()
+
+    def test_somebody_s_file_of_the_same_name_is_not_removed(self, tmp_path):
+        path = tmp_path / "stats.json"
+        with Statement(str(path)):
+            path.rename(tmp_path / "moved")
+            path.write_bytes(b"theirs\n")
+        assert path.read_bytes() == b"theirs\n"
+
+    @pytest.mark.parametrize("form", [csv, jsonl])
+    def test_candles_are_not_replaced_by_figures(self, tmp_path, form):
+        path = tmp_path / "candles"
+        content = form.HEADER + form.encode([candle()])
+        path.write_bytes(content)
+        with pytest.raises(UsageError, match="it holds candles"):
+            Statement(str(path))
+        assert path.read_bytes() == content
+
+    def test_another_output_s_file_is_refused(self, tmp_path):
+        path, outputs = tmp_path / "stats.json", Outputs()
+        with path.open("wb") as file:
+            outputs.note(file.fileno(), "stderr")
+            with pytest.raises(UsageError, match="is the same file as stderr"):
+                Statement(str(path), outputs)
 
     def test_a_file_that_cannot_be_is_refused_before_anything_else(self, tmp_path):
         for path in (tmp_path / "no" / "stats.json", tmp_path):

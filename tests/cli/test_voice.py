@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -163,3 +165,54 @@ def test_a_screen_hears_of_what_was_left_out_too() -> None:
             voice.say(f"revised: {number}", Kind.REVISED)
         assert counted.wait(PATIENCE)
     assert lines == []
+
+
+def test_one_that_waited_in_vain_does_not_wait_again() -> None:
+    read, write = os.pipe()
+    voice = Voice(write)
+    voice.write(bytes(1 << 20))
+    assert not voice.finish(0.01)
+    began = time.monotonic()
+    assert not voice.finish(3_600.0)
+    assert time.monotonic() - began < 60
+    os.close(read)
+    os.close(write)
+
+
+def test_what_could_not_be_written_is_known() -> None:
+    with open("/dev/full", "wb") as full:
+        voice = Voice(full.fileno())
+        voice.say("to nobody")
+        assert voice.finish(30.0)
+        assert voice.failure is not None
+
+
+def test_whatever_writes_to_stderr_waits_for_nobody() -> None:
+    """A traceback, a warning and a library's log record, at a pipe that is full."""
+    program = """
+import fcntl, logging, os, sys, warnings
+from klinetail.cli.voice import VOICE, speak_for_stderr
+read, write = os.pipe()
+os.write(write, bytes(fcntl.fcntl(write, 1032)))  # F_GETPIPE_SZ
+os.dup2(write, 2)
+speak_for_stderr()
+warnings.warn("one")
+logging.warning("two")
+sys.excepthook(ValueError, ValueError("three"), None)
+print("four", file=sys.stderr)
+assert not VOICE.finish(0.01)
+while b"four" not in (said := os.read(read, 1 << 20)):
+    sys.stdout.buffer.write(said.lstrip(bytes(1)))
+print(said.decode(), sys.stderr.isatty(), sys.stderr.fileno())
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    words = ["UserWarning: one", "two", "ValueError: three", "four", "False 2"]
+    places = [done.stdout.index(word) for word in words]
+    assert places == sorted(places)

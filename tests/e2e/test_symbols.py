@@ -174,18 +174,16 @@ def test_an_exchange_that_cannot_be_reached_is_waited_for(
     assert json.loads(stats.read_bytes())["closed"] == 0
 
 
-@pytest.mark.parametrize(
-    ("words", "code"), [(["watch", "--all"], 0), (["symbols"], 130)]
-)
+@pytest.mark.parametrize("words", [["watch", "--all"], ["symbols"]])
 def test_an_exchange_that_never_answers_keeps_nobody(
-    popen: Popen, words: list[str], code: int
+    popen: Popen, words: list[str]
 ) -> None:
     with Venue([Request(), Stall()]) as v:
         process = popen(*words, "--ws-url", v.ws_url, "--rest-url", v.rest_url)
         v.peer().requests.get(timeout=DEADLINE)
         began = time.monotonic()
         process.send_signal(signal.SIGINT)
-        assert ended(process)[0] == code
+        assert ended(process)[0] == 0
         assert time.monotonic() - began < 8, "stopping takes 2 s at most"
 
 

@@ -198,7 +198,6 @@ def test_jq_reads_the_lines(exchange: Server) -> None:
         (["btcusdt", "--out", "candles.txt"], ["the suffix tells the format"]),
         (["btcusdt", "--hold", "nan"], ["--hold"]),
         (["btcusdt", "--weight", "nan"], ["--weight"]),
-        (["btcusdt", "--out", "none/a.csv", "--stats", "./none/a.csv"], ["of --out"]),
         (["btcusdt", "--env", "sim", "--ws-url", "ws://h", "--rest-url", "http://h"],
          ["two exchanges"]),
     ],

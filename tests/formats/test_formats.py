@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from klinetail.errors import UsageError
-from klinetail.formats import FORMATS, by_suffix, csv, jsonl
+from klinetail.formats import FORMATS, by_suffix, csv, jsonl, recognised
+from tests.strategies import candle
 
 
 @pytest.mark.parametrize(
@@ -37,3 +38,33 @@ def test_other_names_are_refused_with_those_there_are(path):
 def test_any_path_has_a_format_or_is_a_usage_error(path):
     with contextlib.suppress(UsageError):
         assert by_suffix(path) in FORMATS.values()
+
+
+DUMP = b",".join(csv.encode([candle()]).split(b",")[2:13]) + b",0\n"
+
+
+@pytest.mark.parametrize(
+    ("beginning", "name"),
+    [
+        (csv.HEADER, "csv"),
+        (csv.HEADER + b"anything\n", "csv"),
+        (csv.encode([candle()]), "csv"),
+        (jsonl.encode([candle(), candle()]), "jsonl"),
+        (b"\n" + jsonl.encode([candle()]), "jsonl"),
+        (csv.DUMP_HEADER + b"\n", "dump"),
+        (DUMP, "dump"),
+        (b"", None),
+        (b"\n\n", None),
+        (b"klinetail: 3 candles, 0 gaps\n" + jsonl.encode([candle()]), None),
+        (b'{"event":"started"}\n', None),
+        (csv.HEADER[:-9], None),
+        (b"\xff\x00,,,,,,,,,,,,,,,\n", None),
+    ],
+)
+def test_candles_are_recognised_by_the_first_line(beginning, name):
+    assert recognised(beginning) == name
+
+
+@given(st.binary(max_size=200))
+def test_anything_is_recognised_as_something_or_nothing(data):
+    assert recognised(data) in (None, "csv", "jsonl", "dump")

@@ -2,9 +2,12 @@
 
 import contextlib
 import fcntl
+import os
 import re
 import signal
 import struct
+import subprocess
+import sys
 import tempfile
 import termios
 import threading
@@ -14,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from klinetail.formats import jsonl
 from klinetail.sim.server import Server
 from klinetail.sim.synthetic import Synthetic
+from tests.e2e.conftest import KLINETAIL, environment
 from tests.e2e.test_table import Terminal
 from tests.measured.shared import START, Process, spread
 from tests.measured.storm import closed_port
@@ -33,8 +37,24 @@ socket.getaddrinfo = slow
 """A name server that does not answer."""
 
 
+BEGUN = """\
+import os, sys
+class Begun:
+    def find_spec(self, name, path=None, target=None):
+        if "klinetail" in sys.modules:
+            sys.meta_path.remove(self)
+            os.write(int(os.environ["BEGUN_FD"]), b"!")
+sys.meta_path.insert(0, Begun())
+"""
+"""Tells when klinetail's first line was reached: at the first import after it."""
+
+FIRST = 0.03
+"""Seconds after that in which the signal of an early run comes."""
+
+
 class Stage:
-    """What runs are played on: an exchange, and a name server that does not answer."""
+    """What runs are played on: an exchange, a name server that does not answer, and an
+    interpreter that tells how far it is."""
 
     def __init__(self, seed):
         self._stack = contextlib.ExitStack()
@@ -43,6 +63,9 @@ class Stage:
         self.resolver = enter(tempfile.TemporaryDirectory())
         with open(f"{self.resolver}/sitecustomize.py", "w") as file:
             file.write(RESOLVER)
+        self.begun = enter(tempfile.TemporaryDirectory())
+        with open(f"{self.begun}/sitecustomize.py", "w") as file:
+            file.write(BEGUN)
 
     def __enter__(self):
         return self
@@ -110,6 +133,10 @@ def waiting(stage):
     return plain(*ws(f"ws://127.0.0.1:{closed_port()}"), *rest(stage.port))
 
 
+def down(stage):
+    return plain(*ws(f"ws://127.0.0.1:{closed_port()}"), *rest(closed_port()))
+
+
 @contextlib.contextmanager
 def backfilling(stage):
     """Live, then REST is silent and the line breaks: a gap is asked for in vain."""
@@ -145,11 +172,13 @@ TYPING = termios.ECHO | termios.ICANON
 
 def measure(quick, seed):
     times = 1 if quick else 20
+    states = (*STATES, *PIPES, *FULL, *EARLY)
     jobs = [
-        (state, number)
+        (state, number, part / repeated)
         for number in SIGNALS
-        for state in (*STATES, *PIPES)
-        for _ in range(times)
+        for state in states
+        for repeated in [max(times, 6) if state in EARLY else times]
+        for part in range(repeated)
     ]
     with Stage(seed) as stage, ThreadPoolExecutor(3) as pool:
         runs = list(pool.map(lambda job: run(stage, *job), jobs))
@@ -159,25 +188,44 @@ def measure(quick, seed):
         "exit_s": spread([run["seconds"] for run in runs]),
         "by_state": {
             state: spread([r["seconds"] for r in runs if r["state"] == state])
-            for state in (*STATES, *PIPES)
+            for state in states
         },
-        "exit_codes_right": sum("code" not in run["wrong"] for run in runs),
+        "exit_codes_right": sum(not is_wrong(run, "code") for run in runs),
         "terminals": sum(run["state"] in STATES for run in runs),
         "terminals_restored": sum(
-            run["state"] in STATES and "terminal" not in run["wrong"] for run in runs
+            run["state"] in STATES and not is_wrong(run, "terminal") for run in runs
         ),
         "pipes": sum(run["state"] in PIPES for run in runs),
         "pipes_without_torn_line": sum(
-            run["state"] in PIPES and "torn" not in run["wrong"] for run in runs
+            run["state"] in PIPES and not is_wrong(run, "torn") for run in runs
+        ),
+        "early": sum(run["state"] in EARLY for run in runs),
+        "early_and_silent": sum(
+            run["state"] in EARLY and not run["wrong"] for run in runs
         ),
         "wrong": bad[:10],
     }
 
 
-def run(stage, state, number):
+def is_wrong(run, word):
+    """Whether one of a run's faults is of this kind."""
+    return any(word in fault for fault in run["wrong"])
+
+
+def run(stage, state, number, part):
+    """One run.
+
+    Args:
+        part: which part of the time in which it can come, from 0 to 1, is over when
+            the signal comes; of the early states alone.
+    """
     try:
         if state in PIPES:
             found = piped(stage, state, number)
+        elif state in FULL:
+            found = with_full_stderr(stage, state, number)
+        elif state in EARLY:
+            found = early(stage, state, number, part * FIRST)
         else:
             found = on_terminal(stage, state, number)
     except Exception as error:  # noqa: BLE001 - a run that failed is a figure too
@@ -247,6 +295,86 @@ def piped(stage, state, number):
 
 PIPES = {"stalled pipe": False, "draining": True}
 """Whether the reader of the pipe wakes when the signal comes."""
+
+
+FULL = {
+    "full stderr, live": ("btcusdt", live),
+    "full stderr, looking up": ("*usdt", down),
+}
+"""With a stderr that is full from the start: what is followed, and over which line."""
+
+
+def with_full_stderr(stage, state, number):
+    symbol, bring = FULL[state]
+    reading, writing = os.pipe()
+    os.write(writing, bytes(fcntl.fcntl(writing, fcntl.F_GETPIPE_SZ)))
+    try:
+        with bring(stage) as (urls, _, _):
+            process = subprocess.Popen(
+                [*KLINETAIL, "watch", symbol, "-v", "-n", "3", *urls],
+                env=environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=writing,
+            )
+            time.sleep(2)  # nobody says when it has begun
+            found = ended(process, number)
+    finally:
+        os.close(reading)
+        os.close(writing)
+    return found
+
+
+EARLY = {
+    "start, script": [sys.executable, "klinetail"],
+    "start, module": KLINETAIL,
+}
+"""How it is started."""
+
+SCRIPT = "from klinetail.cli import main\nmain()\n"
+
+
+def early(stage, state, number, seconds):
+    """A run that is asked to stop so many seconds after klinetail's first line."""
+    reading, writing = os.pipe()
+    with tempfile.TemporaryDirectory() as folder:
+        with open(f"{folder}/klinetail", "w") as file:  # as pip installs it
+            file.write(SCRIPT)
+        path = os.pathsep.join([stage.begun, os.getcwd()])
+        process = subprocess.Popen(
+            [*EARLY[state], "watch", "btcusdt", *ws("ws://127.0.0.1:1"), *rest(1)],
+            cwd=folder,
+            env=environment(PYTHONPATH=path, BEGUN_FD=str(writing)),
+            pass_fds=[writing],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        os.close(writing)
+        os.read(reading, 1)
+        os.close(reading)
+        time.sleep(seconds)
+        return ended(process, number)
+
+
+def ended(process, number):
+    """Signal a process: how long it took to end, and what was wrong with that."""
+    began = time.monotonic()
+    process.send_signal(number)
+    try:
+        said = process.communicate(timeout=20)[0] or b""
+        took = time.monotonic() - began
+    finally:
+        process.kill()
+        process.wait()
+    wrong = []
+    if process.returncode != (129 if number is signal.SIGHUP else 0):
+        wrong.append(f"code {process.returncode}")
+    if b"Traceback" in said or b"Interrupt" in said:
+        wrong.append("traceback")
+    if took > 2:
+        wrong.append("late")
+    return {"seconds": took, "wrong": wrong}
 
 
 def filled(pipe):

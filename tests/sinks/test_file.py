@@ -13,6 +13,7 @@ from klinetail.errors import ExitCode, OutputError, UsageError
 from klinetail.formats import csv, jsonl
 from klinetail.mailbox import Mailbox, Pace
 from klinetail.sinks.file import FileSink, FileThread
+from klinetail.sinks.output import Outputs
 from tests.sinks.test_stdout import candles
 
 PATIENCE = 15.0
@@ -120,6 +121,75 @@ class TestFileSink:
         with pytest.raises(UsageError, match="torn"):
             FileSink(str(tmp_path / name))
         assert (tmp_path / name).read_bytes() == content
+
+    @pytest.mark.parametrize(
+        "content",
+        [
+            csv.HEADER + csv.encode(candles(2)),
+            b"open_time,open\n1,2\n",
+            b'{"event":"started"}\n',
+            b"[1,2]\n",
+            b"btcusdt\nethusdt\n",
+            b"x" * 200_000 + b"\n",
+        ],
+    )
+    def test_json_lines_are_not_appended_to_something_else(self, tmp_path, content):
+        path = tmp_path / "a.jsonl"
+        path.write_bytes(content)
+        with pytest.raises(UsageError, match="it holds something else"):
+            FileSink(str(path))
+        assert path.read_bytes() == content
+
+    def test_a_csv_header_over_something_else_is_not_enough(self, tmp_path):
+        path = tmp_path / "a.csv"
+        path.write_bytes(csv.HEADER + jsonl.encode(candles(1)))
+        with pytest.raises(UsageError, match="it holds something else"):
+            FileSink(str(path))
+
+    def test_blank_lines_and_lines_of_a_later_version_are_no_fault(self, tmp_path):
+        path = tmp_path / "a.jsonl"
+        later = jsonl.encode(candles(1)).replace(b"}\n", b',"more":1}\n')
+        path.write_bytes(b"\n" + later)
+        write(path, candles(1, 1))
+        assert path.read_bytes() == b"\n" + later + jsonl.encode(candles(1, 1))
+
+    def test_another_output_s_file_is_refused_before_anything_is_written(
+        self, tmp_path
+    ):
+        path, outputs = tmp_path / "a.csv", Outputs()
+        with path.open("wb") as file:
+            outputs.note(file.fileno(), "stdout")
+            with pytest.raises(UsageError, match="is the same file as stdout"):
+                FileSink(str(path), outputs=outputs)
+        assert path.read_bytes() == b""
+
+    @FORMATS
+    def test_only_a_file_made_for_nothing_is_removed(self, tmp_path, name, form):
+        path = tmp_path / name
+        write(path, [])
+        assert not path.exists()
+        path.touch()
+        write(path, [])
+        assert path.read_bytes() == form.HEADER
+
+    @FORMATS
+    def test_somebody_s_file_of_the_same_name_is_not_removed(
+        self, tmp_path, name, form
+    ):
+        path = tmp_path / name
+        for content in (form.HEADER, b"theirs\n", b""):
+            with FileSink(str(path)):
+                path.rename(tmp_path / "moved")
+                path.write_bytes(content)
+            assert path.read_bytes() == content
+            assert (tmp_path / "moved").read_bytes() == form.HEADER
+            path.unlink()
+
+    def test_what_somebody_appended_is_not_removed(self, tmp_path):
+        path = tmp_path / "a.csv"
+        with FileSink(str(path)), path.open("ab") as other:
+            other.write(csv.encode(candles(1)))
+        assert path.read_bytes() == csv.HEADER + csv.encode(candles(1))
 
     @pytest.mark.parametrize("name", ["a", "a.parquet", "csv", ".csv.gz", "a.csv~"])
     def test_a_suffix_that_names_no_format(self, tmp_path, name):

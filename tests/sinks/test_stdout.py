@@ -2,6 +2,7 @@ import contextlib
 import errno
 import fcntl
 import os
+import pty
 import resource
 import select
 import socket
@@ -14,9 +15,15 @@ import time
 
 import pytest
 
-from klinetail.errors import ExitCode, OutputError
-from klinetail.formats import csv, jsonl
-from klinetail.sinks.stdout import MOST, ReaderGone, StdoutSink
+from klinetail.errors import ExitCode, OutputError, UsageError
+from klinetail.formats import FORMATS, csv, jsonl
+from klinetail.sinks.stdout import (
+    MOST,
+    ReaderGone,
+    StdoutSink,
+    header_for,
+    unblocking,
+)
 from tests.strategies import candle
 
 PATIENCE = 15.0
@@ -252,6 +259,103 @@ def socket_pair(kind):
         ours = socket.create_connection(server.getsockname())
         theirs, _ = server.accept()
     return ours, theirs
+
+
+class TestUnblocking:
+    def test_a_terminal_that_nobody_reads_keeps_nobody(self):
+        """Not even in the middle of a line, where `poll` is of no help."""
+        master, terminal = pty.openpty()
+        own = unblocking(terminal)
+        try:
+            assert os.isatty(own)
+            assert os.get_blocking(terminal), "the shell's descriptor stays as it is"
+            sink = StdoutSink(own)
+            sink.offer(list(map(jsonl.line, candles(500))))
+            in_time(lambda: write_until_full(sink))
+            assert sink.pending
+        finally:
+            for fd in (master, terminal, own):
+                os.close(fd)
+
+    def test_a_pipe_that_somebody_else_fills_meanwhile_keeps_nobody(self):
+        with pipe(4096) as (_, writing):
+            own = unblocking(writing)
+            try:
+                sink = StdoutSink(own)
+                sink.offer(list(map(jsonl.line, candles(5))))
+                assert sink.writable
+                os.write(writing, bytes(4096))
+                in_time(sink.write)
+                assert sink.pending
+                assert os.get_blocking(writing)
+            finally:
+                os.close(own)
+
+    def test_the_end_of_a_pipe_s_reader_is_noticed(self):
+        with pipe() as (reading, writing):
+            own = unblocking(writing)
+            try:
+                os.close(reading)
+                sink = StdoutSink(own)
+                sink.offer(list(map(jsonl.line, candles(1))))
+                with pytest.raises(ReaderGone):
+                    sink.write()
+            finally:
+                os.close(own)
+
+    def test_anything_else_is_written_to_as_it_is(self, tmp_path):
+        with (tmp_path / "file").open("wb") as file:
+            assert unblocking(file.fileno()) == file.fileno()
+        assert unblocking(987_654) == 987_654
+
+
+class TestHeader:
+    """What goes first to a stdout that is a file already."""
+
+    @pytest.mark.parametrize("output", ["csv", "jsonl"])
+    def test_what_is_new_begins_with_it(self, tmp_path, output):
+        path = tmp_path / "out"
+        for content in (b"", b"klinetail: 0 candles\n", b"no line end"):
+            path.write_bytes(content)
+            with path.open("ab") as file:
+                assert header_for(file.fileno(), output) == FORMATS[output].HEADER
+        with path.open("wb") as file:
+            assert header_for(file.fileno(), output) == FORMATS[output].HEADER
+        with pipe() as (_, writing):
+            assert header_for(writing, output) == FORMATS[output].HEADER
+
+    @pytest.mark.parametrize("output", ["csv", "jsonl"])
+    def test_what_continues_does_not(self, tmp_path, output):
+        path, form = tmp_path / "out", FORMATS[output]
+        path.write_bytes(form.HEADER + form.encode(candles(2)))
+        with path.open("ab") as file:
+            assert header_for(file.fileno(), output) == b""
+        with path.open("r+b") as file:  # as in `{ one; other; } > out`
+            assert header_for(file.fileno(), output) == form.HEADER
+            file.seek(0, os.SEEK_END)
+            assert header_for(file.fileno(), output) == b""
+
+    @pytest.mark.parametrize(
+        ("output", "content"),
+        [
+            ("jsonl", csv.HEADER),
+            ("jsonl", csv.HEADER + csv.encode(candles(1))),
+            ("jsonl", csv.DUMP_HEADER + b"\n"),
+            ("csv", jsonl.encode(candles(1))),
+            ("csv", csv.DUMP_HEADER + b"\n"),
+        ],
+    )
+    def test_another_format_is_refused(self, tmp_path, output, content):
+        path = tmp_path / "out"
+        path.write_bytes(content)
+        with path.open("ab") as file, pytest.raises(UsageError, match="another format"):
+            header_for(file.fileno(), output)
+
+    def test_a_torn_line_is_refused(self, tmp_path):
+        path = tmp_path / "out"
+        path.write_bytes(jsonl.encode(candles(2))[:-9])
+        with path.open("ab") as file, pytest.raises(UsageError, match="is torn"):
+            header_for(file.fileno(), "jsonl")
 
 
 class TestProcess:
