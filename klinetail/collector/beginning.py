@@ -54,8 +54,9 @@ def begin(
         Refused: the exchange refuses for good.
         ExchangeError, BadMessage: it could not be asked for all of `patience`.
     """
+    rows: dict[str, NewestRow | None] = {}
     return patiently(
-        lambda: inquire(rest, streams, now, ask, listed),
+        lambda: inquire(rest, streams, now, ask, listed, rows),
         now=now,
         random=random,
         patience=patience,
@@ -70,6 +71,7 @@ def inquire(
     now: Callable[[], float],
     ask: Ask,
     listed: Sequence[Listing] | None = None,
+    rows: dict[str, NewestRow | None] | None = None,
 ) -> Statement:
     """Ask once for the time, twice and with the newest rows that bear witness to it;
     every symbol is listed and traded if there is an answer.
@@ -80,6 +82,7 @@ def inquire(
         now: local seconds.
         ask: how to ask.
         listed: what the exchange lists, where that is known already.
+        rows: the newest rows that an earlier attempt got; those of this one are added.
 
     Raises:
         UnknownSymbol: one is not listed, with those that look like it.
@@ -88,6 +91,7 @@ def inquire(
     """
     symbols = [*dict.fromkeys(stream.symbol for stream in streams)]
     few = listed is None and len(symbols) <= FEW
+    rows = {} if rows is None else rows
 
     def time() -> Reading:
         return read_time(rest, now)
@@ -99,26 +103,30 @@ def inquire(
             return None
         return NewestRow(row.open_time, row.close_time, sent, now())
 
-    rows_of = symbols if few else symbols[:1]
-    about: list[Callable[[], Any]] = [functools.partial(row_of, s) for s in rows_of]
+    lacking = [one for one in (symbols if few else symbols[:1]) if one not in rows]
+    about: list[Callable[[], Any]] = [functools.partial(row_of, s) for s in lacking]
     if not few and listed is None:
         about.append(rest.listings)
-    # Two readings, as one alone is not believed.
-    answers = ask([time, *about, time])
-    _raise_the_gravest([one for one in answers if isinstance(one, Exception)])
-    first, *found, second = answers
-    rows: list[NewestRow | None] = found[: len(rows_of)]
+    # Two readings and a row: none of them alone is believed.
+    first, *found, second = ask([time, *about, time])
+    for symbol, row in zip(lacking, found, strict=False):
+        if not isinstance(row, Exception):
+            rows[symbol] = row
+    readings = [one for one in (first, second) if isinstance(one, Reading)]
+    needed = [*(found if few else found[len(lacking) :]), *(readings or [first])]
+    _raise_the_gravest([one for one in needed if isinstance(one, Exception)])
     if few:
-        doubtful = [
+        time_now = readings[0].server_time
+        forming = {
             symbol
-            for symbol, row in zip(symbols, rows, strict=True)
-            if row is None or row.close_time < first.server_time  # none is forming
-        ]
-        if doubtful:
+            for symbol, row in rows.items()
+            if row is not None and row.close_time >= time_now
+        }
+        if doubtful := [symbol for symbol in symbols if symbol not in forming]:
             check(doubtful, rest.listings())
     else:
         check(symbols, found[-1] if listed is None else listed)
-    return Statement([first, second], [row for row in rows if row is not None])
+    return Statement(readings, [row for row in rows.values() if row is not None])
 
 
 def _raise_the_gravest(errors: Sequence[Exception]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
@@ -19,6 +20,10 @@ TRIES: Final = 4
 PAUSES: Final = (1.0, 3.0)
 """Real seconds before an exchange of which the time is in doubt is asked again: at
 first, and at most."""
+
+UNSTARTED: Final = 0.5
+"""Real seconds before that is asked again at the start; so few that a reading agrees
+with those of the attempt before, if others failed."""
 
 AGAIN: Final = 300.0
 """Real seconds after which the time is read again though nobody asks: the local clock
@@ -136,7 +141,9 @@ class TimeKeeper:
             lasted = self._now() - began
             if lasted >= patience:
                 raise ExchangeError(DOUBT)
-            pause = SPAN if lasted < SAID_AFTER else PAUSES[0]
+            pause = SPAN if lasted < SAID_AFTER else UNSTARTED
+            if not statement.readings:
+                pause = PAUSES[0]
             if lasted >= SAID_AFTER:
                 told = True
                 event = LinkEvent(CLOCK, LinkState.WAITING, DOUBT, attempt, pause)
@@ -159,11 +166,11 @@ class TimeKeeper:
     def _ask(self) -> Statement:
         """Ask for two readings, one soon after the other, and a row; what fails is not
         there."""
-        try:
-            readings = [read_time(self._rest, self._now) for _ in range(2)]
-        except (ExchangeError, BadMessage):
-            return Statement([], [])
-        row = self._ask_for_row()
+        readings = []
+        for _ in range(2):
+            with contextlib.suppress(ExchangeError, BadMessage):
+                readings.append(read_time(self._rest, self._now))
+        row = self._ask_for_row() if readings else None
         return Statement(readings, [] if row is None else [row])
 
     def _ask_for_row(self) -> NewestRow | None:

@@ -99,6 +99,34 @@ def test_a_symbol_is_asked_for_once_and_the_list_of_all_is_left_alone() -> None:
     assert exchange.asked == ["time", "BTCUSDT", "S1USDT", "time"]
 
 
+def test_what_an_earlier_attempt_got_is_not_asked_for_again() -> None:
+    exchange = Exchange()
+    exchange.failing = Unreachable("just now")
+    rows: dict[str, NewestRow | None] = {}
+    with pytest.raises(Unreachable):
+        inquire(exchange, [BTC], lambda: 7.5, in_turn, rows=rows)
+    exchange.failing = None
+    exchange.asked.clear()
+    assert inquire(exchange, [BTC], lambda: 7.5, in_turn, rows=rows) == (
+        [READING] * 2,
+        [ROW],
+    )
+    assert exchange.asked == ["time", "time"]
+
+
+def test_one_reading_of_two_is_enough_to_go_on_with() -> None:
+    exchange = Exchange()
+    truth, answers = exchange.server_time, [Unreachable("just now"), None]
+
+    def server_time() -> int:
+        if (error := answers.pop(0)) is not None:
+            raise error
+        return truth()
+
+    exchange.server_time = server_time  # type: ignore[method-assign]
+    assert ask(exchange, "btcusdt@1m") == ([READING], [ROW])
+
+
 def test_of_many_symbols_the_list_is_asked_for() -> None:
     exchange = Exchange()
     said = ask(exchange, *(f"s{n}usdt@1m" for n in range(FEW + 1)))
@@ -251,9 +279,9 @@ def started(
     return said, told
 
 
-def said_at(now: float) -> Statement:
+def said_at(now: float, row_at: float = 5.0) -> Statement:
     opens = START - START % MINUTE
-    row = NewestRow(opens, opens + MINUTE - 1, now, now)
+    row = NewestRow(opens, opens + MINUTE - 1, row_at, row_at)
     return Statement([Reading(START, now, now)] * 2, [row])
 
 

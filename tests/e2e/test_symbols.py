@@ -15,7 +15,7 @@ import pytest
 from klinetail.sim.server import Server
 from tests.e2e.conftest import DEADLINE, KLINETAIL, environment, urls
 from tests.e2e.test_watch import candles, check_whole, ended, run
-from tests.venue import Answer, Request, Stall, Venue
+from tests.venue import Answer, Request, Stall, Venue, eventually
 
 Popen = Callable[..., subprocess.Popen[bytes]]
 TRADED = [
@@ -144,16 +144,18 @@ def test_a_quote_in_the_environment_is_no_reason_to_refuse(exchange: Server) -> 
 
 def test_one_answer_serves_to_find_and_to_verify() -> None:
     info = b'{"symbols":[{"symbol":"BTCUSDT","status":"TRADING","quoteAsset":"USDT"}]}'
-    with Venue(
-        [Answer(200, info)], [Answer(200, b'{"serverTime":1760000000000}')]
-    ) as v:
-        run(
+    refused = Answer(451, b"{}")
+    with Venue([Answer(200, info)], *[[refused] for _ in range(3)]) as v:
+        done = run(
             *("watch", "*usdt", "-n0", "--no-follow"),
             *("--ws-url", v.ws_url, "--rest-url", v.rest_url),
         )
+        eventually(lambda: len(v.peers) == 4, "the requests")
         asked = [peer.requests.get(timeout=DEADLINE) for peer in v.peers]
-    paths = [head.split()[1] for head in asked]
-    assert paths == ["/fapi/v1/exchangeInfo", "/fapi/v1/time"]
+    assert done.returncode == 3
+    paths = [head.split()[1].partition("?")[0] for head in asked]
+    assert paths[0] == "/fapi/v1/exchangeInfo"
+    assert sorted(paths[1:]) == ["/fapi/v1/klines", "/fapi/v1/time", "/fapi/v1/time"]
 
 
 def test_an_exchange_that_cannot_be_reached_is_waited_for(

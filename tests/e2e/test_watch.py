@@ -562,7 +562,7 @@ def test_a_refused_run_leaves_no_file(exchange: Server, tmp_path: Path) -> None:
 
 
 def test_a_gap_is_said_even_by_one_that_is_quiet() -> None:
-    chaos = Chaos.parse("missing=0.5,unavailable=0.8")
+    chaos = Chaos.parse("missing=0.5,unavailable=0.6")
     market = Synthetic(seed=3, start=START)
     with Server(market, speed=60, chaos=chaos) as server:
         options = ("-n", "0", "--hold", "0", "--strict", "-q")
