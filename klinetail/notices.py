@@ -75,6 +75,7 @@ class Notices:
         self._down: dict[str, bool] = {}
         """Links that do not work, and whether it was said that they are slow to."""
         self._losses = Losses()
+        """By which the reconnects in the receipt are counted too."""
         self._said_bad = False
         self._named: dict[str, str] = {}
 

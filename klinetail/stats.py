@@ -113,6 +113,7 @@ class Stats:
         self.reconnects = 0
         """Connections that were lost and are live again."""
         self._losses = Losses()
+        """By which reconnects are told too."""
         self._delays: deque[int] = deque(maxlen=_DELAYS_KEPT)
 
     def apply(self, event: Event) -> None:

@@ -55,6 +55,7 @@ class Tee:
         self._latest = latest
         self._left = count
         self._over = False
+        """Whether events are neither counted nor told any more."""
         self._strict = strict
         self._on_event = on_event
         self._on_done = on_done

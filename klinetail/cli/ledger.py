@@ -32,6 +32,7 @@ class LedgerFile:
     def __init__(self, path: str, outputs: Outputs) -> None:
         self._path = path
         self._begun = False
+        """Whether what an earlier run wrote is gone."""
         self._lock = threading.Lock()
         """`begin` and `write` are called on two threads."""
         try:

@@ -85,6 +85,7 @@ class OutputFile:
     def __init__(self, path: str, flags: int) -> None:
         self._path = path
         self.fd, self._made = _opened(path, flags | os.O_CLOEXEC)
+        """Its descriptor, -1 once it is closed; and whether this run made the file."""
 
     def remove_unused(self, unused: bytes = b"") -> None:
         """Remove the file if this run made it, and it is empty or holds `unused` alone,
