@@ -55,13 +55,20 @@ def symbols(
     """
     import sys
 
+    from klinetail.candle import is_glob
     from klinetail.cli import complain
+    from klinetail.cli.words import parse_symbol, taken_line
     from klinetail.collector.inquiry import Inquiry
     from klinetail.collector.symbols import encode, find
     from klinetail.errors import OutputError
     from klinetail.exchange.rest import BinanceRest
     from klinetail.notices import plural
 
+    word = pattern or "*"
+    if not is_glob(word):
+        word = parse_symbol(word)
+        if (line := taken_line([pattern or ""])) is not None:
+            complain(line)
     if sys.stdout is None:
         raise OutputError("stdout is closed")
     with ExitStack() as stack:
@@ -70,7 +77,7 @@ def symbols(
         inquiry = Inquiry(rest, lambda _: None, patience=PATIENCE)
         stack.callback(inquiry.stop)
         inquiry.start()
-        found = find(pattern or "*", inquiry.answer.result(), quote)
+        found = find(word, inquiry.answer.result(), quote)
     _write(_table(found) if sys.stdout.isatty() else encode(found))
     complain(f"{plural(len(found), 'symbol')}; from {exchange.source}")
 

@@ -223,7 +223,7 @@ def watch(
     from klinetail.candle import Pattern
     from klinetail.cli import complain
     from klinetail.cli.choice import choose, read_words
-    from klinetail.cli.words import expand, parse_streams, parse_zone
+    from klinetail.cli.words import expand, parse_streams, parse_zone, taken_line
     from klinetail.errors import ExitCode, OutputError, UsageError
 
     words = expand(streams or [], read_words)
@@ -240,6 +240,8 @@ def watch(
     if stats is not None and os.path.realpath(stats) in files:
         raise UsageError(f"--stats {stats} is a file of --out; give it one of its own")
     shown = _output(output)
+    if not quiet and (line := taken_line(words)) is not None:
+        complain(line)
 
     from klinetail.cli.session import ONE_SHOT, Plan, Session
     from klinetail.cli.signals import Signals
