@@ -13,6 +13,7 @@ from klinetail.cli.exchange import (
     ProxyOption,
     RestUrlOption,
     WsUrlOption,
+    asked,
     exchange_of,
 )
 
@@ -24,6 +25,7 @@ PATIENCE: Final = 30.0
 
 
 def symbols(
+    context: typer.Context,
     pattern: Annotated[
         str | None,
         typer.Argument(
@@ -41,9 +43,9 @@ def symbols(
             help="Only what is quoted in it: USDT, USDC.",
         ),
     ] = None,
-    env: EnvOption = Env.LIVE,
-    ws_url: WsUrlOption = None,
-    rest_url: RestUrlOption = None,
+    env: EnvOption = Env.LIVE,  # noqa: ARG001 - `asked` reads these three
+    ws_url: WsUrlOption = None,  # noqa: ARG001
+    rest_url: RestUrlOption = None,  # noqa: ARG001
     proxy: ProxyOption = None,
 ) -> None:
     """What can be watched: a table on a terminal, JSON lines in a pipe.
@@ -64,6 +66,9 @@ def symbols(
     from klinetail.exchange.rest import BinanceRest
     from klinetail.notices import plural
 
+    chosen = asked(context)
+    if chosen.ignored is not None:
+        complain(chosen.ignored)
     word = pattern or "*"
     if not is_glob(word):
         word = parse_symbol(word)
@@ -72,7 +77,7 @@ def symbols(
     if sys.stdout is None:
         raise OutputError("stdout is closed")
     with ExitStack() as stack:
-        exchange = exchange_of(stack, env, ws_url, rest_url, proxy)
+        exchange = exchange_of(stack, chosen, proxy)
         rest = BinanceRest(exchange.route.rest_url, proxy=exchange.rest_proxy)
         inquiry = Inquiry(rest, lambda _: None, patience=PATIENCE)
         stack.callback(inquiry.stop)

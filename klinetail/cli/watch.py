@@ -14,7 +14,7 @@ from klinetail.cli.exchange import (
     ProxyOption,
     RestUrlOption,
     WsUrlOption,
-    check_exchange,
+    asked,
     exchange_of,
 )
 
@@ -162,9 +162,9 @@ def watch(
             help="Each dropped message and each change of a link on stderr.",
         ),
     ] = False,
-    env: EnvOption = Env.LIVE,
-    ws_url: WsUrlOption = None,
-    rest_url: RestUrlOption = None,
+    env: EnvOption = Env.LIVE,  # noqa: ARG001 - `asked` reads these three
+    ws_url: WsUrlOption = None,  # noqa: ARG001
+    rest_url: RestUrlOption = None,  # noqa: ARG001
     proxy: ProxyOption = None,
     hold: Annotated[
         float,
@@ -231,7 +231,7 @@ def watch(
     if _is_said(context, "quote") and not any(isinstance(w, Pattern) for w in wanted):
         raise UsageError("--quote chooses among --all and globs; give one of these")
     zone = parse_zone(tz)
-    check_exchange(env, ws_url, rest_url)
+    route = asked(context)
     if math.isnan(hold):
         raise UsageError("--hold nan is no time; give seconds, or inf")
     if math.isnan(weight):
@@ -240,8 +240,9 @@ def watch(
     if stats is not None and os.path.realpath(stats) in files:
         raise UsageError(f"--stats {stats} is a file of --out; give it one of its own")
     shown = _output(output)
-    if not quiet and (line := taken_line(words)) is not None:
-        complain(line)
+    for line in () if quiet else (route.ignored, taken_line(words)):
+        if line is not None:
+            complain(line)
 
     from klinetail.cli.session import ONE_SHOT, Plan, Session
     from klinetail.cli.signals import Signals
@@ -252,7 +253,7 @@ def watch(
     with ExitStack() as stack:
         signals = stack.enter_context(Signals(suspending=shown is Output.TABLE))
         statement = None if stats is None else stack.enter_context(Statement(stats))
-        exchange = exchange_of(stack, env, ws_url, rest_url, proxy)
+        exchange = exchange_of(stack, route, proxy)
         chosen = choose(
             wanted,
             exchange,

@@ -253,6 +253,32 @@ def test_options_come_from_the_environment_too(exchange: Server) -> None:
     assert len(done.stdout.splitlines()) == 4
 
 
+def test_env_on_the_command_line_wins_over_addresses_in_the_environment(
+    exchange: Server,
+) -> None:
+    elsewhere = {
+        "KLINETAIL_WS_URL": f"ws://127.0.0.1:{exchange.port}/market",
+        "KLINETAIL_REST_URL": f"http://127.0.0.1:{exchange.port}",
+    }
+    once = ["watch", "btcusdt", "-n", "1", "--no-follow"]
+    done = run(*once, "--env", "sim", **elsewhere)
+    assert done.returncode == 0, done.stderr
+    said, receipt = done.stderr.decode().splitlines()
+    assert said == (
+        "klinetail: KLINETAIL_WS_URL and KLINETAIL_REST_URL are ignored: --env sim goes"
+        " first"
+    )
+    assert receipt.endswith("from SIM (synthetic market)")
+    done = run(*once, *urls(exchange), KLINETAIL_ENV="testnet")
+    assert done.returncode == 0, done.stderr
+    said, receipt = done.stderr.decode().splitlines()
+    assert "KLINETAIL_ENV=testnet is ignored" in said
+    assert receipt.endswith(f"from {elsewhere['KLINETAIL_WS_URL']}")
+    listed = run("symbols", "btcusdt", "--env", "sim", **elsewhere)
+    assert b"are ignored" in listed.stderr.splitlines()[0]
+    assert listed.stderr.endswith(b"from SIM (synthetic market)\n")
+
+
 def wait_for_line(process: subprocess.Popen[bytes], words: str) -> str:
     """The first line of stderr with these words."""
     assert process.stderr is not None
