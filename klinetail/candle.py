@@ -19,6 +19,7 @@ import msgspec
 
 from klinetail.errors import UsageError
 from klinetail.escape import printable
+from klinetail.spelling import intervals_like, spelled
 
 MINUTE: Final = 60_000
 HOUR: Final = 60 * MINUTE
@@ -50,6 +51,24 @@ class Interval(enum.StrEnum):
     D3 = "3d"
     W1 = "1w"
     MO1 = "1M"
+
+    @classmethod
+    def of(cls, name: str) -> Interval:
+        """The interval of the exchange's name for it.
+
+        Raises:
+            UsageError: there is none of that name; the message has what is like it.
+        """
+        try:
+            return cls(name)
+        except ValueError:
+            pass
+        alike = intervals_like(name, cls) or ()
+        hint = f"; did you mean {' or '.join(alike)}?" if alike else "."
+        shown = name[:MAX_SYMBOL]
+        raise UsageError(
+            f"there is no interval {shown!r}{hint} There are {', '.join(cls)}"
+        )
 
     @functools.cached_property
     def length(self) -> int | None:
@@ -125,17 +144,23 @@ class Stream(msgspec.Struct, frozen=True, order=True, gc=False):
             raise UsageError(fault)
         if upper.lower() != symbol.lower():
             raise UsageError(f"{symbol!r} cannot be a symbol: it is not {upper!r}")
-        try:
-            return cls(upper, Interval(interval))
-        except ValueError:
-            raise UsageError(
-                f"there is no interval {interval!r}; there are {', '.join(Interval)}"
-            ) from None
+        return cls(upper, Interval.of(interval))
 
     @classmethod
     def parse(cls, name: str) -> Stream:
-        """The stream of a name such as `btcusdt@5m`; errors as `of`."""
-        symbol, _, interval = name.partition("@")
+        """The stream of a name such as `btcusdt@5m`; errors as `of`.
+
+        Other spellings of the perpetual are understood, `BTC/USDT:USDT` and
+        `BTCUSDT.P`; not those that mean a spot pair elsewhere, as `BTC/USDT` does: a
+        program has nobody to ask what was meant.
+        """
+        word, _, interval = name.partition("@")
+        symbol, assumed = spelled(word)
+        if assumed:
+            raise UsageError(
+                f"{word!r} means a spot pair elsewhere; the USDⓈ-M perpetual is"
+                f" {symbol.lower()!r}"
+            )
         return cls.of(symbol, interval or Interval.M1)
 
     def __str__(self) -> str:
@@ -148,6 +173,9 @@ class Pattern(msgspec.Struct, frozen=True):
 
     glob: str
     intervals: tuple[Interval, ...]
+    otherwise: str = ""
+    """What to say if nothing is listed like that: of a word without a wildcard that
+    looks like an interval and could be a symbol."""
 
     def matches(self, symbol: str) -> bool:
         """Whether an upper-case symbol is meant."""

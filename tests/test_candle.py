@@ -180,6 +180,18 @@ class TestStream:
     def test_a_name_without_an_interval_is_of_minutes(self):
         assert Stream.parse("btcusdt") == Stream("BTCUSDT", Interval.M1)
 
+    @pytest.mark.parametrize(
+        "word",
+        ["BTC/USDT:USDT", "BTCUSDT.P", "BINANCE:btcusdt.p", "binanceusdm:BTC/USDT"],
+    )
+    def test_understands_what_can_only_be_the_perpetual(self, word):
+        assert Stream.parse(f"{word}@5m") == Stream("BTCUSDT", Interval.M5)
+
+    @pytest.mark.parametrize("word", ["BTC/USDT", "BTC-USDT", "binance:btcusdt"])
+    def test_does_not_guess_where_a_spot_pair_could_be_meant(self, word):
+        with pytest.raises(UsageError, match=r"spot pair elsewhere.* 'btcusdt'"):
+            Stream.parse(f"{word}@5m")
+
     @pytest.mark.parametrize("name", ["", "@1m", "btcusdt@7m", "btcusdt@1m@1m", "a b"])
     def test_a_name_of_no_stream_is_a_usage_error(self, name):
         with pytest.raises(UsageError):

@@ -5,11 +5,14 @@ from typing import Annotated
 import typer
 
 from klinetail import __version__
+from klinetail.cli.group import Commands
+from klinetail.cli.help import show
 from klinetail.cli.serve import serve
 from klinetail.cli.symbols import symbols
 from klinetail.cli.watch import watch
 
 app = typer.Typer(
+    cls=Commands,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -48,3 +51,4 @@ def klinetail(
 app.command(no_args_is_help=True)(watch)
 app.command()(symbols)
 app.command()(serve)
+app.command("help")(show)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from klinetail.candle import Pattern, Stream
-from klinetail.errors import UsageError
+from klinetail.errors import BadMessage, ExchangeError, UsageError
 
 if TYPE_CHECKING:
     from klinetail.cli.exchange import Exchange
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 _MOST: Final = 4 << 20
 """Characters of a file of words; a million streams fit."""
+DOUBTING: Final = 2.0
+"""Seconds for which an exchange that cannot be reached is asked again whether it lists
+what looks like an interval; then the word is taken for a misspelt one."""
 
 
 class Chosen(NamedTuple):
@@ -85,7 +88,15 @@ def choose(
     if all(isinstance(one, Stream) for one in wanted):
         chosen = Chosen([one for one in wanted if isinstance(one, Stream)], None)
     else:
-        listed = ask(exchange, signals, patience=patience, quiet=quiet)
+        doubt = _only_doubt(wanted)
+        if doubt is not None:
+            patience, quiet = min(patience, DOUBTING), True
+        try:
+            listed = ask(exchange, signals, patience=patience, quiet=quiet)
+        except (ExchangeError, BadMessage):
+            if doubt is not None:
+                raise UsageError(doubt) from None
+            raise
         if listed is None:
             return None
         from klinetail.collector.symbols import resolve
@@ -96,6 +107,15 @@ def choose(
             f"{count:,} streams are asked for, more than --max-streams {most}"
         )
     return chosen
+
+
+def _only_doubt(wanted: Sequence[Stream | Pattern]) -> str | None:
+    """What to say about the first word that looks like an interval, if the exchange is
+    asked what it lists because of such words alone."""
+    patterns = [one for one in wanted if isinstance(one, Pattern)]
+    if not all(one.otherwise for one in patterns):
+        return None
+    return patterns[0].otherwise
 
 
 def ask(

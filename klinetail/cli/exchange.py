@@ -69,49 +69,104 @@ class Exchange(NamedTuple):
     rest_proxy: Proxy | None
 
 
-def check_exchange(env: Env, ws_url: str | None, rest_url: str | None) -> Route | None:
-    """The user's own addresses, if any.
+class Origin(enum.Enum):
+    """Where an option's value comes from; what comes first goes before what follows."""
+
+    FLAG = enum.auto()
+    ENVIRONMENT = enum.auto()
+    DEFAULT = enum.auto()
+
+
+class Said(NamedTuple):
+    """An option's value, and where it comes from."""
+
+    value: str | None
+    origin: Origin
+
+
+class Asked(NamedTuple):
+    """Which exchange is asked for."""
+
+    env: Env
+    route: Route | None
+    """The user's own addresses, in place of those of `env`."""
+    ignored: str | None
+    """What to say about variables of the environment that a flag overrules."""
+
+
+def decide(env: Said, ws_url: Said, rest_url: Said) -> Asked:
+    """The exchange that the options ask for: a flag goes before the environment, on
+    either side. Flags that name two exchanges are refused, and so are variables.
 
     Raises:
-        UsageError: they cannot be, or name another exchange than `env`.
+        UsageError: they name two exchanges, one address without the other of the same
+            origin, or what is no address.
     """
     from klinetail.errors import UsageError
     from klinetail.protocol import routes
 
-    custom = routes.custom(ws_url, rest_url)
-    if custom is not None and env is not Env.LIVE:
-        raise UsageError(f"--env {env} and --ws-url name two exchanges; give one")
-    return custom
+    chosen = Env(env.value or Env.LIVE)
+    urls = {"KLINETAIL_WS_URL": ws_url, "KLINETAIL_REST_URL": rest_url}
+    given = {name: url.origin for name, url in urls.items() if url.value is not None}
+    origins = set(given.values())
+    if env.origin is Origin.FLAG and origins == {Origin.ENVIRONMENT}:
+        are = "are" if len(given) > 1 else "is"
+        said = f"{' and '.join(given)} {are} ignored: --env {chosen} goes first"
+        return Asked(chosen, None, said)
+    if len(origins) > 1:
+        flag, other = ("ws", "rest") if ws_url.origin is Origin.FLAG else ("rest", "ws")
+        variable = f"KLINETAIL_{other.upper()}_URL"
+        raise UsageError(
+            f"--{flag}-url without --{other}-url: {variable} could be another"
+            " exchange's; give both"
+        )
+    custom = routes.custom(ws_url.value, rest_url.value)
+    if custom is None or env.origin is Origin.DEFAULT:
+        return Asked(chosen, custom, None)
+    if env.origin not in origins:
+        said = f"KLINETAIL_ENV={chosen} is ignored: --ws-url and --rest-url go first"
+        return Asked(Env.LIVE, custom, said)
+    names = ("--env ", "--ws-url")
+    if env.origin is Origin.ENVIRONMENT:
+        names = ("KLINETAIL_ENV=", "KLINETAIL_WS_URL")
+    raise UsageError(f"{names[0]}{chosen} and {names[1]} name two exchanges; give one")
 
 
-def exchange_of(
-    stack: ExitStack,
-    env: Env,
-    ws_url: str | None,
-    rest_url: str | None,
-    proxy: str | None,
-) -> Exchange:
-    """The exchange that the options name; the embedded one starts, to be left with
-    the stack.
+def asked(context: typer.Context) -> Asked:
+    """The exchange that a command's options ask for; errors as `decide`."""
+    return decide(*(_said(context, name) for name in ("env", "ws_url", "rest_url")))
+
+
+def _said(context: typer.Context, name: str) -> Said:
+    source = context.get_parameter_source(name)
+    known = "" if source is None else source.name
+    origin = {"COMMANDLINE": Origin.FLAG, "ENVIRONMENT": Origin.ENVIRONMENT}.get(known)
+    return Said(context.params[name], origin or Origin.DEFAULT)
+
+
+def exchange_of(stack: ExitStack, asked: Asked, proxy: str | None) -> Exchange:
+    """The exchange that is asked for; the embedded one starts, to be left with the
+    stack.
 
     Raises:
-        UsageError: they cannot be.
+        UsageError: the proxy cannot be.
     """
     import os
 
     from klinetail.exchange.proxy import proxy_for
     from klinetail.protocol import routes
 
-    custom = check_exchange(env, ws_url, rest_url)
-    if env is Env.SIM:
+    env = asked.env
+    if asked.route is not None:
+        route, source = asked.route, asked.route.ws_url
+    elif env is Env.SIM:
         route, source = _sim(stack), "SIM (synthetic market)"
-    elif custom is not None:
-        route, source = custom, custom.ws_url
     elif env is Env.LIVE:
         route, source = routes.LIVE, "binance live"
     else:
         route, source = routes.TESTNET, "binance testnet"
-    given = None if env is Env.SIM else proxy  # the sim is in this process
+    within = asked.route is None and env is Env.SIM
+    given = None if within else proxy  # the sim is in this process
     return Exchange(
         route,
         source,

@@ -69,6 +69,24 @@ def serve(
             " that were subscribed to, as JSON lines.",
         ),
     ] = None,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            envvar="KLINETAIL_ALLOW_HOST",
+            help="Answer requests for this host too, not only for 127.0.0.1,"
+            " localhost and [::1]; repeatable.",
+        ),
+    ] = None,
+    allow_origin: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="URL",
+            envvar="KLINETAIL_ALLOW_ORIGIN",
+            help="Answer web pages from there too, such as https://app.example;"
+            " repeatable.",
+        ),
+    ] = None,
 ) -> None:
     """A local exchange over recordings or a synthetic market (127.0.0.1 only).
 
@@ -87,9 +105,11 @@ def serve(
     from klinetail.cli import complain
     from klinetail.cli.signals import Signals
     from klinetail.protocol.routes import sim_route
+    from klinetail.sim.admission import Admission
     from klinetail.sim.faults.chaos import Chaos
     from klinetail.sim.server import Server
 
+    admission = Admission.of(allow_host or [], allow_origin or [])
     # Whatever takes long before the server runs, a large recording for instance, has
     # nothing to finish: a signal ends it at once.
     faults = None if chaos is None else Chaos.parse(chaos, seed=seed)
@@ -103,6 +123,7 @@ def serve(
             speed=speed,
             chaos=faults,
             ledger=None if book is None else book.write,
+            admission=admission,
         )
         stack.enter_context(server)
         if book is not None:

@@ -13,6 +13,7 @@ from klinetail.cli.exchange import (
     ProxyOption,
     RestUrlOption,
     WsUrlOption,
+    asked,
     exchange_of,
 )
 
@@ -25,6 +26,7 @@ PATIENCE: Final = 30.0
 
 
 def symbols(
+    context: typer.Context,
     pattern: Annotated[
         str | None,
         typer.Argument(
@@ -42,9 +44,9 @@ def symbols(
             help="Only what is quoted in it: USDT, USDC.",
         ),
     ] = None,
-    env: EnvOption = Env.LIVE,
-    ws_url: WsUrlOption = None,
-    rest_url: RestUrlOption = None,
+    env: EnvOption = Env.LIVE,  # noqa: ARG001 - `asked` reads these three
+    ws_url: WsUrlOption = None,  # noqa: ARG001
+    rest_url: RestUrlOption = None,  # noqa: ARG001
     proxy: ProxyOption = None,
 ) -> None:
     """What can be watched: a table on a terminal, JSON lines in a pipe.
@@ -56,22 +58,32 @@ def symbols(
     """
     import sys
 
+    from klinetail.candle import is_glob
     from klinetail.cli import complain
     from klinetail.cli.choice import ask
     from klinetail.cli.signals import Signals
+    from klinetail.cli.words import parse_symbol, taken_line
     from klinetail.collector.symbols import encode, find
     from klinetail.errors import OutputError
     from klinetail.notices import plural
 
+    chosen = asked(context)
+    if chosen.ignored is not None:
+        complain(chosen.ignored)
+    word = pattern or "*"
+    if not is_glob(word):
+        word = parse_symbol(word)
+        if (line := taken_line([pattern or ""])) is not None:
+            complain(line)
     if sys.stdout is None:
         raise OutputError("stdout is closed")
     with ExitStack() as stack:
         signals = stack.enter_context(Signals())
         with ExitStack() as asking:
-            exchange = exchange_of(asking, env, ws_url, rest_url, proxy)
+            exchange = exchange_of(asking, chosen, proxy)
             listed = ask(exchange, signals, patience=PATIENCE, quiet=True)
         if listed is not None:
-            found = find(pattern or "*", listed, quote)
+            found = find(word, listed, quote)
             _write(_table(found) if sys.stdout.isatty() else encode(found), signals)
             complain(f"{plural(len(found), 'symbol')}; from {exchange.source}")
         raise typer.Exit(signals.exit_code)

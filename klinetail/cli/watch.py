@@ -14,7 +14,7 @@ from klinetail.cli.exchange import (
     ProxyOption,
     RestUrlOption,
     WsUrlOption,
-    check_exchange,
+    asked,
     exchange_of,
 )
 
@@ -167,9 +167,9 @@ def watch(
             help="Each dropped message and each change of a link on stderr.",
         ),
     ] = False,
-    env: EnvOption = Env.LIVE,
-    ws_url: WsUrlOption = None,
-    rest_url: RestUrlOption = None,
+    env: EnvOption = Env.LIVE,  # noqa: ARG001 - `asked` reads these three
+    ws_url: WsUrlOption = None,  # noqa: ARG001
+    rest_url: RestUrlOption = None,  # noqa: ARG001
     proxy: ProxyOption = None,
     hold: Annotated[
         float,
@@ -229,7 +229,7 @@ def watch(
     from klinetail.candle import Pattern
     from klinetail.cli import complain
     from klinetail.cli.choice import choose, read_words
-    from klinetail.cli.words import expand, parse_streams
+    from klinetail.cli.words import expand, parse_streams, taken_line
     from klinetail.cli.zone import parse_zone
     from klinetail.errors import ExitCode, OutputError, UsageError
     from klinetail.sinks.output import Outputs
@@ -241,12 +241,12 @@ def watch(
     if _is_said(context, "quote") and not any(isinstance(w, Pattern) for w in wanted):
         raise UsageError("--quote chooses among --all and globs; give one of these")
     zone = parse_zone(tz, os.environ)
-    check_exchange(env, ws_url, rest_url)
-    if math.isnan(hold):
-        raise UsageError("--hold nan is no time; give seconds, or inf")
-    if math.isnan(weight):
-        raise UsageError("--weight nan is no number; give a percentage")
+    route = asked(context)
+    _check(hold, weight)
     shown = _output(output)
+    for line in () if quiet else (route.ignored, taken_line(words)):
+        if line is not None:
+            complain(line)
 
     from klinetail.cli.session import ONE_SHOT, Plan, Session
     from klinetail.cli.signals import Signals
@@ -269,7 +269,7 @@ def watch(
         statement = None
         if stats is not None:
             statement = stack.enter_context(Statement(stats, outputs))
-        exchange = exchange_of(stack, env, ws_url, rest_url, proxy)
+        exchange = exchange_of(stack, route, proxy)
         chosen = choose(
             wanted,
             exchange,
@@ -327,6 +327,18 @@ def _is_said(context: typer.Context, option: str) -> bool:
     """Whether an option is on the command line, not only in the environment."""
     source = context.get_parameter_source(option)
     return source is not None and source.name == "COMMANDLINE"
+
+
+def _check(hold: float, weight: float) -> None:
+    """Refuse numbers that are none, which the parser takes."""
+    import math
+
+    from klinetail.errors import UsageError
+
+    if math.isnan(hold):
+        raise UsageError("--hold nan is no time; give seconds, or inf")
+    if math.isnan(weight):
+        raise UsageError("--weight nan is no number; give a percentage")
 
 
 def _output(asked: Output | None) -> Output:

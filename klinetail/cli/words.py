@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
-from klinetail.candle import Interval, Pattern, Stream, is_glob
+from klinetail.candle import Interval, Pattern, Stream, is_glob, symbol_fault
 from klinetail.errors import UsageError
 from klinetail.exchange.proxy import Proxy
 from klinetail.notices import plural
-
-_INTERVAL: Final = re.compile(r"\d+[A-Za-z]").fullmatch
+from klinetail.spelling import intervals_like, plainer, spelled
 
 
 def expand(words: Sequence[str], read: Callable[[str], str]) -> list[str]:
@@ -45,6 +44,10 @@ def parse_streams(
     is one; without an interval it is 1m. Commas separate like spaces. A glob such as
     `*usdc` gives a pattern.
 
+    A word that looks like an interval and is none (`60m`, `daily`, `4U`) gives a
+    pattern too, as the exchange could list a symbol of that name: what it does not list
+    is refused with the interval that is like it.
+
     Args:
         words: symbols, intervals, or both joined by `@`.
         everything: whether every symbol is meant besides.
@@ -55,41 +58,98 @@ def parse_streams(
     symbols: list[str] = ["*"] if everything else []
     intervals: list[Interval] = []
     streams: list[Stream | Pattern] = []
-    for word in filter(None, ",".join(words).split(",")):
+    doubts: dict[str, str] = {}
+    for word in _split(words):
         if "@" in word:
             symbol, _, name = word.partition("@")
-            streams.extend(_streams(symbol, [_interval(name)]))
-        elif _INTERVAL(word):
-            intervals.append(_interval(word))
-        else:
+            if not name:
+                raise UsageError(f"{word} lacks its interval, as in {symbol}@1m")
+            streams.extend(_streams(symbol, [Interval.of(name)]))
+        elif intervals_like(word, Interval) is None:
             symbols.append(word)
+        else:
+            try:
+                intervals.append(Interval.of(word))
+            except UsageError as error:
+                symbols.append(word)
+                doubts[word] = str(error)
     if not symbols and not streams:
         raise UsageError("which symbol? for example: klinetail watch btcusdt 1m")
     if not symbols and intervals:
         raise UsageError(f"{intervals[0]} of which symbol? btcusdt@5m has its own")
+    wanted = list(dict.fromkeys(intervals or [Interval.M1]))
     for symbol in symbols:
-        streams.extend(_streams(symbol, intervals or [Interval.M1]))
+        if symbol in doubts:
+            streams.append(Pattern(symbol, tuple(wanted), doubts[symbol]))
+        else:
+            streams.extend(_streams(symbol, wanted))
     return list(dict.fromkeys(streams))
+
+
+def taken_line(words: Sequence[str]) -> str | None:
+    """What to say about those words that mean a spot pair in other programs and are
+    taken as the perpetual here; None if there are none.
+
+    Args:
+        words: as `parse_streams` takes them.
+    """
+    taken: dict[str, str] = {}
+    for word in _split(words):
+        name = word.partition("@")[0]
+        symbol, assumed = spelled(name)
+        if assumed and not is_glob(name):
+            taken[name] = symbol.upper()
+    if not taken:
+        return None
+    one, many = "taken as the USDⓈ-M perpetual", "taken as the USDⓈ-M perpetuals"
+    said = _some(list(taken))
+    return f"{said}: {one if len(taken) == 1 else many} {_some(list(taken.values()))}"
+
+
+def parse_symbol(word: str) -> str:
+    """The symbol that a word means, in upper case: the exchange's own name in any case,
+    or another spelling of it.
+
+    Raises:
+        UsageError: it cannot be a symbol; the message has what is like it.
+    """
+    try:
+        return Stream.of(spelled(word).symbol, Interval.M1).symbol
+    except UsageError as error:
+        alike = _stream_like(word)
+        hint = f"; did you mean {alike}?" if alike else ""
+        raise UsageError(f"{error}{hint}") from None
+
+
+def _stream_like(word: str) -> str:
+    """The symbol or stream that is meant by a word that cannot be a symbol, or ""."""
+    name, interval = word, ""
+    if match := re.fullmatch(r"(.+)[^\w@](\w+)", word, re.DOTALL):
+        alike = intervals_like(match[2], Interval) or ()
+        if len(alike) == 1:
+            name, interval = match[1], f"@{alike[0]}"
+    symbol = plainer(name)
+    return f"{symbol}{interval}" if symbol_fault(symbol.upper()) is None else ""
+
+
+def _split(words: Sequence[str]) -> Iterator[str]:
+    return filter(None, ",".join(words).split(","))
 
 
 def _streams(symbol: str, intervals: Sequence[Interval]) -> list[Stream | Pattern]:
     if is_glob(symbol):
-        return [Pattern(symbol, tuple(dict.fromkeys(intervals)))]
-    return [Stream.of(symbol, interval) for interval in intervals]
+        return [Pattern(symbol, tuple(intervals))]
+    name = parse_symbol(symbol)
+    return [Stream.of(name, interval) for interval in intervals]
 
 
-def _interval(name: str) -> Interval:
-    try:
-        return Interval(name)
-    except ValueError:
-        pass
-    import difflib
+_SAID: Final = 3
+"""Names that a line has room for."""
 
-    alike = difflib.get_close_matches(name, list(Interval), n=2, cutoff=0.5)
-    if name.lower() in list(Interval):
-        alike = [name.lower(), *(other for other in alike if other != name.lower())]
-    hint = f", did you mean {' or '.join(alike)}" if alike else ""
-    raise UsageError(f"there is no interval {name!r}{hint}: {' '.join(Interval)}")
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _SAID} more" if len(names) > _SAID else ""
+    return f"{', '.join(names[:_SAID])}{more}"
 
 
 def proxy_lines(ws: Proxy | None, rest: Proxy | None) -> list[str]:

@@ -12,7 +12,8 @@ import msgspec
 from klinetail.candle import Candle, Interval, Pattern, Stream, is_glob
 from klinetail.errors import Refused, UnknownSymbol, UsageError
 from klinetail.exchange.rest import Rest
-from klinetail.protocol.rest import INVALID_SYMBOL, Listing
+from klinetail.protocol.rest import ILLEGAL_CHARACTERS, INVALID_SYMBOL, Listing
+from klinetail.spelling import plainer
 
 FEW: Final = 5
 """Up to so many symbols are cheaper to ask one by one than the list of all is."""
@@ -31,7 +32,7 @@ def latest(rest: Rest, symbol: str) -> Candle | None:
     try:
         rows = rest.klines(Stream(symbol, Interval.M1), limit=1)
     except Refused as error:
-        if error.code == INVALID_SYMBOL:
+        if error.code in (INVALID_SYMBOL, ILLEGAL_CHARACTERS):
             check([symbol], rest.listings())
         raise
     return rows[-1] if rows else None
@@ -124,6 +125,8 @@ def _nothing(
         more = f" and {len(idle) - 3} more" if len(idle) > 3 else ""
         names = f"{', '.join(idle[:3])}{more}"
         return f"{pattern.glob!r} matches nothing that is traded, only {names}"
+    if pattern.otherwise:
+        return pattern.otherwise
     alike = _patterns_like(pattern, trading)
     hint = f"; did you mean {' or '.join(map(repr, alike))}?" if alike else ""
     among = "" if quote is None else f" and is quoted in {quote}"
@@ -151,12 +154,25 @@ def _patterns_like(pattern: Pattern, trading: Sequence[Listing]) -> list[str]:
 
 
 def suggestions(symbol: str, listed: Sequence[str]) -> tuple[str, ...]:
-    """Up to three listed symbols that look like this one, best first."""
+    """Up to three listed symbols that look like this one, best first: with another way
+    to write it or with the quote asset that it lacks, those that begin like it, those
+    that differ in a few characters."""
     import difflib
 
-    begin = sorted((s for s in listed if s.startswith(symbol)), key=len)
-    alike = difflib.get_close_matches(symbol, listed, n=3, cutoff=0.6)
-    return tuple(dict.fromkeys([*begin[:2], *alike]))[:3]
+    plain = plainer(symbol).upper()
+    there = set(listed)
+    likely = [
+        name
+        for start in dict.fromkeys((symbol, plain))
+        for name in (
+            *(start, f"{start}T", f"{start}USDT", f"{start}USDC"),
+            *(f"1000{start}", f"1000{start}USDT"),
+        )
+        if name in there
+    ]
+    begin = sorted((s for s in listed if s.startswith(symbol)), key=len)[:2]
+    alike = [] if likely else difflib.get_close_matches(symbol, listed, n=3, cutoff=0.6)
+    return tuple(dict.fromkeys([*likely, *begin, *alike]))[:3]
 
 
 def encode(listings: Iterable[Listing]) -> bytes:

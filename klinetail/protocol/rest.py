@@ -36,6 +36,8 @@ TIME_PATH: Final = "/fapi/v1/time"
 KLINES_PATH: Final = "/fapi/v1/klines"
 EXCHANGE_INFO_PATH: Final = "/fapi/v1/exchangeInfo"
 
+ILLEGAL_CHARACTERS: Final = -1100
+"""Of a symbol: no listed one has such characters, in that many."""
 INVALID_SYMBOL: Final = -1121
 INVALID_INTERVAL: Final = -1120
 INVALID_LIMIT: Final = -1130

@@ -10,6 +10,7 @@ from http import HTTPStatus
 from typing import Final
 from urllib.parse import parse_qs
 
+import msgspec
 from websockets.datastructures import Headers
 from websockets.http11 import Response
 
@@ -105,6 +106,18 @@ def response(status: int, headers: Mapping[str, str], body: bytes) -> Response:
     except ValueError:
         phrase = "Unknown"
     return Response(status, phrase, Headers(headers), body)
+
+
+def forbidden(reason: str) -> Response:
+    """The answer to a request that is not admitted, in the form of the exchange's own
+    refusals."""
+    body = msgspec.json.encode({"code": 0, "msg": reason})
+    headers = {
+        "Content-Type": "application/json;charset=UTF-8",
+        "Content-Length": str(len(body)),
+        "Connection": "close",
+    }
+    return response(HTTPStatus.FORBIDDEN, headers, body)
 
 
 async def drip(connection: Connection, data: bytes, pause: float) -> None:

@@ -13,6 +13,7 @@ from websockets.protocol import State
 
 from klinetail.candle import Candle, Stream
 from klinetail.protocol.frames import encode_kline
+from klinetail.sim.admission import Admission
 from klinetail.sim.clock import Clock
 from klinetail.sim.faults import answers, junk
 from klinetail.sim.faults.chaos import Chaos
@@ -20,7 +21,7 @@ from klinetail.sim.faults.feed import Feed, Push
 from klinetail.sim.faults.handshakes import Failure, Way, failure_of
 from klinetail.sim.faults.line import Line
 from klinetail.sim.faults.replies import fumble_of
-from klinetail.sim.http import Http, drip, response
+from klinetail.sim.http import Http, drip, forbidden, response
 from klinetail.sim.limits import LIFETIME, MessageRate
 from klinetail.sim.market import Market
 from klinetail.sim.session import Outcome, Session, open_session
@@ -66,10 +67,16 @@ class Hub:
         clock: exchange time.
         ping_interval: real seconds between the exchange's pings.
         chaos: what goes wrong.
+        admission: who may ask.
     """
 
     def __init__(
-        self, market: Market, clock: Clock, ping_interval: float, chaos: Chaos
+        self,
+        market: Market,
+        clock: Clock,
+        ping_interval: float,
+        chaos: Chaos,
+        admission: Admission,
     ) -> None:
         self.followed: set[Stream] = set()
         """Streams that anybody ever subscribed to."""
@@ -77,6 +84,7 @@ class Hub:
         self._clock = clock
         self._ping_interval = ping_interval
         self._chaos = chaos
+        self._admission = admission
         self._http = Http(market, clock, chaos)
         self._feed = Feed(market, chaos)
         self._line = Line(chaos)
@@ -99,6 +107,12 @@ class Hub:
     ) -> Response | None:
         """Answer plain HTTP; None lets a WebSocket handshake go on."""
         assert isinstance(connection, Connection)  # noqa: S101 - the server makes them
+        headers = request.headers
+        refusal = self._admission.refusal(
+            headers.get_all("Host"), headers.get_all("Origin")
+        )
+        if refusal is not None:
+            return forbidden(refusal)
         if open_session(request.path) is None:
             return await self._http.respond(
                 connection, request.path, served=self._served

@@ -79,6 +79,9 @@ def _stream(market: Market, parameters: Mapping[str, str]) -> Stream:
     symbol = _mandatory(parameters, "symbol").upper()
     interval = _mandatory(parameters, "interval")
     if not (intervals := market.intervals(symbol)):
+        if not symbol.isascii():
+            message = "Illegal characters found in parameter 'symbol'."
+            raise _Refusal(rest.ILLEGAL_CHARACTERS, message)
         raise _Refusal(rest.INVALID_SYMBOL, "Invalid symbol.")
     if interval not in intervals:
         raise _Refusal(rest.INVALID_INTERVAL, "Invalid interval.")

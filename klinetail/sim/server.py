@@ -16,6 +16,7 @@ from websockets.asyncio.server import serve
 
 from klinetail.candle import Candle
 from klinetail.errors import UsageError
+from klinetail.sim.admission import Admission
 from klinetail.sim.clock import Clock
 from klinetail.sim.faults.chaos import Chaos
 from klinetail.sim.hub import Hub
@@ -57,6 +58,7 @@ class Server:
         chaos: what goes wrong; by default nothing.
         ledger: called with closed candles soon after their true close, each once, of
             every stream that was ever subscribed to; on the server's thread.
+        admission: who may ask; by default programs on this machine.
         monotonic: real time, seconds.
 
     Raises:
@@ -73,6 +75,7 @@ class Server:
         ping_interval: float = 180.0,
         chaos: Chaos | None = None,
         ledger: Callable[[Sequence[Candle]], None] | None = None,
+        admission: Admission = Admission(),  # noqa: B008 - it does not change
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         if not 0 < speed <= MAX_SPEED:
@@ -84,7 +87,7 @@ class Server:
         begin = market.start if start is None else start
         self._clock = Clock(begin, market.end, speed, monotonic)
         self.chaos = Chaos({}) if chaos is None else chaos
-        self._hub = Hub(market, self._clock, ping_interval, self.chaos)
+        self._hub = Hub(market, self._clock, ping_interval, self.chaos, admission)
         self._ledger = Ledger(market, begin)
         self._on_ledger = ledger
         self._wanted_port = port

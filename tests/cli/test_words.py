@@ -5,8 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from klinetail.candle import Interval, Pattern, Stream
-from klinetail.cli.words import expand, parse_streams, plain_line
+from klinetail.cli.words import expand, parse_streams, plain_line, taken_line
 from klinetail.errors import UsageError
+from klinetail.spelling import intervals_like
 from tests.strategies import intervals, symbols
 
 M1, M5 = Interval.M1, Interval.M5
@@ -14,8 +15,8 @@ M1, M5 = Interval.M1, Interval.M5
 
 @given(st.lists(symbols, min_size=1), st.lists(intervals))
 def test_every_symbol_in_every_interval(named, spans):
-    # A word like 5M is an interval, whatever else it could be.
-    named = [symbol for symbol in named if not symbol[:-1].isdigit()]
+    # A word like 5M is a misspelt interval, unless the exchange lists it.
+    named = [s for s in named if intervals_like(s.lower(), Interval) is None]
     if not named:
         return
     assert parse_streams([*spans, *map(str.lower, named)]) == list(
@@ -57,6 +58,48 @@ def test_everything_is_one_more_pattern():
 def test_what_names_no_symbol_is_refused(words):
     with pytest.raises(UsageError):
         parse_streams(words)
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        *("BTCUSDT", "BTC/USDT:USDT", "btc/usdt:usdt", "BTCUSDT.P", "btcusdt.p"),
+        *("BTC/USDT", "BTC-USDT", "binance:btcusdt", "BINANCE:BTCUSDT.P"),
+    ],
+)
+def test_other_spellings_change_nothing_else_in_the_meaning(word):
+    assert parse_streams([word, "5m"]) == parse_streams(["btcusdt", "5m"])
+    assert parse_streams([f"{word}@1h"]) == parse_streams(["btcusdt@1h"])
+    both = parse_streams([f"ethusdt,{word}", "1m", "5m"])
+    assert both == parse_streams(["ethusdt,btcusdt", "1m", "5m"])
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (["btcusdt", "BTC/USDT:USDT", "BTCUSDT.P", "5m", "*usdc", "btc/*"], None),
+        (["BTC/USDT", "5m"], "BTC/USDT: taken as the USDⓈ-M perpetual BTCUSDT"),
+        (["btc-usdt@5m"], "btc-usdt: taken as the USDⓈ-M perpetual BTCUSDT"),
+        (
+            ["binance:btcusdt", "ETH/USDC,sol-usdt", "x/usdt"],
+            (
+                "binance:btcusdt, ETH/USDC, sol-usdt and 1 more: taken as the USDⓈ-M"
+                " perpetuals BTCUSDT, ETHUSDC, SOLUSDT and 1 more"
+            ),
+        ),
+    ],
+)
+def test_what_is_spot_elsewhere_is_said_in_one_line(words, line):
+    assert taken_line(words) == line
+
+
+@pytest.mark.parametrize("word", ["60m", "daily", "1H", "m1", "60", "4U"])
+def test_what_looks_like_an_interval_waits_for_the_exchange_s_word(word):
+    stream, doubt = parse_streams([word, "btcusdt", "5m"])[::-1]
+    assert stream == Stream("BTCUSDT", M5)
+    assert (doubt.glob, doubt.intervals) == (word, (M5,))
+    assert f"there is no interval '{word}'" in doubt.otherwise
+    assert doubt.matches(word.upper())
 
 
 FILES = {

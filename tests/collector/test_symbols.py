@@ -11,11 +11,13 @@ from klinetail.collector.symbols import (
     check,
     encode,
     find,
+    latest,
     resolve,
+    suggestions,
     traded,
 )
-from klinetail.errors import UnknownSymbol, UsageError
-from klinetail.protocol.rest import Listing
+from klinetail.errors import Refused, UnknownSymbol, UsageError
+from klinetail.protocol.rest import ILLEGAL_CHARACTERS, INVALID_SYMBOL, Listing
 from tests.strategies import streams, symbols
 
 M1, M5 = Interval.M1, Interval.M5
@@ -126,6 +128,61 @@ class TestResolve:
         except UsageError:
             return
         assert found
+
+    def test_a_listed_name_wins_over_an_interval_s_spelling(self):
+        doubt = Pattern("4u", (M5,), "there is no interval '4u'")
+        assert resolve([doubt], [*MARKET, listing("4U")]) == [Stream("4U", M5)]
+        with pytest.raises(UsageError, match=r"^there is no interval '4u'$"):
+            resolve([doubt], MARKET)
+        with pytest.raises(UsageError, match=r"only 4U \(SETTLING\)"):
+            resolve([doubt], [*MARKET, listing("4U", status="SETTLING")])
+
+
+@pytest.mark.parametrize(
+    ("word", "first"),
+    [
+        ("BTCUSD", "BTCUSDT"),
+        ("BTC", "BTCUSDT"),
+        ("ETH", "ETHUSDT"),
+        ("BTC_USDT", "BTCUSDT"),
+        ("BTCUSD_PERP", "BTCUSDT"),
+        ("BTCUSDTPERP", "BTCUSDT"),
+        ("PEPEUSDT", "1000PEPEUSDT"),
+        ("PEPE", "1000PEPEUSDT"),
+        ("BTCUSTD", "BTCUSDT"),
+        ("币安人生", "币安人生USDT"),
+        ("币安人声USDT", "币安人生USDT"),
+    ],
+)
+def test_the_first_suggestion_is_what_was_meant(word, first):
+    listed = ["BTCDOMUSDT", "BTCU", "BTCUSDC", "1000PEPEUSDT", *names(MARKET)]
+    assert suggestions(word, listed)[0] == first
+
+
+class Asked:
+    """An exchange that refuses a symbol with a code, and lists the market."""
+
+    def __init__(self, code):
+        self.code = code
+
+    def klines(self, stream, **_):
+        raise Refused("refused", self.code)
+
+    def listings(self):
+        return MARKET
+
+
+@pytest.mark.parametrize("code", [INVALID_SYMBOL, ILLEGAL_CHARACTERS])
+def test_a_misspelt_symbol_is_unknown_whatever_the_exchange_calls_it(code):
+    with pytest.raises(UnknownSymbol, match="did you mean 币安人生USDT"):
+        latest(Asked(code), "币安人生USD")
+    with pytest.raises(Refused):
+        latest(Asked(code), "BTCUSDT")
+
+
+def test_another_refusal_is_no_word_about_the_symbol():
+    with pytest.raises(Refused):
+        latest(Asked(-1003), "NOPEUSDT")
 
 
 class TestFind:

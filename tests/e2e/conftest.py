@@ -9,11 +9,14 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from klinetail.sim.admission import Admission
 from klinetail.sim.server import Server
 from klinetail.sim.synthetic import Synthetic
 
 KLINETAIL = [sys.executable, "-m", "klinetail"]
 DEADLINE = 60
+ELSEWHERE = "exchange.example"
+"""A name of this machine that only the tests' proxies know."""
 START = 1_760_000_000_000 - 1_760_000_000_000 % 60_000 + 40_000
 """Late in a minute, so that the last closed candle is old enough to be believed."""
 
@@ -37,7 +40,8 @@ def urls(server: Server) -> list[str]:
 @pytest.fixture
 def exchange() -> Iterator[Server]:
     """A synthetic market at the pace of real time."""
-    with Server(Synthetic(seed=3, start=START)) as server:
+    admission = Admission.of([ELSEWHERE], [])
+    with Server(Synthetic(seed=3, start=START), admission=admission) as server:
         yield server
 
 

@@ -19,15 +19,13 @@ from klinetail import DataCollector
 from klinetail.errors import Refused, UsageError
 from klinetail.protocol.routes import Route, sim_route
 from klinetail.sim.server import Server
-from tests.e2e.conftest import DEADLINE, KLINETAIL, environment, urls
+from tests.e2e.conftest import DEADLINE, ELSEWHERE, KLINETAIL, environment, urls
 from tests.proxy import ConnectProxy
 from tests.venue import Request, Stall, Venue
 
 Popen = Callable[..., subprocess.Popen[bytes]]
 CANARY = "c4n4ry"
 LOGIN = f"user-{CANARY}:word-{CANARY}"
-ELSEWHERE = "exchange.example"
-"""A name that only the proxy knows."""
 
 
 def run(*arguments: str, **env: str) -> subprocess.CompletedProcess[bytes]:

@@ -185,6 +185,22 @@ def test_a_ledger_that_cannot_be_written(tmp_path):
         assert "--ledger /dev/full: No space left" in process.stderr.read()
 
 
+def test_a_web_page_cannot_read_it_unless_it_is_allowed():
+    page = {"Origin": "https://app.example", "Host": "exchange.test"}
+    allowed = {"KLINETAIL_ALLOW_HOST": "exchange.test other.test"}
+    options = ("--allow-origin", "https://app.example")
+    for arguments, env, status in (((), {}, 403), (options, allowed, 200)):
+        with serving("--port", "0", *arguments, **env) as (_, lines):
+            url = f"{urls(lines[1])[1]}/fapi/v1/time"
+            answer = requests.get(url, headers=page, timeout=DEADLINE)
+            assert answer.status_code == status
+            assert requests.get(url, timeout=DEADLINE).status_code == 200
+    for wrong in (["--allow-host", "a.test:80"], ["--allow-origin", "a.test"]):
+        done = run("serve", "--port", "0", *wrong)
+        assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+        assert wrong[0] in done.stderr
+
+
 def test_help_begins_with_examples_and_is_light():
     done = run("serve", "--help")
     assert done.returncode == 0

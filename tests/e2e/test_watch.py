@@ -192,7 +192,11 @@ def test_jq_reads_the_lines(exchange: Server) -> None:
         (["btcusdt", "1H"], ["no interval '1H'", "did you mean 1h"]),
         (["btcusdt@7m"], ["no interval '7m'"]),
         (["1m"], ["which symbol?"]),
-        (["btc/usdt"], ["cannot be a symbol"]),
+        (["btcusdt", "60m"], ["no interval '60m'", "did you mean 1h?"]),
+        (["币安人生usd"], ["does not list 币安人生USD", "did you mean 币安人生USDT?"]),
+        (["btc-usdt-swap"], ["cannot be a symbol", "did you mean btcusdt?"]),
+        (["btcusdt", "-o", "json"], ["did you mean jsonl?"]),
+        (["btcusdt", "--interval", "5m"], ["no option --interval"]),
         (["btcusdt", "-o", "table"], ["a table needs a terminal"]),
         (["btcusdt", "--tz", "Mars/Phobos"], ["no time zone"]),
         (["btcusdt", "--out", "candles.txt"], ["the suffix tells the format"]),
@@ -213,6 +217,22 @@ def test_bad_input_gets_one_clear_line_and_exit_2(
     assert line.startswith("klinetail: ")
     for word in words:
         assert word in line
+
+
+def test_a_pair_is_taken_as_the_perpetual_and_that_is_one_line(
+    exchange: Server,
+) -> None:
+    once = ["1m", "-n", "1", "--no-follow", *urls(exchange)]
+    done = run("watch", "BTC/USDT", *once)
+    assert done.returncode == 0, done.stderr
+    assert [c.symbol for c in candles(done.stdout)] == ["BTCUSDT"]
+    said, receipt = done.stderr.decode().splitlines()
+    assert said == "klinetail: BTC/USDT: taken as the USDⓈ-M perpetual BTCUSDT"
+    assert "1 candle " in receipt
+    assert run("watch", "BTC/USDT", "-q", *once).stderr == b""
+    sure = run("watch", "BTC/USDT:USDT", "btcusdt.p", *once)
+    assert len(candles(sure.stdout)) == 1
+    assert sure.stderr.count(b"\n") == 1
 
 
 def test_one_address_without_the_other_is_refused() -> None:
@@ -243,6 +263,32 @@ def test_options_come_from_the_environment_too(exchange: Server) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert len(done.stdout.splitlines()) == 4
+
+
+def test_env_on_the_command_line_wins_over_addresses_in_the_environment(
+    exchange: Server,
+) -> None:
+    elsewhere = {
+        "KLINETAIL_WS_URL": f"ws://127.0.0.1:{exchange.port}/market",
+        "KLINETAIL_REST_URL": f"http://127.0.0.1:{exchange.port}",
+    }
+    once = ["watch", "btcusdt", "-n", "1", "--no-follow"]
+    done = run(*once, "--env", "sim", **elsewhere)
+    assert done.returncode == 0, done.stderr
+    said, receipt = done.stderr.decode().splitlines()
+    assert said == (
+        "klinetail: KLINETAIL_WS_URL and KLINETAIL_REST_URL are ignored: --env sim goes"
+        " first"
+    )
+    assert receipt.endswith("from SIM (synthetic market)")
+    done = run(*once, *urls(exchange), KLINETAIL_ENV="testnet")
+    assert done.returncode == 0, done.stderr
+    said, receipt = done.stderr.decode().splitlines()
+    assert "KLINETAIL_ENV=testnet is ignored" in said
+    assert receipt.endswith(f"from {elsewhere['KLINETAIL_WS_URL']}")
+    listed = run("symbols", "btcusdt", "--env", "sim", **elsewhere)
+    assert b"are ignored" in listed.stderr.splitlines()[0]
+    assert listed.stderr.endswith(b"from SIM (synthetic market)\n")
 
 
 def wait_for_line(process: subprocess.Popen[bytes], words: str) -> str:

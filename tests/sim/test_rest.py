@@ -46,6 +46,7 @@ def test_symbols_of_any_script(market, start):
     ("query", "code", "weight"),
     [
         ("symbol=NOPEUSDT&interval=1m", -1121, 5),
+        (f"symbol={quote('币安人生usd')}&interval=1m", -1100, 5),
         ("symbol=BTCUSDT&interval=1s", -1120, 5),
         ("symbol=BTCUSDT&interval=1m&limit=1501", -1130, 10),
         ("symbol=BTCUSDT&interval=1m&limit=0", -1130, 1),

@@ -9,13 +9,14 @@ from urllib.parse import quote
 
 import pytest
 import requests
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
 from klinetail.candle import HOUR, MINUTE, Interval, Stream
 from klinetail.errors import UsageError
 from klinetail.protocol import frames, limits
 from klinetail.sim import hub
+from klinetail.sim.admission import Admission
 from klinetail.sim.recorded import Recorded
 from klinetail.sim.server import Server
 from klinetail.sim.synthetic import Synthetic
@@ -381,3 +382,60 @@ def test_a_bug_in_the_market_is_not_hidden(start):
     with pytest.raises(ZeroDivisionError):
         server.wait()
     server.stop()
+
+
+HOSTILE = [
+    {"Host": "evil.example"},
+    {"Host": "127.0.0.1.evil.example:80"},
+    {"Origin": "https://evil.example"},
+    {"Origin": "null"},
+]
+
+
+@pytest.mark.parametrize("headers", HOSTILE)
+def test_a_page_from_elsewhere_gets_403_of_everything(server, headers):
+    for path in ("/fapi/v1/time", "/fapi/v1/exchangeInfo", "/nowhere", "/market/ws"):
+        url = f"http://127.0.0.1:{server.port}{path}"
+        answer = requests.get(url, headers=headers, timeout=DEADLINE)
+        assert answer.status_code == 403
+        assert "--allow-" in answer.json()["msg"]
+        assert "Access-Control-Allow-Origin" not in answer.headers
+    for path in ("/market/ws", "/ws/btcusdt@kline_1m", "/market/stream"):
+        with pytest.raises(InvalidStatus) as caught:
+            shake_hands(server, path, headers)
+        assert caught.value.response.status_code == 403
+    assert server.connections == 0
+
+
+def shake_hands(server, path, headers):
+    """A handshake with the server that names another host, or an origin."""
+    origin = headers.get("Origin")
+    host = headers.get("Host", f"127.0.0.1:{server.port}")
+    with socket.create_connection(("127.0.0.1", server.port), DEADLINE) as sock:
+        url = f"ws://{host}{path}"
+        with connect(url, sock=sock, proxy=None, origin=origin):
+            pass
+
+
+@pytest.mark.parametrize(
+    "origin", [None, "http://127.0.0.1:{port}", "http://localhost:3000"]
+)
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost:1", "[::1]:{port}"])
+def test_programs_on_this_machine_are_admitted(server, host, origin):
+    host = host.format(port=server.port)
+    headers = {"Host": host}
+    if origin is not None:
+        origin = headers["Origin"] = origin.format(port=server.port)
+    url = f"http://127.0.0.1:{server.port}/fapi/v1/time"
+    assert requests.get(url, headers=headers, timeout=DEADLINE).status_code == 200
+    headers = {"Host": host, "Origin": origin}
+    shake_hands(server, "/market/ws", headers)
+
+
+def test_what_is_allowed_besides_is_admitted(market):
+    admission = Admission.of(["exchange.test"], ["https://app.example"])
+    with Server(market, admission=admission) as server:
+        headers = {"Host": "exchange.test", "Origin": "https://app.example"}
+        url = f"http://127.0.0.1:{server.port}/fapi/v1/time"
+        assert requests.get(url, headers=headers, timeout=DEADLINE).status_code == 200
+        shake_hands(server, "/market/ws", headers)

@@ -1,0 +1,100 @@
+"""The commands as a group, whose every refusal is one clear line."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Sequence
+from typing import Any, Final
+
+import typer
+from typer.core import TyperGroup
+
+from klinetail.errors import UsageError
+
+_Usage: Final[Any] = typer.BadParameter.__mro__[1]
+"""The parser's own usage error; Typer has it from Click, or brings Click along, as its
+version likes, and exports only what derives from it."""
+
+
+class Commands(TyperGroup):
+    """Raises `UsageError` where Typer would print three lines on its own."""
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        windows_expand_args: bool = True,
+        **extra: Any,
+    ) -> Any:
+        try:
+            code = super().main(
+                args, prog_name, complete_var, False, windows_expand_args, **extra
+            )
+        except _Usage as error:
+            if type(error).__name__ == "NoArgsIsHelpError":
+                error.show()
+                code = error.exit_code
+            else:
+                raise UsageError(_said(error)) from None
+        if standalone_mode:
+            sys.exit(code)
+        return code
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        known = ctx.resilient_parsing or self.get_command(ctx, args[0]) is not None
+        if not known:
+            from klinetail.cli.mistakes import no_command
+
+            raise UsageError(no_command(args, list(self.commands)))
+        return super().resolve_command(ctx, args)
+
+
+def _said(error: Any) -> str:
+    """The line about a usage error of the parser."""
+    from klinetail.cli.mistakes import no_option, no_value
+
+    context = error.ctx
+    command = "" if context is None or context.parent is None else context.info_name
+    option = getattr(error, "option_name", None)
+    if option is not None and type(error).__name__ == "NoSuchOption":
+        below = getattr(context.command, "commands", {})
+        others = {name: _options(context, one) for name, one in below.items()}
+        return no_option(command, option, _options(context, context.command), others)
+    at = f"klinetail {command}".rstrip()
+    parameter = getattr(error, "param", None)
+    if context is None:
+        return _bare(error.format_message())
+    if parameter is None:
+        return f"{_bare(error.format_message())}; {at} -h says how it is used"
+    name = (
+        parameter.opts[-1] if parameter.param_type_name == "option" else "an argument"
+    )
+    said = _bare(error.message)
+    # Of a parser's error only the message holds the value.
+    choice = re.match(r"(['\"])(.*)\1 is not one of ", said, re.DOTALL)
+    if choice and (choices := getattr(parameter.type, "choices", None)):
+        return no_value(parameter.name, name, choice[2], [*map(str, choices)])
+    return f"{name}: {said}; {at} -h says what it takes"
+
+
+def _options(context: Any, command: Any) -> list[str]:
+    """The options of a command, as they are written."""
+    return [
+        name
+        for parameter in command.get_params(context)
+        for name in (*parameter.opts, *parameter.secondary_opts)
+        if name.startswith("-")
+    ]
+
+
+def _bare(message: str) -> str:
+    """A message in the manner of ours, without a stop at its end."""
+    text = message.strip().removesuffix(".")
+    text = text.replace("is not a valid int range", "is not a whole number")
+    text = text.replace("is not a valid integer range", "is not a whole number")
+    text = text.replace("is not a valid float range", "is not a number")
+    text = text.replace("is not a valid int", "is not a whole number")
+    return text.replace("is not a valid float", "is not a number")
