@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import Final
 
 from klinetail.candle import Candle
+from klinetail.errors import with_where
 from klinetail.events import (
     CLOCK,
     REST,
@@ -22,6 +23,7 @@ from klinetail.events import (
     GapEvent,
     LinkEvent,
     LinkState,
+    MuteEvent,
     RevisionEvent,
 )
 from klinetail.stats import Stats
@@ -51,6 +53,8 @@ class Notices:
         """Links that do not work, and whether it was said that they are slow to."""
         self._said_bad = False
         self._named: dict[str, str] = {}
+        self._silent: set[str] = set()
+        """Links of which it was said that they bring no candle."""
 
     def lines(self, event: Event) -> list[str]:
         """What to say about an event: often nothing."""
@@ -64,6 +68,10 @@ class Notices:
                 return [f"revised: {revised.stream} {when}: {_change(event)}"]
             case EndedEvent(stream, status):
                 return [f"ended: {stream} is not traded any more ({status})"]
+            case MuteEvent(stream, over) if self._verbose:
+                if over:
+                    return [f"frames of {stream} come again"]
+                return [f"mute: {stream}: REST shows trades of which no frame came"]
             case DropEvent():
                 return self._dropped(event)
             case LinkEvent():
@@ -78,20 +86,25 @@ class Notices:
         return [f"dropped: {event.why} {event.stream}"] if self._verbose else []
 
     def _link(self, event: LinkEvent) -> list[str]:
-        name = event.link
+        name, silent = event.link, event.link in self._silent
+        reason = with_where(event.reason, event.where)
+        self._silent.discard(name)
         if event.state is LinkState.LIVE and event.attempt:
-            first = self._named.get(name) != event.reason
-            self._named[name] = event.reason
-            return [event.reason] if first or self._verbose else []
+            self._silent.add(name)
+            first = self._named.get(name) != reason
+            self._named[name] = reason
+            return [reason] if first or self._verbose else []
         if event.state is LinkState.WAITING:
             slow, known = event.delay >= SLOW, self._down.get(name)
             self._down[name] = slow or bool(known)
             if known is None or (slow and not known) or self._verbose:
                 tries = f"trying again in {event.delay:.1f} s"
-                return [f"{event.reason}; {tries}, and on until it works"]
+                return [f"{reason}; {tries}, and on until it works"]
         elif event.state in (LinkState.LIVE, LinkState.IDLE) and name in self._down:
             del self._down[name]
             return [_AGAIN.get(name, "connected again")]
+        elif event.state is LinkState.LIVE and silent:
+            return ["candles come again"]
         elif self._verbose:
             return [f"{name}: {event.state}"]
         return []

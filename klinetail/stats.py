@@ -8,7 +8,7 @@ from typing import assert_never
 
 import msgspec
 
-from klinetail.candle import Candle, Source
+from klinetail.candle import Candle, Source, Stream
 from klinetail.events import (
     CandleEvent,
     Drop,
@@ -18,6 +18,7 @@ from klinetail.events import (
     GapEvent,
     LinkEvent,
     LinkState,
+    MuteEvent,
     PreviewEvent,
     RevisionEvent,
 )
@@ -44,7 +45,10 @@ class Stats:
         """Streams whose symbol is not traded any more."""
         self.dropped: Counter[Drop] = Counter()
         self.links: dict[str, LinkEvent] = {}
-        """Each link's latest event; links without work are left out."""
+        """Each link's latest event; links without work are left out. While a link tries
+        again, the event has the reason of the failure before."""
+        self.mute: set[Stream] = set()
+        """Streams of which no frame comes now, though REST shows trades."""
         self.reconnects = 0
         self._broken: set[str] = set()
         self._was_live: set[str] = set()
@@ -63,8 +67,11 @@ class Stats:
                 self.dropped[why] += 1
             case RevisionEvent():
                 self.revisions += 1
-            case EndedEvent():
+            case EndedEvent(stream):
                 self.ended += 1
+                self.mute.discard(stream)
+            case MuteEvent(stream, over):
+                (self.mute.discard if over else self.mute.add)(stream)
             case LinkEvent():
                 self._link(event)
             case _:
@@ -91,6 +98,12 @@ class Stats:
         if event.state is LinkState.IDLE:
             self.links.pop(event.link, None)
             return
+        before = self.links.get(event.link)
+        again = event.state in (LinkState.CONNECTING, LinkState.SUBSCRIBING)
+        if again and before is not None and not event.reason:
+            event = msgspec.structs.replace(
+                event, reason=before.reason, where=before.where
+            )
         self.links[event.link] = event
         if event.state is LinkState.WAITING and event.link in self._was_live:
             self._broken.add(event.link)
