@@ -64,6 +64,7 @@ if TYPE_CHECKING:
     from klinetail.events import EndedEvent as EndedEvent
     from klinetail.events import GapEvent as GapEvent
     from klinetail.events import LinkEvent as LinkEvent
+    from klinetail.events import MuteEvent as MuteEvent
     from klinetail.events import PreviewEvent as PreviewEvent
     from klinetail.events import RevisionEvent as RevisionEvent
 
@@ -83,6 +84,7 @@ _HOME = {
     "EndedEvent": "events",
     "GapEvent": "events",
     "LinkEvent": "events",
+    "MuteEvent": "events",
     "PreviewEvent": "events",
     "RevisionEvent": "events",
 }

@@ -40,6 +40,21 @@ class KlinetailError(Exception):
     """Root of the tree in this module's docstring."""
 
     exit_code = ExitCode.BUG
+    where = ""
+    """What was being done, with the address: `connecting to wss://example`."""
+
+    @property
+    def cause(self) -> str:
+        """What went wrong, without `where`."""
+        return super().__str__()
+
+    def __str__(self) -> str:
+        return with_where(self.cause, self.where)
+
+
+def with_where(cause: str, where: str) -> str:
+    """What went wrong, then where: wherever a line is cut, the cause is left."""
+    return f"{cause}, {where}" if where else cause
 
 
 class BadMessage(KlinetailError):

@@ -82,14 +82,26 @@ class LinkEvent(msgspec.Struct, frozen=True):
     reason: str = ""
     """Why, in words, unescaped: it may hold text from the network."""
     attempt: int = 0
-    """Failed attempts in a row. A link that is live after one brings no candle."""
+    """Failed attempts in a row. A link that is live after one brings no candle; it is
+    live after none again once candles come."""
     delay: float = 0.0
     """Seconds until the next attempt, while waiting."""
+    where: str = ""
+    """What was being done, with the address, unescaped; `reason` goes before it."""
 
     @property
     def connection(self) -> bool:
         """Whether it is a connection that changed its state."""
         return self.link not in (REST, CLOCK)
+
+
+class MuteEvent(msgspec.Struct, frozen=True):
+    """A stream is mute: its connection is live and REST shows trades of which no frame
+    came. Its closed candles come by REST meanwhile."""
+
+    stream: Stream
+    over: bool = False
+    """Whether a frame came, so that it is not mute any more."""
 
 
 class EndedEvent(msgspec.Struct, frozen=True):
@@ -122,6 +134,7 @@ Event = (
     | GapEvent
     | RevisionEvent
     | LinkEvent
+    | MuteEvent
     | EndedEvent
     | DropEvent
 )
@@ -134,7 +147,9 @@ def stream_of(event: Event) -> Stream | None:
             return candle.stream
         case RevisionEvent(_, revised):
             return revised.stream
-        case GapEvent(stream) | EndedEvent(stream) | DropEvent(_, stream):
+        case GapEvent(stream) | EndedEvent(stream) | MuteEvent(stream):
+            return stream
+        case DropEvent(_, stream):
             return stream
         case LinkEvent():
             return None

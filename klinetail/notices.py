@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import Final
 
 from klinetail.candle import Candle, Stream
+from klinetail.errors import with_where
 from klinetail.escape import brief
 from klinetail.events import (
     CLOCK,
@@ -23,6 +24,7 @@ from klinetail.events import (
     GapEvent,
     LinkEvent,
     LinkState,
+    MuteEvent,
     RevisionEvent,
 )
 from klinetail.kinds import Kind
@@ -50,7 +52,7 @@ def kind_of(event: Event) -> Kind:
             return Kind.REVISED
         case DropEvent():
             return Kind.DROPPED
-        case LinkEvent():
+        case LinkEvent() | MuteEvent():
             return Kind.LINK
         case _:
             return Kind.OWN
@@ -78,6 +80,8 @@ class Notices:
         """By which the reconnects in the receipt are counted too."""
         self._said_bad = False
         self._named: dict[str, str] = {}
+        self._silent: set[str] = set()
+        """Links of which it was said that they bring no candle."""
 
     def lines(self, event: Event) -> list[str]:
         """What to say about an event: often nothing."""
@@ -93,6 +97,10 @@ class Notices:
             case EndedEvent(stream, status):
                 why = brief(status, _REASON)
                 return [f"ended: {stream} is not traded any more ({why})"]
+            case MuteEvent(stream, over) if self._verbose:
+                if over:
+                    return [f"frames of {stream} come again"]
+                return [f"mute: {stream}: REST shows trades of which no frame came"]
             case DropEvent():
                 return self._dropped(event)
             case LinkEvent():
@@ -107,25 +115,29 @@ class Notices:
         return [f"dropped: {event.why} {event.stream}"] if self._verbose else []
 
     def _link(self, event: LinkEvent) -> list[str]:
-        name = event.link
+        name, silent = event.link, event.link in self._silent
         again = self._losses.ended(event)
+        reason = with_where(event.reason, event.where)
+        self._silent.discard(name)
         if event.state is LinkState.LIVE and event.attempt:
-            first = self._named.get(name) != event.reason
-            self._named[name] = event.reason
-            return [event.reason] if first or self._verbose else []
+            self._silent.add(name)
+            first = self._named.get(name) != reason
+            self._named[name] = reason
+            return [reason] if first or self._verbose else []
         if event.state is LinkState.WAITING:
             slow, known = event.delay >= SLOW, self._down.get(name)
             self._down[name] = slow or bool(known)
             if known is None or (slow and not known) or self._verbose:
                 tries = f"trying again in {event.delay:.1f} s"
-                why = brief(event.reason, _REASON)
-                return [f"{why}; {tries}, and on until it works"]
+                return [f"{brief(reason, _REASON)}; {tries}, and on until it works"]
         elif event.state is LinkState.LIVE and (again or name in self._down):
             self._down.pop(name, None)
             return ["connected again" if again else "connected"]
         elif event.state is LinkState.IDLE and name in _AGAIN and name in self._down:
             del self._down[name]
             return [_AGAIN[name]]
+        elif event.state is LinkState.LIVE and silent:
+            return ["candles come again"]
         elif self._verbose:
             return [f"{name}: {event.state}"]
         return []

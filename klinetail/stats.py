@@ -8,7 +8,7 @@ from typing import Final, assert_never
 
 import msgspec
 
-from klinetail.candle import Candle, Source
+from klinetail.candle import Candle, Source, Stream
 from klinetail.escape import brief
 from klinetail.events import (
     CandleEvent,
@@ -19,6 +19,7 @@ from klinetail.events import (
     GapEvent,
     LinkEvent,
     LinkState,
+    MuteEvent,
     PreviewEvent,
     RevisionEvent,
 )
@@ -109,7 +110,10 @@ class Stats:
         """Further ones."""
         self.dropped: Counter[Drop] = Counter()
         self.links: dict[str, LinkEvent] = {}
-        """Each link's latest event; links without work are left out."""
+        """Each link's latest event; links without work are left out. While a link tries
+        again, the event has the reason of the failure before."""
+        self.mute: set[Stream] = set()
+        """Streams of which no frame comes now, though REST shows trades."""
         self.reconnects = 0
         """Connections that were lost and are live again."""
         self._losses = Losses()
@@ -130,9 +134,12 @@ class Stats:
                 self.dropped[why] += 1
             case RevisionEvent():
                 self.revisions += 1
-            case EndedEvent():
+            case EndedEvent(stream):
                 self.ended += 1
                 self._list(event)
+                self.mute.discard(stream)
+            case MuteEvent(stream, over):
+                (self.mute.discard if over else self.mute.add)(stream)
             case LinkEvent():
                 self._link(event)
             case _:
@@ -165,6 +172,12 @@ class Stats:
         if event.state is LinkState.IDLE:
             self.links.pop(event.link, None)
         else:
+            before = self.links.get(event.link)
+            again = event.state in (LinkState.CONNECTING, LinkState.SUBSCRIBING)
+            if again and before is not None and not event.reason:
+                event = msgspec.structs.replace(
+                    event, reason=before.reason, where=before.where
+                )
             self.links[event.link] = event
         self.reconnects += self._losses.ended(event)
 

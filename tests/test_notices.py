@@ -13,6 +13,7 @@ from klinetail.events import (
     GapEvent,
     LinkEvent,
     LinkState,
+    MuteEvent,
     RevisionEvent,
 )
 from klinetail.kinds import ANNOUNCED, Kind
@@ -123,10 +124,30 @@ class TestNotices:
     def test_an_address_without_candles_is_named_once(self):
         named = link(LinkState.LIVE, "acks and sends no candle", 1)
         assert said([link(LinkState.LIVE), named]) == ["acks and sends no candle"]
-        assert said([named, link(LinkState.LIVE), named]) == [named.reason]
+        renewed = [link(LinkState.CONNECTING), link(LinkState.LIVE)]
+        assert said([named, *renewed, named]) == [named.reason]
         other = link(LinkState.LIVE, "acks and sends no candle", 1, name="link-1")
         assert said([named, other]) == [named.reason] * 2
         assert said([named] * 3, verbose=True) == [named.reason] * 3
+
+    def test_candles_that_come_again_are_said(self):
+        named = link(LinkState.LIVE, "no candle comes", 1)
+        heard = link(LinkState.LIVE, "candles come again")
+        assert said([named, heard, heard]) == ["no candle comes", "candles come again"]
+
+    def test_the_cause_comes_before_the_address(self):
+        event = LinkEvent("a", LinkState.WAITING, "refused", 1, 1.0, "connecting to x")
+        assert said([event]) == [
+            "refused, connecting to x; trying again in 1.0 s, and on until it works"
+        ]
+
+    def test_a_mute_stream_is_only_for_the_curious(self):
+        events = [MuteEvent(BTCUSDT_1M), MuteEvent(BTCUSDT_1M, over=True)]
+        assert said(events) == []
+        assert said(events, verbose=True) == [
+            "mute: btcusdt@1m: REST shows trades of which no frame came",
+            "frames of btcusdt@1m come again",
+        ]
 
     def test_a_link_that_never_was_up(self):
         events = [link(LinkState.WAITING, "no route", n, 30.0) for n in range(9)]

@@ -224,6 +224,7 @@ class DataCollector:
             put=self._backfill.put,
             read_time=self._times.read,
             on_ended=self._end,
+            on_mute=self._tell,
             ws_url=route.ws_url,
         )
         self._shards = shards(self.streams) if follow else []
@@ -588,20 +589,21 @@ class DataCollector:
                 self._after(series, asked)
                 return
             limit = _limit(series, wish)
-        reason, wait = "", 0.0
+        failed: KlinetailError | None = None
+        wait = 0.0
         rows: list[Candle] = []
         try:
             rows = self._rest.klines(series.stream, start=wish.start, limit=limit)
         except RateLimited as error:
-            reason, wait = str(error), error.retry_after
+            failed, wait = error, error.retry_after
         except (ExchangeError, BadMessage) as error:
-            reason = str(error)
+            failed = error
         with self._changed:
             now = self._moment()
-            self._tell_of_rest(reason, series.stream)
-            if reason:
-                series.fail(reason, now, wait)
-                self._lose_patience(now, reason)
+            self._tell_of_rest(failed, series.stream)
+            if failed is not None:
+                series.fail(str(failed), now, wait)
+                self._lose_patience(now, failed)
             else:
                 self._answered_at = now.monotonic
                 unheard = series.hearing.unheard
@@ -615,25 +617,27 @@ class DataCollector:
             self._lookups.ended(series, now)
             self._after(series, now)
 
-    def _tell_of_rest(self, reason: str, stream: Stream) -> None:
+    def _tell_of_rest(self, failed: KlinetailError | None, stream: Stream) -> None:
         """Say once that fetches fail, and once that they work again; of a stream that
         alone goes on failing nothing more."""
-        if not reason:
+        if failed is None:
             self._unfetched.discard(stream)
         elif stream in self._unfetched:
             return
         else:
             self._unfetched.add(stream)
-        if bool(reason) is self._failing:
+        if (failed is not None) is self._failing:
             return
-        self._failing = bool(reason)
-        state = LinkState.WAITING if reason else LinkState.IDLE
-        words = f"{stream} cannot be fetched: {reason}" if reason else ""
-        self._delivery.deliver([LinkEvent(REST, state, words, 1, RETRY[0])])
+        self._failing = failed is not None
+        event = LinkEvent(REST, LinkState.IDLE)
+        if failed is not None:
+            where = f"{failed.where or 'fetching'} for {stream}"
+            event = LinkEvent(REST, LinkState.WAITING, failed.cause, 1, RETRY[0], where)
+        self._delivery.deliver([event])
 
-    def _lose_patience(self, now: Moment, reason: str) -> None:
+    def _lose_patience(self, now: Moment, failed: KlinetailError) -> None:
         if not self._follow and now.monotonic - self._answered_at >= self._patience:
-            self._fail(ExchangeError(reason))
+            self._fail(ExchangeError(str(failed)))
 
     # Links
 

@@ -17,6 +17,7 @@ from klinetail.collector.silence import ROWS, SAMPLE, Remedy, remedy_for
 from klinetail.collector.symbols import TRADING
 from klinetail.contract.series import Series
 from klinetail.errors import BadMessage, ExchangeError
+from klinetail.events import MuteEvent
 from klinetail.exchange.link import Link
 from klinetail.exchange.rest import Rest
 from klinetail.protocol.frames import stream_name
@@ -38,6 +39,7 @@ class Lookups:
         read_time: reads exchange time.
         on_ended: called with the lock held with the series whose symbol is not traded
             any more, and the symbol's status.
+        on_mute: called with the lock held when a stream is found to be mute.
         ws_url: where candles should come from.
     """
 
@@ -51,6 +53,7 @@ class Lookups:
         put: Callable[[Urgency, int, Callable[[], None]], None],
         read_time: Callable[[], object],
         on_ended: Callable[[Mapping[Series, str], Moment], None],
+        on_mute: Callable[[MuteEvent], None],
         ws_url: str,
     ) -> None:
         self._series = series
@@ -60,6 +63,7 @@ class Lookups:
         self._put = put
         self._read_time = read_time
         self._on_ended = on_ended
+        self._on_mute = on_mute
         self._ws_url = ws_url
         self._pause_until = -math.inf
         self._acted: dict[Series, tuple[float, int]] = {}
@@ -100,23 +104,37 @@ class Lookups:
         remedy = remedy_for(before, series.hearing.unheard, now.monotonic - since)
         if remedy is not Remedy.NONE:
             self._acted[series] = since, series.hearing.unheard
+            self._tell_mute(series)
         reason = f"{series.stream} is mute: REST shows trades of which no frame came"
-        self._remedy(remedy, [series.stream], reason, link)
+        told = not link.candles
+        self._remedy(remedy, [series.stream], reason, link, told=told)
+
+    def _tell_mute(self, series: Series) -> None:
+        if not series.hearing.mute:
+            series.hearing.mute = True
+            self._on_mute(MuteEvent(series.stream))
 
     def _remedy(
-        self, remedy: Remedy, streams: Sequence[Stream], reason: str, link: Link
+        self,
+        remedy: Remedy,
+        streams: Sequence[Stream],
+        reason: str,
+        link: Link,
+        *,
+        told: bool,
     ) -> None:
-        named = not link.candles
-        if named:
+        where = ""
+        if not link.candles:
+            where = f"this one is {self._ws_url}"
             reason = (
-                f"{self._ws_url} acks and sends no candle, though REST shows trades: is"
-                f" it the right address? The exchange's own is {LIVE.ws_url}"
+                "no candle comes, though subscriptions are acked and REST shows trades;"
+                f" the exchange's own address is {LIVE.ws_url}"
             )
         if remedy is Remedy.SUBSCRIBE:
             names = [stream_name(stream) for stream in streams]
-            link.subscribe_again(names, reason if named else "")
+            link.subscribe_again(names, reason if told else "", where)
         elif remedy is Remedy.RECONNECT:
-            link.distrust(reason)
+            link.distrust(reason, where)
 
     def quiet(self, shard: Shard, link: Link) -> None:
         """A link lives and brings nothing: ask whether nothing is traded."""
@@ -133,5 +151,9 @@ class Lookups:
         with self._lock:
             traded = [shard.quiet.show(rows) for rows in shown]
             remedy = shard.quiet.judge(link.candles, traded=any(traded))
+            if remedy is not Remedy.NONE:
+                for rows, trades in zip(shown, traded, strict=True):
+                    if trades:
+                        self._tell_mute(self._series[rows[-1].stream])
         reason = f"{shard.name} is mute: REST shows trades of which no frame came"
-        self._remedy(remedy, shard.streams, reason, link)
+        self._remedy(remedy, shard.streams, reason, link, told=True)

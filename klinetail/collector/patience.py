@@ -51,7 +51,10 @@ def patiently(
             if left <= asked:
                 raise
             pause = max(asked, min(left, backoff(attempt, random)))
-            tell(LinkEvent(REST, LinkState.WAITING, str(error), attempt, pause))
+            why = LinkEvent(
+                REST, LinkState.WAITING, error.cause, attempt, pause, error.where
+            )
+            tell(why)
             stopping.wait(pause)
         else:
             if attempt:

@@ -44,7 +44,7 @@ class PoliteRest:
         self._on_used_weight = on_used_weight
         self._lock = threading.Lock()
         self._banned_until = float("-inf")
-        self._why = ""
+        self._why = self._where = ""
 
     @property
     def used_weight(self) -> int | None:
@@ -75,9 +75,10 @@ class PoliteRest:
     def _ask(self, weight: int, request: Callable[[], _T]) -> _T:
         with self._lock:
             left = self._banned_until - self._monotonic()
-            why = self._why
+            banned = RateLimited(self._why, left)
+            banned.where = self._where
         if left > 0:
-            raise RateLimited(why, left)
+            raise banned
         self._on_sent(weight)
         try:
             return request()
@@ -85,7 +86,7 @@ class PoliteRest:
             with self._lock:
                 until = self._monotonic() + error.retry_after
                 self._banned_until = max(self._banned_until, until)
-                self._why = str(error)
+                self._why, self._where = error.cause, error.where
             raise
         except (ExchangeError, BadMessage):
             raise

@@ -9,9 +9,11 @@ from klinetail.clock import Moment
 class Hearing:
     """Compares what frames brought with what REST shows."""
 
-    __slots__ = ("newest", "unheard", "unheard_since", "up_since")
+    __slots__ = ("mute", "newest", "unheard", "unheard_since", "up_since")
 
     def __init__(self) -> None:
+        self.mute = False
+        """Whether it was told that the stream is mute; a frame ends that."""
         self.newest = 0
         """Open time of the newest candle that a frame came of."""
         self.unheard = 0

@@ -22,6 +22,7 @@ from klinetail.events import (
     Drop,
     DropEvent,
     GapEvent,
+    MuteEvent,
     PreviewEvent,
     RevisionEvent,
 )
@@ -40,7 +41,7 @@ HELD: Final = 500
 """Closed candles kept while an earlier one is missing, at most; the rest is fetched
 again."""
 
-Output = Candle | PreviewEvent | GapEvent | RevisionEvent | DropEvent
+Output = Candle | PreviewEvent | GapEvent | RevisionEvent | MuteEvent | DropEvent
 
 
 class Wish(NamedTuple):
@@ -291,6 +292,9 @@ class Series:
             self._accept_forming(candle, out)
         if self._waiting_since is None and self._waiting:
             self._waiting_since = now.monotonic
+        if self.hearing.mute:
+            self.hearing.mute = False
+            out.append(MuteEvent(self.stream, over=True))
         return out
 
     def _amid(self, candle: Candle) -> bool:
@@ -315,6 +319,7 @@ class Series:
             or candle.event_time <= last.event_time
             or self._held
             or self.ended
+            or self.hearing.mute
         ):
             return False
         self.forming = candle

@@ -362,16 +362,20 @@ def connector(
         linger: seconds for which the next read waits, unless there is much to read:
             messages that come meanwhile cost far less together.
     """
-    where = f"cannot connect to {ws_url}{through(proxy)}"
+    where = f"connecting to {ws_url}{through(proxy)}"
 
     def connect(handlers: Handlers, deadline: Deadline) -> Connection:
         try:
             return StreamClient(ws_url, handlers, deadline, proxy, linger)
         except WebSocketBadStatusException as error:
-            raise _status_error(where, error) from error
+            meant = _status_error(error)
+            meant.where = where
+            raise meant from error
         except WebSocketException as error:
             if str(error).startswith("Redirect") and not deadline.over:
-                raise Refused(f"{where}: a redirect is not followed") from error
+                refused = Refused("a redirect is not followed")
+                refused.where = where
+                raise refused from error
             raise failure(error, deadline, where) from error
         except Exception as error:  # ours, OSError, and what libraries think up
             raise failure(error, deadline, where) from error
@@ -379,9 +383,9 @@ def connector(
     return connect
 
 
-def _status_error(where: str, error: WebSocketBadStatusException) -> ExchangeError:
+def _status_error(error: WebSocketBadStatusException) -> ExchangeError:
     if error.status_code is None:
-        return Unreachable(f"{where}: no HTTP there")
+        return Unreachable("no HTTP there")
     headers = error.resp_headers or {}
     meant = error_of(
         error.status_code,
@@ -390,8 +394,7 @@ def _status_error(where: str, error: WebSocketBadStatusException) -> ExchangeErr
         server_time=http_date(headers.get("date")),
     )
     if meant is None:
-        return Unreachable(f"{where}: no WebSocket there (HTTP {error.status_code})")
-    meant.args = (f"{where}: {meant}", *meant.args[1:])
+        return Unreachable(f"no WebSocket there (HTTP {error.status_code})")
     return meant
 
 

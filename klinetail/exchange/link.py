@@ -149,9 +149,9 @@ class Link:
         """Make sure that the connection still lives: the process slept."""
         self._inbox.put((0, Doubt()))
 
-    def distrust(self, reason: str) -> None:
+    def distrust(self, reason: str, where: str = "") -> None:
         """Connect anew: the connection lives and does not bring what it should."""
-        self._inbox.put((0, Distrust(reason)))
+        self._inbox.put((0, Distrust(reason, where)))
 
     @property
     def overlapping(self) -> bool:
@@ -165,12 +165,14 @@ class Link:
         line = self._line
         return 0 if line is None or line.connection is None else line.connection.candles
 
-    def subscribe_again(self, streams: Sequence[str], reason: str = "") -> None:
+    def subscribe_again(
+        self, streams: Sequence[str], reason: str = "", where: str = ""
+    ) -> None:
         """Ask once more for some of the streams, which say nothing; the reason is
         told, if there is one."""
         for stream in streams:
             self._mute.put(stream)
-        self._inbox.put((0, Again((), reason)))
+        self._inbox.put((0, Again((), reason, where)))
 
     def _run(self) -> None:
         while self._status.state is not LinkState.STOPPED:
@@ -219,8 +221,8 @@ class Link:
 
     def _perform(self, action: Action) -> None:
         match action:
-            case Tell(state, reason, failures, delay):
-                self._on_event(LinkEvent(self.name, state, reason, failures, delay))
+            case Tell():
+                self._on_event(LinkEvent(self.name, *action))
             case TellQuiet():
                 self._on_quiet()
             case Ping():
@@ -369,5 +371,6 @@ def _of_spare(event: Input) -> Input | None:
 
 def _broken(error: ExchangeError) -> Broken:
     if isinstance(error, RateLimited):
-        return Broken(str(error), wait=error.retry_after)
-    return Broken(str(error), error=error if isinstance(error, Refused) else None)
+        return Broken(error.cause, wait=error.retry_after, where=error.where)
+    refused = error if isinstance(error, Refused) else None
+    return Broken(error.cause, error=refused, where=error.where)

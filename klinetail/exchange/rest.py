@@ -74,7 +74,7 @@ def _raise_for_status(answer: Answer, where: str) -> None:
         server_time=http_date(headers.get("Date")),
     )
     if error is not None:
-        error.args = (f"{where}: {error}",)
+        error.where = where
         raise error
     if headers.get("Content-Encoding", "identity") != "identity":
         raise BadMessage("a compressed answer, which was not asked for")
@@ -117,7 +117,7 @@ class BinanceRest:
             ExchangeError: no answer in time, or one that is an error.
             BadMessage: an answer that is not JSON, or too large.
         """
-        where = f"cannot ask {self._rest_url}{path}{through(self._proxy)}"
+        where = f"asking {self._rest_url}{path}{through(self._proxy)}"
         target = f"{path}?{urlencode(parameters)}" if parameters else path
         with Deadline(self._patience) as deadline:
             try:
@@ -129,7 +129,7 @@ class BinanceRest:
         used = answer.headers.get(USED_WEIGHT, "")
         if re.fullmatch(r"[0-9]{1,9}", used):
             self.used_weight = int(used)
-        _raise_for_status(answer, self._rest_url)
+        _raise_for_status(answer, where)
         return answer.body
 
     def _get(self, target: str, deadline: Deadline) -> Answer:

@@ -112,6 +112,8 @@ class Status(NamedTuple):
     """When connections were closed for policy."""
     early: bool = False
     """Whether it has to wait for `Admit` before it subscribes to anything."""
+    silent: bool = False
+    """Whether it was told that this connection brings no candle."""
 
 
 class Start(NamedTuple):
@@ -149,6 +151,8 @@ class Broken(NamedTuple):
     """Set where trying again as such makes no sense."""
     code: int | None = None
     """Of the close, if the server gave one."""
+    where: str = ""
+    """What was being done, with the address."""
 
 
 class NextOpened(NamedTuple):
@@ -190,6 +194,7 @@ class Distrust(NamedTuple):
     """The connection lives and yet does not bring what it should."""
 
     reason: str
+    where: str = ""
 
 
 class Again(NamedTuple):
@@ -198,6 +203,7 @@ class Again(NamedTuple):
     streams: tuple[str, ...]
     reason: str = ""
     """Set if the user should know."""
+    where: str = ""
 
 
 class Stop(NamedTuple):
@@ -268,6 +274,7 @@ class Tell(NamedTuple):
     reason: str = ""
     failures: int = 0
     delay: float = 0.0
+    where: str = ""
 
 
 class TellQuiet(NamedTuple):
@@ -446,10 +453,12 @@ def _while_live(
             return _swapped(status, now, random, lifetime)
         case Broken():
             return _waiting(status, event, now, random)
-        case Distrust(reason):
-            return _waiting(status, Broken(reason, status.candles), now, random)
+        case Distrust(reason, where):
+            broken = Broken(reason, status.candles, where=where)
+            return _waiting(status, broken, now, random)
         case Again():
-            return status, _again(event)
+            silent = status.silent or bool(event.reason)
+            return status._replace(silent=silent), _again(event)
         case Doubt() if not status.pinged:
             return _asking(status, now)
         case Ponged() if status.pinged:
@@ -498,7 +507,8 @@ def _answered(status: Status, now: float) -> tuple[Status, Actions]:
 def _again(again: Again) -> Actions:
     if not again.reason:
         return (Subscribe(again.streams),)
-    return Subscribe(again.streams), Tell(LinkState.LIVE, again.reason, 1)
+    tell = Tell(LinkState.LIVE, again.reason, 1, where=again.where)
+    return Subscribe(again.streams), tell
 
 
 def _live_due(
@@ -511,9 +521,17 @@ def _live_due(
     if due.candles != status.candles:
         # The last of them may have come right after the look before this one.
         quiet_at = now + QUIET - LOOK
+        silent = status.silent
         status = status._replace(
-            candles=due.candles, pinged=False, quiet_at=quiet_at, answers=0
+            candles=due.candles,
+            pinged=False,
+            quiet_at=quiet_at,
+            answers=0,
+            silent=False,
         )
+        if silent:
+            heard, actions = _live_due(status, due, now, random, lifetime)
+            return heard, (Tell(LinkState.LIVE, "candles come again"), *actions)
     if status.renewal is Renewal.ACKED and (
         due.next_candles or now >= status.renewal_due
     ):
@@ -592,4 +610,5 @@ def _waiting(
         due=now + delay,
         policy=policy,
     )
-    return waiting, (Hangup(), Tell(LinkState.WAITING, reason, failures + 1, delay))
+    tell = Tell(LinkState.WAITING, reason, failures + 1, delay, broken.where)
+    return waiting, (Hangup(), tell)

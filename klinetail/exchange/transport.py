@@ -249,17 +249,29 @@ def _tls_context(*roots: str | None) -> ssl.SSLContext:
 
 
 def failure(error: BaseException, deadline: Deadline, where: str) -> ExchangeError:
-    """What a connection's error means, in our words."""
+    """What a connection's error means, in our words.
+
+    Args:
+        error: what was raised.
+        deadline: the connection's, which says whether the time was up.
+        where: what was being done, with the address.
+    """
+    meant = _meaning(error, deadline)
+    meant.where = where
+    return meant
+
+
+def _meaning(error: BaseException, deadline: Deadline) -> ExchangeError:
     if deadline.expired:
-        return Unreachable(f"{where}: no answer in {deadline.seconds:g} s")
+        return Unreachable(f"no answer in {deadline.seconds:g} s")
     if deadline.aborted:
-        return Unreachable(f"{where}: broken off")
+        return Unreachable("broken off")
     if isinstance(error, ExchangeError):
-        return type(error)(f"{where}: {error}")
+        return type(error)(error.cause)
     seen: BaseException | None = error
     while seen is not None:
         if isinstance(seen, ssl.SSLCertVerificationError):
-            return Refused(f"{where}: its certificate is not valid: {seen}")
+            return Refused(f"its certificate is not valid: {seen}")
         seen = seen.__cause__ or seen.__context__
     words = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    return Unreachable(f"{where}: {words.rstrip('.')}")
+    return Unreachable(words.rstrip("."))

@@ -11,11 +11,18 @@ from typing import Final
 from rich.cells import cell_len
 
 from klinetail.candle import Candle, Interval, Stream
-from klinetail.events import EndedEvent, Event, GapEvent, RevisionEvent
+from klinetail.events import EndedEvent, Event, GapEvent, MuteEvent, RevisionEvent
 from klinetail.view import figures
 from klinetail.view.columns import Column, Layout, fit
 from klinetail.view.look import QUIET, TITLE, Cell, Glyphs, Line, clipped, line
-from klinetail.view.notes import Gaps, Note, ended_note, gap_note, revision_note
+from klinetail.view.notes import (
+    Gaps,
+    Note,
+    ended_note,
+    gap_note,
+    mute_note,
+    revision_note,
+)
 
 _SPARK_WIDE: Final = 24
 _SPARK: Final = 12
@@ -120,7 +127,7 @@ class Board:
             track.put(candle)
 
     def mark(self, event: Event) -> None:
-        """Mark a stream's row: a gap, a revision, its end."""
+        """Mark a stream's row: a gap, a revision, silence, its end."""
         tz, glyphs = self._tz, self._glyphs
         match event:
             case GapEvent(stream) if stream in self._tracks:
@@ -135,6 +142,9 @@ class Board:
                 self._say((new.stream, "revision", new.open_time), note)
             case EndedEvent(stream) if stream in self._tracks:
                 self._say((stream, "ended", 0), ended_note(event, glyphs=glyphs))
+                self._say((stream, "mute", 0), None)
+            case MuteEvent(stream, over) if stream in self._tracks:
+                self._say((stream, "mute", 0), None if over else mute_note(glyphs))
             case _:
                 pass
 
@@ -194,6 +204,8 @@ class Board:
         closes = self._closes(track.newest, exchange_time)
         if (stream, "ended", 0) in self._notes:
             closes = "ended"
+        elif (stream, "mute", 0) in self._notes:
+            closes = "mute"
         key = (track.newest, track.last_closed, note, closes, self._settled)
         if track.built is not None and track.built[0] == key:
             return track.built[1]

@@ -11,11 +11,18 @@ from rich.cells import cell_len
 
 from klinetail import times
 from klinetail.candle import HOUR, Candle, Source, Stream
-from klinetail.events import EndedEvent, Event, GapEvent, RevisionEvent
+from klinetail.events import EndedEvent, Event, GapEvent, MuteEvent, RevisionEvent
 from klinetail.view import figures
 from klinetail.view.columns import Column, Layout, fit
 from klinetail.view.look import QUIET, TITLE, Cell, Glyphs, Line, clipped, line
-from klinetail.view.notes import Gaps, Note, ended_note, gap_note, revision_note
+from klinetail.view.notes import (
+    Gaps,
+    Note,
+    ended_note,
+    gap_note,
+    mute_note,
+    revision_note,
+)
 
 KEPT: Final = 500
 _FORMING_KEPT: Final = 4
@@ -49,6 +56,7 @@ class Ladder:
         self._forming: dict[int, Candle] = {}
         self._last_closed = -1
         self._ended: Note | None = None
+        self._mute: Note | None = None
         self._gaps = Gaps()
         self._price = (1, 0)
         self._volume = (1, 0)
@@ -83,7 +91,7 @@ class Ladder:
         self._widen(candle)
 
     def mark(self, event: Event) -> None:
-        """Show a gap, a revision or the end of the stream as a row."""
+        """Show a gap, a revision, silence or the end of the stream as a row."""
         match event:
             case GapEvent(stream) if stream == self._stream:
                 for candle in event.candles:
@@ -102,6 +110,9 @@ class Ladder:
                 self._insert(key, note)
             case EndedEvent(stream) if stream == self._stream:
                 self._ended = ended_note(event, glyphs=self._glyphs)
+                self._mute = None
+            case MuteEvent(stream, over) if stream == self._stream:
+                self._mute = None if over else mute_note(self._glyphs)
             case _:
                 pass
 
@@ -134,8 +145,9 @@ class Ladder:
     def _upwards(
         self, width: int, exchange_time: int | None
     ) -> Iterator[tuple[date | None, Line]]:
-        if self._ended is not None:
-            yield None, self._ended.line(width, self._glyphs)
+        for note in (self._ended, self._mute):
+            if note is not None:
+                yield None, note.line(width, self._glyphs)
         newest = max(self._forming, default=None)
         for open_time in sorted(self._forming, reverse=True):
             candle = self._forming[open_time]

@@ -68,6 +68,12 @@ def ended_note(event: EndedEvent, *, glyphs: Glyphs) -> Note:
     return Note(glyphs.ended, "ENDED", text, TITLE, 2)
 
 
+def mute_note(glyphs: Glyphs) -> Note:
+    """That the stream's prices are old ones."""
+    text = "REST shows trades of which no frame came: not the latest price"
+    return Note(glyphs.busy, "MUTE", text, LOUD, 2)
+
+
 def _values(candle: Candle) -> tuple[tuple[str, str], ...]:
     return (
         ("close", candle.close_text),

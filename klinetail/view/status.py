@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 import msgspec
 
-from klinetail.events import Drop, LinkEvent, LinkState
+from klinetail.candle import Stream
+from klinetail.events import CLOCK, REST, Drop, LinkEvent, LinkState
 from klinetail.stats import Stats
 from klinetail.view.look import (
     GOOD,
@@ -23,7 +25,10 @@ from klinetail.view.look import (
 )
 
 _REASON: Final = 2
+_ATTEMPT: Final = 3
 _SHORTEST_REASON: Final = 10
+
+_NAMES: Final = {REST: "REST", CLOCK: "the clock"}
 
 
 class Piece(msgspec.Struct, frozen=True):
@@ -63,7 +68,7 @@ def pieces_of(
     """
     return [
         *([Piece(0, ((f" {badge} ", LOUD),))] if badge else []),
-        *_links(stats.links.values(), waited or {}, glyphs),
+        *_links(stats, waited or {}, glyphs),
         *_figures(stats, delay),
         *([Piece(6, ((clock, QUIET),))] if clock else []),
     ]
@@ -123,38 +128,79 @@ def _figure(rank: int, label: str, shown: str, style: str = "") -> Piece:
     return Piece(rank, ((f"{label} ", QUIET), (shown, style)))
 
 
-def _links(
-    links: Collection[LinkEvent], waited: Mapping[str, float], glyphs: Glyphs
-) -> list[Piece]:
-    if not links:
-        return [Piece(0, ((f"{glyphs.busy} starting", TITLE),))]
-    troubled = [link for link in links if link.state is not LinkState.LIVE]
-    if not troubled:
-        live = "live" if len(links) == 1 else f"{len(links)} links live"
-        return [Piece(0, ((f"{glyphs.live} ", GOOD), (live, TITLE)))]
-    worst = max(troubled, key=lambda link: (link.attempt, link.delay))
-    share = ""
-    if len(links) > 1:
-        share = f"{len(links) - len(troubled)} of {len(links)} links live, "
-    pieces = [Piece(0, (_troubled(worst, share, waited, glyphs),))]
-    if worst.reason:
-        pieces.append(Piece(_REASON, ((glyphs.label(worst.reason), ""),), ": "))
+def _links(stats: Stats, waited: Mapping[str, float], glyphs: Glyphs) -> list[Piece]:
+    """The connections first, then what else does not work."""
+    events = stats.links.values()
+    others = [event for event in events if not event.connection]
+    pieces = []
+    if connections := [event for event in events if event.connection]:
+        pieces = _connections(connections, stats.mute, waited, glyphs)
+    elif not others:
+        pieces = [Piece(0, ((f"{glyphs.busy} starting", TITLE),))]
+    for event in others:
+        pieces += _troubled(event, _NAMES[event.link], waited, glyphs)
     return pieces
 
 
+def _connections(
+    links: Collection[LinkEvent],
+    mute: Collection[Stream],
+    waited: Mapping[str, float],
+    glyphs: Glyphs,
+) -> list[Piece]:
+    troubled = [
+        link for link in links if link.state is not LinkState.LIVE or link.attempt
+    ]
+    if troubled:
+        worst = max(troubled, key=lambda link: (link.attempt, link.delay))
+        share = ""
+        if len(links) > 1:
+            share = f"{len(links) - len(troubled)} of {len(links)} links live,"
+        return _troubled(worst, share, waited, glyphs)
+    if mute:
+        names = [glyphs.label(str(stream)) for stream in mute]
+        which = f"{names[0]} is" if len(names) == 1 else f"{len(names)} streams are"
+        reason = "REST shows trades of which no frame came"
+        return [
+            Piece(0, ((f"{glyphs.down_link} {which} mute", TROUBLE),)),
+            Piece(_REASON, ((reason, ""),), ": "),
+        ]
+    live = "live" if len(links) == 1 else f"{len(links)} links live"
+    return [Piece(0, ((f"{glyphs.live} ", GOOD), (live, TITLE)))]
+
+
 def _troubled(
-    link: LinkEvent, share: str, waited: Mapping[str, float], glyphs: Glyphs
-) -> Cell:
-    attempt = f", attempt {link.attempt}" if link.attempt > 1 else ""
+    link: LinkEvent, name: str, waited: Mapping[str, float], glyphs: Glyphs
+) -> list[Piece]:
+    """What a link does, and why: the cause without an address, which takes the room
+    that the cause needs.
+
+    Args:
+        link: its latest event.
+        name: which link, if it must be told from others.
+        waited: seconds since each link's latest event.
+        glyphs: what the terminal can show.
+    """
+    mark, style = glyphs.down_link, TROUBLE
     match link.state:
         case LinkState.WAITING:
-            seconds = max(link.delay - waited.get(link.link, 0.0), 0.0)
-            text = f"{share}waiting {seconds:.0f}s{attempt}"
-            return f"{glyphs.down_link} {text}", TROUBLE
+            seconds = math.ceil(link.delay - waited.get(link.link, 0.0))
+            text = f"waiting {seconds}s" if seconds > 0 else "trying again"
         case LinkState.STOPPED:
-            return f"{glyphs.down_link} {share}stopped", TROUBLE
+            text = "stopped"
+        case LinkState.LIVE:
+            text = "silent"
         case _:
-            return f"{glyphs.busy} {share}{link.state}{attempt}", TITLE
+            text = link.state.value
+            mark, style = glyphs.busy, TITLE
+    words = f"{mark} {name} {text}" if name else f"{mark} {text}"
+    pieces = [Piece(0, ((words, style),))]
+    if link.attempt > 1:
+        attempt = f"attempt {link.attempt}"
+        pieces.append(Piece(_ATTEMPT, ((attempt, style),), ", "))
+    if link.reason:
+        pieces.append(Piece(_REASON, ((glyphs.label(link.reason), ""),), ": "))
+    return pieces
 
 
 def _count(number: int, noun: str) -> str:

@@ -9,7 +9,8 @@ from typing import Final
 
 from klinetail import times
 from klinetail.candle import Candle, Stream
-from klinetail.events import CandleEvent, Event, LinkEvent, LinkState, PreviewEvent
+from klinetail.errors import with_where
+from klinetail.events import CandleEvent, Event, LinkEvent, PreviewEvent
 from klinetail.stats import Stats
 from klinetail.view import figures
 from klinetail.view.board import Board
@@ -101,11 +102,13 @@ class Table:
             now: monotonic seconds, for the countdown of a link that waits.
         """
         self._exchange_time = exchange_time
-        self._troubles = [
-            self._glyphs.label(event.reason)
-            for event in stats.links.values()
-            if event.state is LinkState.WAITING
-        ]
+        self._troubles = list(
+            dict.fromkeys(
+                self._excuse(event)
+                for event in stats.links.values()
+                if event.reason and (event.attempt or not event.connection)
+            )
+        )
         for name, event in stats.links.items():
             if name not in self._since or self._since[name][0] is not event:
                 self._since[name] = event, now
@@ -145,6 +148,12 @@ class Table:
             *around,
         ]
 
+    def _excuse(self, event: LinkEvent) -> str:
+        """What goes wrong; the address is left out if the title shows it."""
+        reason = self._glyphs.label(event.reason)
+        where = self._glyphs.label(event.where)
+        return reason if self._source in where else with_where(reason, where)
+
     def _excuses(self, width: int) -> list[Line]:
         """Why there is nothing to show, in full: the status line has little room."""
         wrapped = [wrap(trouble, max(1, width - 2)) for trouble in self._troubles]
@@ -181,6 +190,9 @@ class Table:
 
     @property
     def _badge(self) -> str:
+        """A word for the source: an address is shown in full, in the title."""
+        if "://" in self._source:
+            return "CUSTOM"
         return self._source.split(maxsplit=1)[0] if self._source.strip() else "?"
 
     def _name(self) -> tuple[Cell, ...]:

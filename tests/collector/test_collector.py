@@ -20,6 +20,7 @@ from klinetail.candle import Candle, Interval, Source, Stream
 from klinetail.errors import (
     ExchangeError,
     Refused,
+    Unavailable,
     UnknownSymbol,
     Unreachable,
     UsageError,
@@ -830,11 +831,11 @@ def test_of_a_stream_that_alone_goes_on_failing_no_more_is_said() -> None:
         [BTC, THIN], on_event=seen.event, rest=FakeRest(), connect=never
     )
     for _ in range(5):
-        collector._tell_of_rest("HTTP 400", BTC)
-        collector._tell_of_rest("", THIN)
+        collector._tell_of_rest(Unavailable("HTTP 400"), BTC)
+        collector._tell_of_rest(None, THIN)
     states = [LinkState.WAITING, LinkState.IDLE]
     assert [e.state for e in seen.events if isinstance(e, LinkEvent)] == states
-    for reason in ("HTTP 503", ""):
+    for failed in (Unavailable("HTTP 503"), None):
         for stream in (THIN, BTC):
-            collector._tell_of_rest(reason, stream)
+            collector._tell_of_rest(failed, stream)
     assert [e.state for e in seen.events if isinstance(e, LinkEvent)] == states * 2

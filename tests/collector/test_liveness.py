@@ -17,12 +17,14 @@ from klinetail.events import (
     GapEvent,
     LinkEvent,
     LinkState,
+    MuteEvent,
 )
 from klinetail.protocol.rest import Listing
 from klinetail.protocol.routes import Route, sim_route
 from klinetail.sim.recorded import Recorded
 from klinetail.sim.server import Server
 from klinetail.sim.synthetic import Synthetic
+from klinetail.stats import Stats
 from tests.collector.test_collector import (
     BTC,
     PATIENCE,
@@ -77,11 +79,16 @@ def test_an_address_that_acks_and_stays_silent_is_named_and_rest_goes_on() -> No
         )
         collector.start()
         try:
-            words = "acks and sends no candle"
+            words = "no candle comes"
             seen.wait(lambda: any(words in reason for reason in reasons(seen)))
             seen.wait(lambda: sum(c.closed for c in seen.candles) > 3)
+            seen.wait(lambda: MuteEvent(BTC) in seen.events)
         finally:
             collector.stop()
+        stats = Stats()
+        for event in seen.events:
+            stats.apply(event)
+        assert stats.mute == {BTC}, "once, and no frame ended it"
         closed = whole(server, seen, BTC)
         assert {c.source for c in closed} == {Source.REST}
 

@@ -14,6 +14,7 @@ from klinetail.collector.silence import LASTING, SAMPLE
 from klinetail.contract.finality import SETTLED
 from klinetail.contract.series import ABSENT, Series
 from klinetail.errors import Unreachable
+from klinetail.events import MuteEvent
 from klinetail.protocol.rest import Listing
 from tests.collector.test_collector import FakeRest
 from tests.contract.test_series import T0, candle
@@ -28,14 +29,19 @@ class FakeLink:
     def __init__(self) -> None:
         self.again: list[str] = []
         self.reasons: list[str] = []
+        self.wheres: list[str] = []
         self.candles = 0
 
-    def subscribe_again(self, streams: list[str], reason: str = "") -> None:
+    def subscribe_again(
+        self, streams: list[str], reason: str = "", where: str = ""
+    ) -> None:
         self.again += streams
         self.reasons += [reason] if reason else []
+        self.wheres += [where] if reason else []
 
-    def distrust(self, reason: str) -> None:
+    def distrust(self, reason: str, where: str = "") -> None:
         self.reasons.append(reason)
+        self.wheres.append(where)
 
 
 class Asked:
@@ -46,6 +52,7 @@ class Asked:
         self.series = {stream: Series(stream) for stream in STREAMS}
         self.jobs: list[tuple[Urgency, int, Callable[[], None]]] = []
         self.ended: dict[Series, str] = {}
+        self.mute: list[MuteEvent] = []
         self.link = FakeLink()
         self.shard = Shard("link-0", STREAMS)
         self.now = NOW
@@ -57,6 +64,7 @@ class Asked:
             put=lambda *job: self.jobs.append(job),
             read_time=self.rest.server_time,
             on_ended=self.take_ended,
+            on_mute=lambda event: self.mute.append(event),
             ws_url="wss://wrong.example",
         )
 
@@ -139,9 +147,10 @@ def test_a_mute_stream_is_subscribed_again_and_then_its_link_is_distrusted() -> 
         asked.lookups.mute(series, asked.link, now)
 
     mute(0, 0.0)
-    assert (asked.link.again, asked.link.reasons) == ([], [])
+    assert (asked.link.again, asked.link.reasons, asked.mute) == ([], [], [])
     mute(1, 0.0)
     assert asked.link.again == ["busdt@kline_1m"]
+    assert asked.mute == [MuteEvent(STREAMS[1])]
     mute(7, LASTING - 1.0)
     assert asked.link.reasons == []
     mute(7, LASTING)
@@ -151,6 +160,7 @@ def test_a_mute_stream_is_subscribed_again_and_then_its_link_is_distrusted() -> 
     assert "busdt@1m is mute" in reason
     mute(20, 1000.0)
     assert len(asked.link.reasons) == 2
+    assert asked.mute == [MuteEvent(STREAMS[1])], "once"
     series.hearing.unheard_since += 1000.0
     mute(3, 0.0)
     assert len(asked.link.again) == 2, "it was heard meanwhile"
@@ -165,7 +175,8 @@ def test_a_mute_stream_of_a_link_without_any_candle_names_the_address() -> None:
         asked.lookups.mute(series, asked.link, NOW)
     assert asked.link.again == ["busdt@kline_1m"]
     assert len(asked.link.reasons) == 2
-    assert all("acks and sends no candle" in one for one in asked.link.reasons)
+    assert all("no candle comes" in one for one in asked.link.reasons)
+    assert asked.link.wheres == ["this one is wss://wrong.example"] * 2
 
 
 def traded(asked: Asked, count: int) -> None:
@@ -200,7 +211,9 @@ def test_an_address_that_never_sent_a_candle_is_named_when_it_is_asked_again() -
         asked.look()
     assert asked.link.again == ALL
     (reason,) = asked.link.reasons
-    assert reason.startswith("wss://wrong.example acks and sends no candle")
+    assert reason.startswith("no candle comes, though subscriptions are acked")
+    assert asked.link.wheres == ["this one is wss://wrong.example"]
+    assert asked.mute == [MuteEvent(stream) for stream in STREAMS[:SAMPLE]]
     for count in (4, 5):
         traded(asked, count)
         asked.look()
@@ -211,14 +224,20 @@ def test_an_address_that_never_sent_a_candle_is_named_when_it_is_asked_again() -
 def test_a_link_that_fell_silent_is_asked_again_and_then_distrusted() -> None:
     asked = Asked()
     asked.link.candles = 1000
-    for count in range(5):
+    for count in range(3):
         assert asked.link.reasons == []
+        assert asked.mute == []
         traded(asked, count)
         asked.look()
     assert asked.link.again == ALL
-    assert asked.link.reasons == [
-        "link-0 is mute: REST shows trades of which no frame came"
-    ]
+    reason = "link-0 is mute: REST shows trades of which no frame came"
+    assert asked.link.reasons == [reason], "whoever looks must know"
+    assert asked.mute == [MuteEvent(stream) for stream in STREAMS[:SAMPLE]]
+    for count in (3, 4):
+        traded(asked, count)
+        asked.look()
+    assert asked.link.again == ALL
+    assert asked.link.reasons == [reason] * 2
 
 
 def test_a_frame_that_comes_during_the_look_spoils_it() -> None:

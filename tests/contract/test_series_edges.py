@@ -15,6 +15,7 @@ from klinetail.events import (
     Drop,
     DropEvent,
     GapEvent,
+    MuteEvent,
     PreviewEvent,
     RevisionEvent,
 )
@@ -1147,3 +1148,18 @@ def test_a_delivery_ends_the_failing_that_a_hold_counts_from() -> None:
     series.fail("HTTP 503", failed)
     assert series.tick(Moment(later.exchange, 1149.9)) == []
     assert len(series.tick(Moment(later.exchange, 1150.0))) == 2
+
+
+def test_the_first_frame_ends_being_mute_whatever_it_is() -> None:
+    for follows in (False, True):
+        series = begun()
+        forming = candle(T0 + MINUTE, 5, closed=False)
+        series.accept(forming, moment(T0 + MINUTE))
+        series.hearing.mute = True
+        again = candle(T0 + MINUTE, 6 if follows else 5, closed=False)
+        assert not series.follow(again)
+        out = series.accept(again, moment(T0 + MINUTE))
+        assert out[-1] == MuteEvent(STREAM, over=True)
+        later = candle(T0 + MINUTE, 7, closed=False)
+        out = series.accept(later, moment(T0 + MINUTE))
+        assert not any(isinstance(item, MuteEvent) for item in out)

@@ -315,8 +315,15 @@ class TestTransition:
         names = ("btcusdt@kline_1m",)
         again = transition(status, Again(names), 5.0, half)
         assert again == (status, (Subscribe(names),))
-        told = transition(status, Again(names, "mute"), 5.0, half)
-        assert told == (status, (Subscribe(names), Tell(LIVE, "mute", 1)))
+        told = transition(status, Again(names, "mute", "there"), 5.0, half)
+        silent = status._replace(silent=True)
+        tell = Tell(LIVE, "mute", 1, where="there")
+        assert told == (silent, (Subscribe(names), tell))
+        still = transition(silent, Due(0), 1.0, half)
+        assert still[1] == ()
+        heard, actions = transition(still[0], Due(1), 2.0, half)
+        assert actions == (Tell(LIVE, "candles come again"),)
+        assert transition(heard, Due(2), 3.0, half)[1] == ()
 
     @given(st.floats(0.01, 300))
     def test_silence_is_noticed_in_time_whenever_it_begins(self, last):

@@ -298,10 +298,11 @@ class TestFailure:
             words = failure(
                 ConnectionResetError(errno.ECONNRESET, "reset"), deadline, "it"
             )
-            assert str(words) == "it: reset"
-            assert str(failure(ValueError(), deadline, "it")) == "it: ValueError"
+            assert str(words) == "reset, it"
+            assert (words.cause, words.where) == ("reset", "it")
+            assert str(failure(ValueError(), deadline, "it")) == "ValueError, it"
             deadline.abort()
-            assert str(failure(OSError(), deadline, "it")) == "it: broken off"
+            assert str(failure(OSError(), deadline, "it")) == "broken off, it"
 
     def test_a_certificate_below_other_errors(self):
         wrapped = ValueError("x")
@@ -313,5 +314,5 @@ class TestFailure:
         with Deadline(0.01) as deadline:
             deadline.wait_for(lambda: False)
             found = failure(ssl.SSLCertVerificationError("bad"), deadline, "it")
-            assert str(found) == "it: no answer in 0.01 s"
+            assert str(found) == "no answer in 0.01 s, it"
             assert isinstance(found, Unreachable)

@@ -218,9 +218,9 @@ class TestRefused:
                 Heard("ws://exchange.example", venue.rest_url)
             with pytest.raises(kind, match=words) as caught:
                 ask_time("https://exchange.example", venue.rest_url)
-            assert str(caught.value).startswith(
-                "cannot ask https://exchange.example/fapi/v1/time through the proxy "
-                f"http://127.0.0.1:{venue.port}: "
+            assert str(caught.value).endswith(
+                ", asking https://exchange.example/fapi/v1/time through the proxy "
+                f"http://127.0.0.1:{venue.port}"
             )
 
     def test_an_exchange_that_it_cannot_reach(self):
@@ -236,7 +236,7 @@ class TestRefused:
     def test_one_that_is_not_there(self):
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = free.getsockname()[1]
-        where = f"proxy http://127.0.0.1:{port}: Connection refused"
+        where = f"^Connection refused, .* through the proxy http://127.0.0.1:{port}$"
         with pytest.raises(Unreachable, match=where):
             Heard("wss://exchange.example", f"127.0.0.1:{port}")
         with pytest.raises(Unreachable, match=where):
@@ -257,9 +257,9 @@ class TestRefused:
     def test_the_exchange_s_certificate_is_verified_through_it(self, kind, authority):
         stranger = server_context(trustme.CA(), "localhost")
         with proxy_of(kind, authority) as proxy, Venue([TIME], tls=stranger) as venue:
-            with pytest.raises(Refused, match=": its certificate is not valid"):
+            with pytest.raises(Refused, match=r"^its certificate is not valid"):
                 Heard(venue.ws_url, proxy.url)
-            with pytest.raises(Refused, match=": its certificate is not valid"):
+            with pytest.raises(Refused, match=r"^its certificate is not valid"):
                 ask_time(venue.rest_url, proxy.url)
 
     def test_one_that_does_not_speak_tls(self, authority):

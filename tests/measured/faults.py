@@ -279,7 +279,7 @@ FAULTS = {
     "only pings come": Fault(only_pings),
     "one stream of many mute": Fault(one_mute, breaks=False),
     "acks but sends no data": Fault(
-        unrouted, by_rest=True, words="mute|acks and sends no candle"
+        unrouted, by_rest=True, words="mute|no candle comes"
     ),
     "RST": Fault(lambda rig: rig.line.cut()),
     "FIN, no CLOSE": Fault(lambda rig: rig.line.cut(reset=False)),

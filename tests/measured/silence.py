@@ -11,7 +11,7 @@ from tests.collector.test_collector import whole
 from tests.measured.faults import Rig, half_open, only_pings
 from tests.measured.shared import BTC, START, THIN, Timed, collecting, live, spread
 
-NAMED = "acks and sends no candle"
+NAMED = "no candle comes"
 
 
 def measure(quick, seed):

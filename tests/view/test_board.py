@@ -4,6 +4,7 @@ from klinetail.candle import MINUTE, Interval, Stream
 from klinetail.events import (
     EndedEvent,
     GapEvent,
+    MuteEvent,
     RevisionEvent,
 )
 from klinetail.stats import Stats
@@ -98,3 +99,16 @@ def test_an_ended_stream_counts_down_no_more():
     table.mark(EndedEvent(BTCUSDT_1M, "SETTLING"))
     table.status(Stats(), START, 0.0)
     assert plain(table.render(80, 24))[3].endswith("ended")
+
+
+def test_a_mute_stream_says_so_in_its_row_until_a_frame_comes():
+    table = table_of(BTCUSDT_1M, ETHUSDT_1M)
+    table.put([forming(START)])
+    before = plain(table.render(100, 24))[3]
+    table.mark(MuteEvent(BTCUSDT_1M))
+    lines = plain(table.render(100, 24))
+    assert lines[3].startswith(" ◌   BTCUSDT")
+    assert lines[3].endswith("mute")
+    assert "  MUTE  btcusdt@1m REST shows trades of which no frame came" in str(lines)
+    table.mark(MuteEvent(BTCUSDT_1M, over=True))
+    assert plain(table.render(100, 24))[3] == before

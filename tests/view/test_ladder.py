@@ -9,6 +9,7 @@ from klinetail.events import (
     GapEvent,
     LinkEvent,
     LinkState,
+    MuteEvent,
     RevisionEvent,
 )
 from klinetail.stats import Stats
@@ -190,3 +191,12 @@ def test_digits_stay_and_the_points_are_in_line():
     point = second.index("1234.5670") + 4
     assert first[point - 1 : point + 1] == "0 "
     assert header.index("volume") + 6 == point + 5
+
+
+def test_a_mute_stream_is_a_row_until_a_frame_comes():
+    table = filled_table(1)
+    table.mark(MuteEvent(BTCUSDT_1M))
+    rows = plain(table.render(80, 24))[3:6]
+    assert rows[2].startswith("  MUTE  REST shows trades of which no frame came")
+    table.mark(MuteEvent(BTCUSDT_1M, over=True))
+    assert not plain(table.render(80, 24))[5]

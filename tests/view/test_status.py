@@ -4,9 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from klinetail.candle import MINUTE
+from klinetail.candle import MINUTE, Stream
 from klinetail.escape import printable
 from klinetail.events import (
+    CLOCK,
+    REST,
     CandleEvent,
     Drop,
     DropEvent,
@@ -14,6 +16,7 @@ from klinetail.events import (
     GapEvent,
     LinkEvent,
     LinkState,
+    MuteEvent,
     RevisionEvent,
 )
 from klinetail.stats import Stats
@@ -84,6 +87,49 @@ def test_links():
     assert shown(LinkEvent("a", LinkState.STOPPED)).startswith(" ○ stopped ")
 
 
+def test_a_link_that_lives_and_brings_no_candle_is_not_live():
+    silent = LinkEvent("a", LinkState.LIVE, "REST shows trades", 1)
+    assert shown(silent).startswith(" ○ silent: REST shows trades ")
+    assert shown(silent, LIVE).startswith(" ● live "), "candles come again"
+    both = shown(silent, LinkEvent("b", LinkState.LIVE))
+    assert both.startswith(" ○ 1 of 2 links live, silent: REST shows trades ")
+
+
+def test_a_mute_stream_is_not_live():
+    mute, other = MuteEvent(BTCUSDT_1M), Stream("ETHUSDT", BTCUSDT_1M.interval)
+    assert shown(LIVE, mute, mute).startswith(
+        " ○ btcusdt@1m is mute: REST shows trades of which no frame came "
+    )
+    assert shown(LIVE, mute, MuteEvent(other)).startswith(" ○ 2 streams are mute: ")
+    assert shown(LIVE, WAITING, mute).startswith(" ○ 1 of 2 links live, waiting ")
+    for over in (MuteEvent(BTCUSDT_1M, over=True), EndedEvent(BTCUSDT_1M, "X")):
+        assert shown(LIVE, mute, over).startswith(" ● live ")
+
+
+def test_only_connections_count_as_links():
+    rest = LinkEvent(REST, LinkState.WAITING, "HTTP 500", 1, 1.0)
+    clock = LinkEvent(CLOCK, LinkState.WAITING, "nothing agrees", 1, 60.0)
+    assert shown(LIVE, rest).startswith(" ● live   ○ REST waiting 1s: HTTP 500 ")
+    assert shown(LIVE, clock).startswith(
+        " ● live   ○ the clock waiting 60s: nothing agrees "
+    )
+    assert shown(rest).startswith(" ○ REST waiting 1s: HTTP 500 ")
+    assert shown(WAITING, rest).startswith(
+        " ○ waiting 8s, attempt 3: connection reset by peer   ○ REST waiting 1s: "
+    )
+
+
+def test_the_cause_is_shown_without_the_address_and_while_it_tries_again():
+    where = "connecting to wss://fstream.binance.com/market"
+    down = LinkEvent("a", LinkState.WAITING, "Connection refused", 2, 8.0, where)
+    full = " ○ waiting 8s, attempt 2: Connection refused   closed 0"
+    assert shown(down, width=len(full)) == full
+    assert shown(down, width=38) == " ○ waiting 8s: Connection refused"
+    again = LinkEvent("a", LinkState.CONNECTING, attempt=2)
+    text = " ◌ connecting: Connection refused"
+    assert shown(down, again, width=38) == text
+
+
 def test_gaps_are_loud_until_all_are_filled():
     assert "1 GAP " in shown(GAP)
     assert "2 GAPS " in shown(GAP, GAP)
@@ -93,10 +139,10 @@ def test_gaps_are_loud_until_all_are_filled():
 
 
 def test_a_reason_is_cut_before_a_gap_is_dropped():
-    assert shown(WAITING, GAP, width=50) == (
-        " ○ waiting 8s, attempt 3: connection re…    1 GAP "
+    assert shown(WAITING, GAP, width=45) == (
+        " ○ waiting 8s: connection reset by…    1 GAP "
     )
-    assert shown(WAITING, GAP, width=40) == " ○ waiting 8s, attempt 3    1 GAP "
+    assert shown(WAITING, GAP, width=30) == " ○ waiting 8s    1 GAP "
 
 
 @pytest.mark.parametrize("state", LinkState)

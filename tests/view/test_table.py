@@ -15,6 +15,7 @@ from klinetail.events import (
 )
 from klinetail.stats import Stats
 from klinetail.view.look import ASCII, UNICODE
+from klinetail.view.table import REAL
 from tests.strategies import BTCUSDT_1M, candle, candles, runs
 from tests.view.tables import ETHUSDT_1M, START, filled_table, plain, table_of
 
@@ -82,7 +83,7 @@ def test_the_wait_of_a_link_counts_down():
     table.status(stats, None, 105.0)
     assert "waiting 3s, attempt 3: reset" in table.render(80, 24)[-1].plain
     table.status(stats, None, 200.0)
-    assert "waiting 0s, attempt 3: reset" in table.render(80, 24)[-1].plain
+    assert "trying again, attempt 3: reset" in table.render(80, 24)[-1].plain
 
 
 @pytest.mark.parametrize("glyphs", [UNICODE, ASCII])
@@ -123,3 +124,18 @@ def test_the_newest_is_at_the_bottom(run, size):
     newest = bottom[-1] if height < 3 else bottom[-2]
     assert run[-1].close_text in newest
     assert run[-1].volume_text in newest
+
+
+@pytest.mark.parametrize("source", [REAL, "ws://127.0.0.1:9/market"])
+def test_while_there_is_nothing_the_cause_comes_first_and_an_address_once(source):
+    table = table_of(source=source)
+    where = "connecting to ws://127.0.0.1:9/market"
+    stats = Stats()
+    stats.apply(LinkEvent("a", LinkState.WAITING, "refused", 1, 8.0, where))
+    stats.apply(LinkEvent("a", LinkState.CONNECTING, attempt=1))
+    table.status(stats, None, 1.0)
+    lines = plain(table.render(100, 12))
+    shown = "\n".join(lines)
+    assert shown.count("127.0.0.1") == 1
+    assert lines[3].startswith(" refused")
+    assert "connecting: refused" in lines[-1]
