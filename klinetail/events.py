@@ -89,6 +89,8 @@ class Drop(enum.StrEnum):
     DUPLICATE = "duplicate"
     STALE = "stale"
     BAD = "bad"
+    LISTING = "listing"
+    """Not a whole message, but entries of the exchange's list of symbols."""
 
 
 class DropEvent(msgspec.Struct, frozen=True):
@@ -97,7 +99,8 @@ class DropEvent(msgspec.Struct, frozen=True):
     why: Drop
     stream: Stream | None = None
     detail: str = ""
-    """For a bad message, what is wrong and its beginning, unescaped."""
+    """For a bad message, what is wrong and its beginning; for a list of symbols, how
+    many of its entries are odd and the name of one. Unescaped."""
 
 
 Event = (

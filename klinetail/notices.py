@@ -39,6 +39,8 @@ class Notices:
         self._down: dict[str, bool] = {}
         """Links that do not work, and whether it was said that they are slow to."""
         self._said_bad = False
+        self._said_odd = ""
+        """What was said last of the exchange's list of symbols."""
         self._named: dict[str, str] = {}
 
     def lines(self, event: Event) -> list[str]:
@@ -61,6 +63,9 @@ class Notices:
                 return []
 
     def _dropped(self, event: DropEvent) -> list[str]:
+        if event.why is Drop.LISTING:
+            known, self._said_odd = self._said_odd, event.detail
+            return [event.detail] if self._verbose or event.detail != known else []
         if event.why is Drop.BAD and (self._verbose or not self._said_bad):
             self._said_bad = True
             return [f"dropped a message: {event.detail}"]

@@ -61,6 +61,13 @@ class TestNotices:
             "ended: btcusdt@1m is not traded any more (SETTLING)"
         ]
 
+    def test_an_odd_list_of_symbols_is_said_once_and_again_if_it_is_another(self):
+        one, other = (DropEvent(Drop.LISTING, None, word) for word in ("one", "other"))
+        bad = DropEvent(Drop.BAD, None, "xyz")
+        said_of = ["one", "dropped a message: xyz", "other", "one"]
+        assert said([one, one, bad, one, other, one]) == said_of
+        assert said([one, one], verbose=True) == ["one", "one"]
+
     def test_a_link_that_comes_and_goes_is_one_line_each_way(self):
         flap = [
             link(LinkState.CONNECTING),

@@ -59,15 +59,23 @@ def symbols(
     from klinetail.collector.inquiry import Inquiry
     from klinetail.collector.symbols import encode, find
     from klinetail.errors import OutputError
+    from klinetail.events import DropEvent, LinkEvent
     from klinetail.exchange.rest import BinanceRest
-    from klinetail.notices import plural
+    from klinetail.notices import Notices, plural
 
     if sys.stdout is None:
         raise OutputError("stdout is closed")
+    notices = Notices()
+
+    def say(event: LinkEvent | DropEvent) -> None:
+        if isinstance(event, DropEvent):  # of a failure the last one is the answer
+            for line in notices.lines(event):
+                complain(line)
+
     with ExitStack() as stack:
         exchange = exchange_of(stack, env, ws_url, rest_url, proxy)
         rest = BinanceRest(exchange.route.rest_url, proxy=exchange.rest_proxy)
-        inquiry = Inquiry(rest, lambda _: None, patience=PATIENCE)
+        inquiry = Inquiry(rest, say, patience=PATIENCE)
         stack.callback(inquiry.stop)
         inquiry.start()
         found = find(pattern or "*", inquiry.answer.result(), quote)

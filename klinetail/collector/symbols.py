@@ -11,8 +11,9 @@ import msgspec
 
 from klinetail.candle import Candle, Interval, Pattern, Stream, is_glob
 from klinetail.errors import Refused, UnknownSymbol, UsageError
+from klinetail.events import Drop, DropEvent
 from klinetail.exchange.rest import Rest
-from klinetail.protocol.rest import INVALID_SYMBOL, Listing
+from klinetail.protocol.rest import INVALID_SYMBOL, Listing, Listings
 
 FEW: Final = 5
 """Up to so many symbols are cheaper to ask one by one than the list of all is."""
@@ -35,6 +36,18 @@ def latest(rest: Rest, stream: Stream) -> Candle | None:
             check([stream.symbol], rest.listings())
         raise
     return rows[-1] if rows else None
+
+
+def oddity(listed: Sequence[Listing]) -> DropEvent | None:
+    """What is to be told of an answer that cannot be read in full."""
+    if not isinstance(listed, Listings) or not listed.odd:
+        return None
+    left_out = f"; {listed.left_out:,} left out" if listed.left_out else ""
+    detail = (
+        f"{listed.odd:,} of the {listed.entries:,} symbols that the exchange lists"
+        f" cannot be read in full, among them {listed.sample}{left_out}"
+    )
+    return DropEvent(Drop.LISTING, None, detail)
 
 
 def check(symbols: Iterable[str], listed: Sequence[Listing]) -> None:
