@@ -100,8 +100,9 @@ class Hub:
         """Answer plain HTTP; None lets a WebSocket handshake go on."""
         assert isinstance(connection, Connection)  # noqa: S101 - the server makes them
         if open_session(request.path) is None:
+            takes = ",".join(request.headers.get_all("Accept-Encoding"))
             return await self._http.respond(
-                connection, request.path, served=self._served
+                connection, request.path, served=self._served, packed="gzip" in takes
             )
         if request.headers.get("Upgrade") is None:
             return None
