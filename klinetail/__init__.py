@@ -23,8 +23,10 @@ if TYPE_CHECKING:
     from klinetail.events import EndedEvent as EndedEvent
     from klinetail.events import GapEvent as GapEvent
     from klinetail.events import LinkEvent as LinkEvent
+    from klinetail.events import PendingEvent as PendingEvent
     from klinetail.events import PreviewEvent as PreviewEvent
     from klinetail.events import RevisionEvent as RevisionEvent
+    from klinetail.events import TradedEvent as TradedEvent
 
 __version__ = "0.1.0"
 
@@ -41,8 +43,10 @@ _HOME = {
     "EndedEvent": "events",
     "GapEvent": "events",
     "LinkEvent": "events",
+    "PendingEvent": "events",
     "PreviewEvent": "events",
     "RevisionEvent": "events",
+    "TradedEvent": "events",
 }
 
 __all__ = ["__version__", *_HOME]

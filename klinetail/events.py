@@ -77,10 +77,31 @@ class LinkEvent(msgspec.Struct, frozen=True):
 
 
 class EndedEvent(msgspec.Struct, frozen=True):
-    """The exchange does not trade this symbol any more."""
+    """The exchange does not trade this symbol any more.
+
+    What follows of it is the candle of its last trade, if that has not closed yet. A
+    `TradedEvent` takes it back.
+    """
 
     stream: Stream
     status: str
+
+
+class PendingEvent(msgspec.Struct, frozen=True):
+    """The exchange lists this symbol and does not trade it yet: it is awaited.
+
+    A `TradedEvent` tells that it is traded.
+    """
+
+    stream: Stream
+    onboard_time: int
+    """When trading shall begin, ms; 0 if the exchange does not say."""
+
+
+class TradedEvent(msgspec.Struct, frozen=True):
+    """The exchange trades this symbol, after an `EndedEvent` or a `PendingEvent`."""
+
+    stream: Stream
 
 
 class Drop(enum.StrEnum):
@@ -110,5 +131,7 @@ Event = (
     | RevisionEvent
     | LinkEvent
     | EndedEvent
+    | PendingEvent
+    | TradedEvent
     | DropEvent
 )

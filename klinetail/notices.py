@@ -18,7 +18,9 @@ from klinetail.events import (
     GapEvent,
     LinkEvent,
     LinkState,
+    PendingEvent,
     RevisionEvent,
+    TradedEvent,
 )
 from klinetail.stats import Stats
 
@@ -55,6 +57,11 @@ class Notices:
                 return [f"revised: {delivered.stream} {when}: {_change(event)}"]
             case EndedEvent(stream, status):
                 return [f"ended: {stream} is not traded any more ({status})"]
+            case PendingEvent(stream, time):
+                since = f", from {utc(time)}" if time else ""
+                return [f"pending: {stream} is not traded yet{since}"]
+            case TradedEvent(stream):
+                return [f"traded: {stream} is traded now"]
             case DropEvent():
                 return self._dropped(event)
             case LinkEvent():

@@ -8,7 +8,7 @@ from typing import assert_never
 
 import msgspec
 
-from klinetail.candle import Candle, Source
+from klinetail.candle import Candle, Source, Stream
 from klinetail.events import (
     CandleEvent,
     Drop,
@@ -18,8 +18,10 @@ from klinetail.events import (
     GapEvent,
     LinkEvent,
     LinkState,
+    PendingEvent,
     PreviewEvent,
     RevisionEvent,
+    TradedEvent,
 )
 
 _DELAYS_KEPT = 10_000
@@ -40,8 +42,7 @@ class Stats:
         self.missing = 0
         """Candles in gaps that could not be filled later."""
         self.revisions = 0
-        self.ended = 0
-        """Streams whose symbol is not traded any more."""
+        self._ended: set[Stream] = set()
         self.dropped: Counter[Drop] = Counter()
         self.links: dict[str, LinkEvent] = {}
         """Each link's latest event; links without work are left out."""
@@ -49,6 +50,11 @@ class Stats:
         self._broken: set[str] = set()
         self._was_live: set[str] = set()
         self._delays: deque[int] = deque(maxlen=_DELAYS_KEPT)
+
+    @property
+    def ended(self) -> int:
+        """Streams whose symbol is not traded any more."""
+        return len(self._ended)
 
     def apply(self, event: Event) -> None:
         """Count one event in."""
@@ -64,7 +70,11 @@ class Stats:
             case RevisionEvent():
                 self.revisions += 1
             case EndedEvent():
-                self.ended += 1
+                self._ended.add(event.stream)
+            case TradedEvent():
+                self._ended.discard(event.stream)
+            case PendingEvent():
+                pass  # it is said, and is no figure
             case LinkEvent():
                 self._link(event)
             case _:

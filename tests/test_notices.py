@@ -9,7 +9,9 @@ from klinetail.events import (
     GapEvent,
     LinkEvent,
     LinkState,
+    PendingEvent,
     RevisionEvent,
+    TradedEvent,
 )
 from klinetail.notices import Notices, receipt, utc
 from klinetail.stats import Stats
@@ -59,6 +61,18 @@ class TestNotices:
     def test_the_end_of_a_symbol(self):
         assert said([EndedEvent(BTCUSDT_1M, "SETTLING")]) == [
             "ended: btcusdt@1m is not traded any more (SETTLING)"
+        ]
+
+    def test_a_symbol_that_is_not_traded_yet_and_then_is(self):
+        events = [
+            PendingEvent(BTCUSDT_1M, 1_700_000_040_000),
+            PendingEvent(BTCUSDT_1M, 0),
+            TradedEvent(BTCUSDT_1M),
+        ]
+        assert said(events) == [
+            "pending: btcusdt@1m is not traded yet, from 2023-11-14 22:14Z",
+            "pending: btcusdt@1m is not traded yet",
+            "traded: btcusdt@1m is traded now",
         ]
 
     def test_an_odd_list_of_symbols_is_said_once_and_again_if_it_is_another(self):

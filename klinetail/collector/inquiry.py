@@ -77,7 +77,7 @@ class Inquiry:
             )
             if listed is None:
                 raise Unreachable("asked no more")
-            if (odd := oddity(listed)) is not None:
+            for odd in oddity(listed):
                 self._on_event(odd)
         except KlinetailError as error:
             self.answer.set_exception(error)

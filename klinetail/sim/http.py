@@ -49,6 +49,8 @@ class Http:
         self._chaos = chaos
         self._weight = Weight()
         self._asked: Counter[str] = Counter()
+        self.requests: Counter[str] = Counter()
+        """How often each path was asked for."""
 
     async def respond(
         self, connection: Connection, target: str, *, served: bool, packed: bool = False
@@ -60,6 +62,7 @@ class Http:
             packed: whether the client takes a compressed answer.
         """
         now = self._clock.now()
+        self.requests[target.partition("?")[0]] += 1
         status, body, weight = answer(self._market, target, now)
         refusal = self._weight.spend(weight, self._clock.unhurried())
         if refusal is not None:

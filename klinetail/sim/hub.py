@@ -92,6 +92,11 @@ class Hub:
     def connections(self) -> int:
         return len(self._clients)
 
+    @property
+    def requests(self) -> Counter[str]:
+        """How often each path of the REST side was asked for."""
+        return self._http.requests
+
     # Connections
 
     async def process_request(

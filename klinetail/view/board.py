@@ -11,11 +11,25 @@ from typing import Final
 from rich.cells import cell_len
 
 from klinetail.candle import Candle, Interval, Stream
-from klinetail.events import EndedEvent, Event, GapEvent, RevisionEvent
+from klinetail.events import (
+    EndedEvent,
+    Event,
+    GapEvent,
+    PendingEvent,
+    RevisionEvent,
+    TradedEvent,
+)
 from klinetail.view import figures
 from klinetail.view.columns import Column, Layout, fit
 from klinetail.view.look import QUIET, TITLE, Cell, Glyphs, Line, clipped, line
-from klinetail.view.notes import Gaps, Note, ended_note, gap_note, revision_note
+from klinetail.view.notes import (
+    Gaps,
+    Note,
+    ended_note,
+    gap_note,
+    pending_note,
+    revision_note,
+)
 
 _SPARK_WIDE: Final = 24
 _SPARK: Final = 12
@@ -120,7 +134,7 @@ class Board:
             track.put(candle)
 
     def mark(self, event: Event) -> None:
-        """Mark a stream's row: a gap, a revision, its end."""
+        """Mark a stream's row: a gap, a revision, that it is not traded."""
         tz, glyphs = self._tz, self._glyphs
         match event:
             case GapEvent(stream) if stream in self._tracks:
@@ -135,6 +149,12 @@ class Board:
                 self._say((old.stream, "revision", old.open_time), note)
             case EndedEvent(stream) if stream in self._tracks:
                 self._say((stream, "ended", 0), ended_note(event, glyphs=glyphs))
+            case PendingEvent(stream) if stream in self._tracks:
+                note = pending_note(event, tz=tz, glyphs=glyphs)
+                self._say((stream, "pending", 0), note)
+            case TradedEvent(stream) if stream in self._tracks:
+                self._say((stream, "ended", 0), None)
+                self._say((stream, "pending", 0), None)
             case _:
                 pass
 

@@ -10,11 +10,25 @@ from typing import Final
 from rich.cells import cell_len
 
 from klinetail.candle import HOUR, Candle, Source, Stream
-from klinetail.events import EndedEvent, Event, GapEvent, RevisionEvent
+from klinetail.events import (
+    EndedEvent,
+    Event,
+    GapEvent,
+    PendingEvent,
+    RevisionEvent,
+    TradedEvent,
+)
 from klinetail.view import figures
 from klinetail.view.columns import Column, Layout, fit
 from klinetail.view.look import QUIET, TITLE, Cell, Glyphs, Line, clipped, line
-from klinetail.view.notes import Gaps, Note, ended_note, gap_note, revision_note
+from klinetail.view.notes import (
+    Gaps,
+    Note,
+    ended_note,
+    gap_note,
+    pending_note,
+    revision_note,
+)
 
 KEPT: Final = 500
 _FORMING_KEPT: Final = 4
@@ -47,7 +61,8 @@ class Ladder:
         self._rows: dict[_Key, Candle | Note] = {}
         self._forming: dict[int, Candle] = {}
         self._last_closed = -1
-        self._ended: Note | None = None
+        self._untraded: Note | None = None
+        """Why nothing more is to come, or nothing yet."""
         self._gaps = Gaps()
         self._price = (1, 0)
         self._volume = (1, 0)
@@ -82,7 +97,7 @@ class Ladder:
         self._widen(candle)
 
     def mark(self, event: Event) -> None:
-        """Show a gap, a revision or the end of the stream as a row."""
+        """Show a gap, a revision, or that the stream is not traded as a row."""
         match event:
             case GapEvent(stream) if stream == self._stream:
                 for candle in event.candles:
@@ -100,7 +115,12 @@ class Ladder:
                 note = revision_note(event, tz=self._tz, glyphs=self._glyphs)
                 self._insert(key, note)
             case EndedEvent(stream) if stream == self._stream:
-                self._ended = ended_note(event, glyphs=self._glyphs)
+                self._untraded = ended_note(event, glyphs=self._glyphs)
+            case PendingEvent(stream) if stream == self._stream:
+                note = pending_note(event, tz=self._tz, glyphs=self._glyphs)
+                self._untraded = note
+            case TradedEvent(stream) if stream == self._stream:
+                self._untraded = None
             case _:
                 pass
 
@@ -133,8 +153,8 @@ class Ladder:
     def _upwards(
         self, width: int, exchange_time: int | None
     ) -> Iterator[tuple[date | None, Line]]:
-        if self._ended is not None:
-            yield None, self._ended.line(width, self._glyphs)
+        if self._untraded is not None:
+            yield None, self._untraded.line(width, self._glyphs)
         newest = max(self._forming, default=None)
         for open_time in sorted(self._forming, reverse=True):
             candle = self._forming[open_time]

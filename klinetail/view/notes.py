@@ -6,8 +6,8 @@ from datetime import tzinfo
 
 import msgspec
 
-from klinetail.candle import Candle
-from klinetail.events import EndedEvent, GapEvent, RevisionEvent
+from klinetail.candle import Candle, Interval
+from klinetail.events import EndedEvent, GapEvent, PendingEvent, RevisionEvent
 from klinetail.view import figures
 from klinetail.view.look import LOUD, TITLE, Glyphs, Line, clipped, line
 
@@ -61,6 +61,13 @@ def ended_note(event: EndedEvent, *, glyphs: Glyphs) -> Note:
     """That nothing more is to come."""
     text = f"not traded any more: {glyphs.label(event.status)}"
     return Note(glyphs.ended, "ENDED", text, TITLE, 2)
+
+
+def pending_note(event: PendingEvent, *, tz: tzinfo, glyphs: Glyphs) -> Note:
+    """That there is nothing yet."""
+    time = event.onboard_time
+    since = f", from {figures.clock(time, Interval.H1, tz)}" if time else ""
+    return Note(glyphs.busy, "PENDING", f"not traded yet{since}", TITLE, 2)
 
 
 def _values(candle: Candle) -> tuple[tuple[str, str], ...]:

@@ -14,7 +14,7 @@ from klinetail.candle import Candle, Source, Stream
 from klinetail.collector.backfill import WORKERS, Backfill
 from klinetail.collector.beginning import Began, begin, inquire
 from klinetail.collector.budget import Budget
-from klinetail.collector.symbols import FEW
+from klinetail.collector.symbols import FEW, oddity
 from klinetail.errors import (
     KlinetailError,
     RateLimited,
@@ -24,7 +24,13 @@ from klinetail.errors import (
     UsageError,
 )
 from klinetail.events import LinkEvent, LinkState
-from klinetail.protocol.rest import INVALID_SYMBOL, Listing
+from klinetail.protocol.rest import (
+    INVALID_STATUS,
+    INVALID_SYMBOL,
+    Listing,
+    Listings,
+)
+from klinetail.protocol.statuses import PENDING
 from tests.collector.test_collector import BTC, START, FakeRest
 from tests.strategies import candle
 
@@ -47,6 +53,8 @@ class Exchange:
         self.asked: list[str] = []
         self.failing: Exception | None = None
         self.rows: list[Candle] = [candle(OPEN)]
+        self.listed: Sequence[Listing] = LISTED
+        self.refuses: dict[str, Refused] = {}
 
     def server_time(self) -> int:
         self.asked.append("time")
@@ -57,13 +65,15 @@ class Exchange:
     def klines(self, stream: Stream, *, start: int | None = None, limit: int) -> list:
         self.asked.append(stream.symbol)
         assert (start, limit) == (None, 1)
-        if stream.symbol not in {one.symbol for one in LISTED}:
+        if stream.symbol in self.refuses:
+            raise self.refuses[stream.symbol]
+        if stream.symbol not in {one.symbol for one in (*LISTED, *self.listed)}:
             raise Refused("Invalid symbol.", INVALID_SYMBOL)
-        return [] if stream.symbol == "OMGUSDT" else self.rows
+        return self.rows
 
-    def listings(self) -> list[Listing]:
+    def listings(self) -> Sequence[Listing]:
         self.asked.append("listings")
-        return LISTED
+        return self.listed
 
     def close(self) -> None: ...
 
@@ -78,17 +88,15 @@ def in_turn(questions: Sequence[Callable[[], Any]]) -> list[Any]:
     return answers
 
 
-def ask(
-    exchange: Exchange, *names: str, listed: list[Listing] | None = None
-) -> tuple[int, float]:
+def ask(exchange: Exchange, *names: str, listed: list[Listing] | None = None) -> Began:
     streams = [Stream.parse(name) for name in names]
     return inquire(exchange, streams, lambda: 7.5, in_turn, listed)
 
 
 def test_a_symbol_is_asked_for_once_and_the_list_of_all_is_left_alone() -> None:
     exchange = Exchange()
-    names = ("btcusdt@1m", "btcusdt@5m", "s1usdt@1m")
-    assert ask(exchange, *names) == (NOW, 7.5)
+    names = ("btcusdt@5m", "btcusdt@1m", "btcusdt@1h", "s1usdt@1m")
+    assert ask(exchange, *names) == (NOW, 7.5, ())
     assert exchange.asked == ["time", "BTCUSDT", "S1USDT"]
 
 
@@ -114,18 +122,91 @@ def test_one_that_is_not_listed_is_refused_with_what_looks_like_it(more: int) ->
     assert caught.value.suggestions == ("BTCUSDT",)
 
 
+ENDED = ("SETTLING", "DELIVERING", "DELIVERED", "CLOSE")
+ROWS = {
+    "none": [],
+    "old": [candle(OPEN - 60_000)],
+    "flat": [candle(OPEN, count=0)],
+}
+
+
+@pytest.mark.parametrize("interval", ["1m", "5m", "1d"])
+@pytest.mark.parametrize("status", ENDED)
+@pytest.mark.parametrize("rows", ROWS)
 @pytest.mark.parametrize("more", [0, FEW])
-def test_one_that_is_not_traded_is_refused_with_its_status(more: int) -> None:
-    names = ["omgusdt@1m", *(f"s{n}usdt@1m" for n in range(more))]
-    with pytest.raises(UsageError, match="SETTLING"):
-        ask(Exchange(), *names)
-
-
-def test_one_that_trades_but_not_just_now_is_looked_up_and_taken() -> None:
+def test_one_that_is_not_traded_is_refused_with_its_status(
+    more: int, rows: str, status: str, interval: str
+) -> None:
+    """However many there are, and whatever rows the exchange goes on making."""
     exchange = Exchange()
-    exchange.rows = [candle(OPEN - 60_000)]
-    ask(exchange, "btcusdt@1m")
+    exchange.rows = ROWS[rows]
+    exchange.listed = [*LISTED, Listing("OLDUSDT", status)]
+    names = [f"oldusdt@{interval}", *(f"s{n}usdt@1m" for n in range(more))]
+    with pytest.raises(UsageError, match=f"OLDUSDT is not traded: .* {status}$"):
+        ask(exchange, *names)
+
+
+@pytest.mark.parametrize("interval", ["3m", "5m", "1h", "1w"])
+def test_of_a_longer_candle_trades_are_no_proof(interval: str) -> None:
+    """They may have been hours ago."""
+    exchange = Exchange()
+    ask(exchange, f"btcusdt@{interval}")
+    assert exchange.asked == ["time", "listings", "BTCUSDT"]
+    exchange.listed = [Listing("BTCUSDT", "SETTLING")]
+    with pytest.raises(UsageError, match="SETTLING"):
+        ask(exchange, f"btcusdt@{interval}")
+
+
+@pytest.mark.parametrize("rows", ROWS)
+def test_one_that_trades_but_not_just_now_is_looked_up_and_taken(rows: str) -> None:
+    exchange = Exchange()
+    exchange.rows = ROWS[rows]
+    began = ask(exchange, "btcusdt@1m")
     assert exchange.asked == ["time", "BTCUSDT", "listings"]
+    assert began.listed == LISTED
+
+
+@pytest.mark.parametrize(
+    "status", ["PENDING_TRADING", "PRE_SETTLE", "PRE_DELIVERING", ""]
+)
+@pytest.mark.parametrize("more", [0, FEW])
+@pytest.mark.parametrize("code", [None, INVALID_SYMBOL, INVALID_STATUS])
+def test_one_that_may_be_traded_yet_is_taken(
+    status: str, more: int, code: int | None
+) -> None:
+    """The exchange may have no rows of one that is pending, or refuse them."""
+    exchange = Exchange()
+    exchange.rows = []
+    exchange.listed = [*LISTED, Listing("NEWUSDT", status)]
+    if code is not None and status == PENDING:
+        exchange.refuses = {"NEWUSDT": Refused("no", code)}
+    ask(exchange, "newusdt@1m", *(f"s{n}usdt@1m" for n in range(more)))
+
+
+def test_what_is_listed_as_traded_and_has_no_rows_is_refused() -> None:
+    exchange = Exchange()
+    exchange.refuses = {"BTCUSDT": Refused("Invalid symbol.", INVALID_SYMBOL)}
+    with pytest.raises(Refused, match="Invalid symbol"):
+        ask(exchange, "btcusdt@1m")
+
+
+@pytest.mark.parametrize("more", [0, FEW])
+@pytest.mark.parametrize("rows", ["flat", "none"])
+def test_one_whose_entry_cannot_be_read_is_taken_if_it_has_rows(
+    more: int, rows: str
+) -> None:
+    exchange = Exchange()
+    exchange.rows = ROWS[rows]
+    exchange.listed = Listings(LISTED[1:])
+    names = ("btcusdt@1m", *(f"s{n}usdt@1m" for n in range(more)))
+    with pytest.raises(UnknownSymbol):
+        ask(exchange, *names)
+    exchange.listed.left_out = 1
+    exchange.asked.clear()
+    ask(exchange, *names)
+    assert exchange.asked.count("BTCUSDT") == 1
+    with pytest.raises(UnknownSymbol):
+        ask(exchange, "btcusd@1m", *names)
 
 
 def test_what_will_not_get_better_is_said_first() -> None:
@@ -245,6 +326,28 @@ def started(
 
 def test_it_begins_at_once_where_it_can_and_says_nothing() -> None:
     assert started(Recovering([]), Pauses(1)) == (Began(START, 5.0), [])
+
+
+def test_a_list_that_cannot_be_read_in_full_is_told_unless_it_was_before() -> None:
+    rest = Recovering([])
+    rest.rows = []
+    odd = Listings([Listing(BTC.symbol, "TRADING")])
+    odd.odd = 1
+    rest.listings = lambda: odd  # type: ignore[method-assign]
+    assert started(rest, Pauses(1)) == (Began(START, 5.0, odd), oddity(odd))
+    told: list[object] = []
+    begin(
+        rest,
+        [BTC],
+        ask=in_turn,
+        listed=odd,
+        now=lambda: 5.0,
+        random=lambda: 0.5,
+        patience=1.0,
+        stopping=threading.Event(),
+        tell=told.append,
+    )
+    assert told == []
 
 
 def test_it_is_tried_again_ever_more_slowly_and_told() -> None:

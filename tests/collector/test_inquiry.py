@@ -88,7 +88,7 @@ def test_an_answer_that_cannot_be_read_in_full_is_told(inquire):
     odd = decode_listings(b'{"symbols":[{"symbol":"BTCUSDT","status":"TRADING"},7]}')
     events = queue.Queue()
     assert inquire(Scripted(odd), events.put).answer.result(PATIENCE) == LISTED
-    assert events.get(timeout=PATIENCE) == oddity(odd)
+    assert [events.get(timeout=PATIENCE)] == oddity(odd)
     inquire(Scripted(LISTED), events.put).answer.result(PATIENCE)
     assert events.empty()
 

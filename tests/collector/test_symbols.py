@@ -184,11 +184,11 @@ class TestOddity:
         listed = Listings(MARKET)
         listed.entries, listed.odd, listed.left_out = 1924, odd, left_out
         listed.sample = "X\x1b"
-        assert oddity(listed) == DropEvent(Drop.LISTING, None, words)
+        assert oddity(listed) == [DropEvent(Drop.LISTING, None, words)]
 
     @pytest.mark.parametrize("listed", [MARKET, Listings(MARKET)])
     def test_of_a_usual_answer_nothing_is_said(self, listed):
-        assert oddity(listed) is None
+        assert oddity(listed) == []
 
 
 class TestEncode:

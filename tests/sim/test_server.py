@@ -230,6 +230,8 @@ def test_a_large_answer_is_compressed_if_the_client_takes_that(server, takes):
         packed = answer.headers.get("Content-Encoding") == "gzip"
         assert packed is (large and takes == "gzip")
         assert ("symbols" if large else "serverTime") in answer.json()
+    assert server.requests("/fapi/v1/time") == 1
+    assert server.requests("/fapi/v1/klines") == 0
 
 
 def test_weight_is_counted_per_minute_of_the_exchange(market, start):

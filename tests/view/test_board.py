@@ -4,7 +4,9 @@ from klinetail.candle import MINUTE, Interval, Stream
 from klinetail.events import (
     EndedEvent,
     GapEvent,
+    PendingEvent,
     RevisionEvent,
+    TradedEvent,
 )
 from klinetail.stats import Stats
 from tests.strategies import BTCUSDT_1M, candle
@@ -69,6 +71,18 @@ def test_a_gap_is_not_crowded_out_by_lesser_notes():
         old = candle(START + k * MINUTE, stream=ETHUSDT_1M)
         table.mark(RevisionEvent(old, other))
     assert "GAP" in str(plain(table.render(80, 12)))
+
+
+def test_a_stream_that_is_traded_again_is_marked_no_more():
+    table = table_of(BTCUSDT_1M, ETHUSDT_1M)
+    table.put([forming(START)])
+    table.status(Stats(), START, 0.0)
+    before = plain(table.render(80, 24))
+    for event in (EndedEvent(BTCUSDT_1M, "SETTLING"), PendingEvent(BTCUSDT_1M, 0)):
+        table.mark(event)
+        assert plain(table.render(80, 24)) != before
+        table.mark(TradedEvent(BTCUSDT_1M))
+        assert plain(table.render(80, 24)) == before
 
 
 def test_an_ended_stream_counts_down_no_more():

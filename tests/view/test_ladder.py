@@ -9,7 +9,9 @@ from klinetail.events import (
     GapEvent,
     LinkEvent,
     LinkState,
+    PendingEvent,
     RevisionEvent,
+    TradedEvent,
 )
 from klinetail.stats import Stats
 from klinetail.view import ladder
@@ -159,6 +161,20 @@ def test_a_revision_and_the_end_are_rows():
     rows = plain(table.render(80, 24))[3:7]
     assert rows[1] == "  REVISED  22:14  close 100.50 → 100.40"
     assert rows[3] == "  ENDED  not traded any more: SETTLING"
+
+
+def test_a_stream_that_is_traded_again_has_no_such_row_any_more():
+    table = table_of()
+    table.put([candle(START)])
+    before = plain(table.render(80, 24))
+    for event, row in (
+        (EndedEvent(BTCUSDT_1M, "SETTLING"), "  ENDED  not traded any more: SETTLING"),
+        (PendingEvent(BTCUSDT_1M, 0), "  PENDING  not traded yet"),
+    ):
+        table.mark(event)
+        assert row in plain(table.render(80, 24))
+        table.mark(TradedEvent(BTCUSDT_1M))
+        assert plain(table.render(80, 24)) == before
 
 
 def test_a_new_day_is_ruled_off():
