@@ -41,6 +41,9 @@ HELD: Final = 500
 """Closed candles kept while an earlier one is missing, at most; the rest is fetched
 again."""
 
+_TRADED: Final = State.TRADED
+"""Found more quickly than a member of its enum, and every frame asks for it."""
+
 Output = Candle | PreviewEvent | GapEvent | RevisionEvent | DropEvent | TradedEvent
 
 
@@ -92,6 +95,9 @@ class Series:
         """How far (ms) the awaited close may be overdue; back to `GRACE` with each."""
         self.hearing = Hearing()
         self.trading = Trading(stream.interval)
+        self._long = (stream.interval.length or 31 * DAY) > MOST
+        """Whether a candle is longer than a stream may be without a trade. Shorter ones
+        are looked at often enough anyway, at each close."""
         self._lines = lines
         self._hold = hold
         self._most_held = held
@@ -162,10 +168,13 @@ class Series:
         """What time brings about: exchange time (ms) and monotonic seconds that both
         must have come."""
         found: list[tuple[int, float]] = []
-        if (self._long or self.pending) and (at := self.idle_at()) < math.inf:
-            found.append((int(at), self.trading.look_up_from))
-        if self.finished or self.pending:
-            return found
+        traded = self.trading.state is _TRADED
+        if self._long or not traded:
+            at = self.idle_at()
+            if at < math.inf:
+                found.append((int(at), self.trading.look_up_from))
+            if not traded and (self.finished or self.pending):
+                return found
         idle = self._in_flight is None
         if self.lacking:
             if idle:
@@ -251,32 +260,27 @@ class Series:
         """Whether its symbol is not traded yet."""
         return self.trading.state is State.PENDING
 
-    @property
-    def _long(self) -> bool:
-        """Whether a candle is longer than a stream may be without a trade. Shorter ones
-        are looked at often enough anyway, at each close."""
-        return (self.stream.interval.length or 31 * DAY) > MOST
-
     def idle_at(self) -> float:
         """Exchange time (ms) from which on its end is to be expected if no trade is
         seen until then; infinite while it would be seen by nobody."""
-        if self.ended or self._begun is None or not (self.expected or self.pending):
+        if self.trading.state is not _TRADED and self.ended:
+            return math.inf
+        if not self.expected and (self._begun is None or not self.pending):
             return math.inf
         if self.forming is not None:
             self.trading.see(self.forming)
-        at = self.trading.idle_at()
-        if any(candle.count for candle in self._held.values()):
+        if self._held and any(candle.count for candle in self._held.values()):
             return math.inf
+        at = self.trading.idle_at()
         if self.expected >= at:  # closed candles say so
             return at
+        hearing = self.hearing
         if self.lacking:
             denied = self._attempts.denied_since is not None
-            silent = self.hearing.newest <= self.expected
-            return at if denied and silent else math.inf
-        up = self.hearing.up_since
-        if up is None or self.hearing.unheard:
+            return at if denied and hearing.newest <= self.expected else math.inf
+        if hearing.up_since is None or hearing.unheard:
             return math.inf
-        return self.trading.idle_at(since=up)
+        return self.trading.idle_at(since=hearing.up_since)
 
     def denied(self, now: Moment) -> float:
         """Real seconds for which the exchange has answered without the candle that is
@@ -337,7 +341,7 @@ class Series:
         if not self.expected:
             self._start(candle.open_time)
         self.hearing.frame(candle.open_time)
-        if self.trading.state is not State.TRADED and not self._heeds(candle, out):
+        if self.trading.state is not _TRADED and not self._heeds(candle, out):
             return [DropEvent(Drop.STALE, self.stream)]
         if candle.open_time < self.expected:
             self._accept_past(candle, out)
@@ -383,7 +387,7 @@ class Series:
             or not candle.open_time == last.open_time == self.expected
             or candle.event_time <= last.event_time
             or self._held
-            or self.trading.state is not State.TRADED
+            or self.trading.state is not _TRADED
         ):
             return False
         self.forming = candle
@@ -489,9 +493,13 @@ class Series:
     @property
     def lacking(self) -> bool:
         """Whether closed candles are known to be missing."""
-        if self.finished or self.pending:
+        if self.trading.state is _TRADED:
+            wanted = self._fetch_until
+        elif self.finished or self.pending:
             return False
-        return bool(self._held) or self._wanted > self.expected or self._unknown
+        else:
+            wanted = self._wanted
+        return bool(self._held) or wanted > self.expected or self._unknown
 
     @property
     def _wanted(self) -> int:

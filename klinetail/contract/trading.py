@@ -56,6 +56,7 @@ class Trading:
     __slots__ = (
         "_count",
         "_open_time",
+        "_over",
         "_patience",
         "delivery",
         "last",
@@ -86,6 +87,8 @@ class Trading:
         self.look_up_from = -math.inf
         """Monotonic seconds before which the symbol is not looked up."""
         self._patience = patience(interval)
+        self._over = False
+        """Whether the status says that it has ended."""
         self._open_time = 0
         self._count = 0
 
@@ -116,9 +119,21 @@ class Trading:
     def see_closed(self, candle: Candle, forming: Candle | None) -> None:
         """Take in a candle that is delivered; the last forming frame, if there is one,
         tells more exactly when there were trades."""
-        if forming is not None:
-            self.see(forming)
-        self.see(candle)
+        opens, count = candle.open_time, candle.count
+        if not count or opens < self._open_time:
+            return
+        if count == self._count and opens == self._open_time:
+            return
+        self._open_time, self._count = opens, count
+        time = candle.close_time
+        if (
+            forming is not None
+            and count == forming.count
+            and opens == forming.open_time
+        ):
+            time = forming.event_time
+        if time > self.last:
+            self.last = time
 
     def shows_trades(self, open_time: int) -> bool:
         """Whether trades were seen in the candle that opens then, or in a later one."""
@@ -127,6 +142,7 @@ class Trading:
     def told(self, status: str, delivery: int, time: int) -> None:
         """The list of symbols, asked for at exchange time `time` (ms), says so."""
         self.status, self.delivery, self.told_at = status, delivery, time
+        self._over = has_ended(status)
 
     def idle_at(self, since: int = 0) -> int:
         """Exchange time (ms) at which it will have had no trade for so long that its
@@ -135,10 +151,12 @@ class Trading:
         Args:
             since: exchange time (ms) before which trades may have gone unseen.
         """
-        last = max(self.last, since)
-        over = has_ended(self.status) and self.told_at >= self.last
+        last = max(since, self.last)
+        over = self._over and self.told_at >= self.last
         at = last + (LEAST if over else self._patience)
-        return min(at, max(last, self.delivery) + STOPPED) if self._dated else at
+        if self.delivery < at and self._dated:
+            return min(at, max(last, self.delivery) + STOPPED)
+        return at
 
     @property
     def _dated(self) -> bool:
@@ -153,10 +171,10 @@ class Trading:
             time: exchange time that is certain.
             by_date: whether the delivery date is enough, with no list asked since.
         """
-        if self.state is State.PENDING:
-            return self.status if has_ended(self.status) else None
-        if self.told_at >= self.last and has_ended(self.status):
+        if self._over and (self.told_at >= self.last or self.state is State.PENDING):
             return self.status
+        if self.state is State.PENDING:
+            return None
         passed = self._dated and time >= self.delivery + STOPPED
         if passed and (by_date or self.told_at >= self.delivery):
             return DELIVERED
