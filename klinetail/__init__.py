@@ -65,8 +65,10 @@ if TYPE_CHECKING:
     from klinetail.events import GapEvent as GapEvent
     from klinetail.events import LinkEvent as LinkEvent
     from klinetail.events import MuteEvent as MuteEvent
+    from klinetail.events import PendingEvent as PendingEvent
     from klinetail.events import PreviewEvent as PreviewEvent
     from klinetail.events import RevisionEvent as RevisionEvent
+    from klinetail.events import TradedEvent as TradedEvent
 
 __version__ = "0.1.0"
 
@@ -85,8 +87,10 @@ _HOME = {
     "GapEvent": "events",
     "LinkEvent": "events",
     "MuteEvent": "events",
+    "PendingEvent": "events",
     "PreviewEvent": "events",
     "RevisionEvent": "events",
+    "TradedEvent": "events",
 }
 
 __all__ = ["__version__", *_HOME]

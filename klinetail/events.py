@@ -105,10 +105,31 @@ class MuteEvent(msgspec.Struct, frozen=True):
 
 
 class EndedEvent(msgspec.Struct, frozen=True):
-    """The exchange does not trade this symbol any more."""
+    """The exchange does not trade this symbol any more.
+
+    What follows of it is the candle of its last trade, if that has not closed yet. A
+    `TradedEvent` takes it back.
+    """
 
     stream: Stream
     status: str
+
+
+class PendingEvent(msgspec.Struct, frozen=True):
+    """The exchange lists this symbol and does not trade it yet: it is awaited.
+
+    A `TradedEvent` tells that it is traded.
+    """
+
+    stream: Stream
+    onboard_time: int
+    """When trading shall begin, ms; 0 if the exchange does not say."""
+
+
+class TradedEvent(msgspec.Struct, frozen=True):
+    """The exchange trades this symbol, after an `EndedEvent` or a `PendingEvent`."""
+
+    stream: Stream
 
 
 class Drop(enum.StrEnum):
@@ -117,6 +138,8 @@ class Drop(enum.StrEnum):
     DUPLICATE = "duplicate"
     STALE = "stale"
     BAD = "bad"
+    LISTING = "listing"
+    """Not a whole message, but entries of the exchange's list of symbols."""
 
 
 class DropEvent(msgspec.Struct, frozen=True):
@@ -125,7 +148,8 @@ class DropEvent(msgspec.Struct, frozen=True):
     why: Drop
     stream: Stream | None = None
     detail: str = ""
-    """For a bad message, what is wrong and its beginning, unescaped."""
+    """For a bad message, what is wrong and its beginning; for a list of symbols, how
+    many of its entries are odd and the name of one. Unescaped."""
 
 
 Event = (
@@ -136,6 +160,8 @@ Event = (
     | LinkEvent
     | MuteEvent
     | EndedEvent
+    | PendingEvent
+    | TradedEvent
     | DropEvent
 )
 
@@ -147,7 +173,9 @@ def stream_of(event: Event) -> Stream | None:
             return candle.stream
         case RevisionEvent(_, revised):
             return revised.stream
-        case GapEvent(stream) | EndedEvent(stream) | MuteEvent(stream):
+        case GapEvent(stream) | MuteEvent(stream):
+            return stream
+        case EndedEvent(stream) | PendingEvent(stream) | TradedEvent(stream):
             return stream
         case DropEvent(_, stream):
             return stream

@@ -25,7 +25,9 @@ from klinetail.events import (
     LinkEvent,
     LinkState,
     MuteEvent,
+    PendingEvent,
     RevisionEvent,
+    TradedEvent,
 )
 from klinetail.kinds import Kind
 from klinetail.stats import Losses, Stats
@@ -79,6 +81,8 @@ class Notices:
         self._losses = Losses()
         """By which the reconnects in the receipt are counted too."""
         self._said_bad = False
+        self._said_odd = ""
+        """What was said last of the exchange's list of symbols."""
         self._named: dict[str, str] = {}
         self._silent: set[str] = set()
         """Links of which it was said that they bring no candle."""
@@ -97,6 +101,11 @@ class Notices:
             case EndedEvent(stream, status):
                 why = brief(status, _REASON)
                 return [f"ended: {stream} is not traded any more ({why})"]
+            case PendingEvent(stream, time):
+                since = f", from {utc(time)}" if time else ""
+                return [f"pending: {stream} is not traded yet{since}"]
+            case TradedEvent(stream):
+                return [f"traded: {stream} is traded now"]
             case MuteEvent(stream, over) if self._verbose:
                 if over:
                     return [f"frames of {stream} come again"]
@@ -109,6 +118,9 @@ class Notices:
                 return []
 
     def _dropped(self, event: DropEvent) -> list[str]:
+        if event.why is Drop.LISTING:
+            known, self._said_odd = self._said_odd, event.detail
+            return [event.detail] if self._verbose or event.detail != known else []
         if event.why is Drop.BAD and (self._verbose or not self._said_bad):
             self._said_bad = True
             return [f"dropped a message: {event.detail}"]

@@ -20,8 +20,10 @@ from klinetail.events import (
     LinkEvent,
     LinkState,
     MuteEvent,
+    PendingEvent,
     PreviewEvent,
     RevisionEvent,
+    TradedEvent,
 )
 
 _DELAYS_KEPT = 10_000
@@ -102,8 +104,7 @@ class Stats:
         self.missing = 0
         """Candles in gaps that could not be filled later."""
         self.revisions = 0
-        self.ended = 0
-        """Streams whose symbol is not traded any more."""
+        self._ended: set[Stream] = set()
         self.announced: list[Announced] = []
         """Each gap, filled gap and end in order, up to `ANNOUNCED_KEPT`."""
         self.unlisted = 0
@@ -120,6 +121,11 @@ class Stats:
         """By which reconnects are told too."""
         self._delays: deque[int] = deque(maxlen=_DELAYS_KEPT)
 
+    @property
+    def ended(self) -> int:
+        """Streams whose symbol is not traded any more."""
+        return len(self._ended)
+
     def apply(self, event: Event) -> None:
         """Count one event in."""
         match event:
@@ -135,9 +141,13 @@ class Stats:
             case RevisionEvent():
                 self.revisions += 1
             case EndedEvent(stream):
-                self.ended += 1
+                self._ended.add(stream)
                 self._list(event)
                 self.mute.discard(stream)
+            case TradedEvent(stream):
+                self._ended.discard(stream)
+            case PendingEvent():
+                pass  # it is said, and is no figure
             case MuteEvent(stream, over):
                 (self.mute.discard if over else self.mute.add)(stream)
             case LinkEvent():

@@ -14,7 +14,9 @@ from klinetail.events import (
     LinkEvent,
     LinkState,
     MuteEvent,
+    PendingEvent,
     RevisionEvent,
+    TradedEvent,
 )
 from klinetail.kinds import ANNOUNCED, Kind
 from klinetail.notices import (
@@ -99,6 +101,25 @@ class TestNotices:
         assert said([EndedEvent(BTCUSDT_1M, "SETTLING")]) == [
             "ended: btcusdt@1m is not traded any more (SETTLING)"
         ]
+
+    def test_a_symbol_that_is_not_traded_yet_and_then_is(self):
+        events = [
+            PendingEvent(BTCUSDT_1M, 1_700_000_040_000),
+            PendingEvent(BTCUSDT_1M, 0),
+            TradedEvent(BTCUSDT_1M),
+        ]
+        assert said(events) == [
+            "pending: btcusdt@1m is not traded yet, from 2023-11-14 22:14Z",
+            "pending: btcusdt@1m is not traded yet",
+            "traded: btcusdt@1m is traded now",
+        ]
+
+    def test_an_odd_list_of_symbols_is_said_once_and_again_if_it_is_another(self):
+        one, other = (DropEvent(Drop.LISTING, None, word) for word in ("one", "other"))
+        bad = DropEvent(Drop.BAD, None, "xyz")
+        said_of = ["one", "dropped a message: xyz", "other", "one"]
+        assert said([one, one, bad, one, other, one]) == said_of
+        assert said([one, one], verbose=True) == ["one", "one"]
 
     def test_a_link_that_comes_and_goes_is_one_line_each_way(self):
         flap = [

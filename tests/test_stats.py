@@ -6,7 +6,7 @@ from statistics import median
 from hypothesis import given
 from hypothesis import strategies as st
 
-from klinetail.candle import MINUTE, Source
+from klinetail.candle import MINUTE, Interval, Source, Stream
 from klinetail.events import (
     CandleEvent,
     Drop,
@@ -15,7 +15,9 @@ from klinetail.events import (
     GapEvent,
     LinkEvent,
     LinkState,
+    PendingEvent,
     RevisionEvent,
+    TradedEvent,
 )
 from klinetail.stats import ANNOUNCED_KEPT, Stats
 from tests.strategies import BTCUSDT_1M, candle, candles
@@ -27,10 +29,13 @@ def gap(*filling):
     return GapEvent(BTCUSDT_1M, START, START + MINUTE, "why", tuple(filling))
 
 
+STREAMS = st.sampled_from([BTCUSDT_1M, Stream("ETHUSDT", Interval.M1)])
 events = st.one_of(
     candles().map(CandleEvent),
     st.sampled_from([gap(), gap(candle()), RevisionEvent(candle(), candle())]),
-    st.just(EndedEvent(BTCUSDT_1M, "SETTLING")),
+    st.builds(EndedEvent, STREAMS, st.just("SETTLING")),
+    st.builds(TradedEvent, STREAMS),
+    st.builds(PendingEvent, STREAMS, st.just(0)),
     st.builds(DropEvent, st.sampled_from(Drop)),
     st.builds(LinkEvent, st.sampled_from(["a", "b"]), st.sampled_from(LinkState)),
 )
@@ -65,7 +70,11 @@ def test_counts_what_happened(events):
             missing += event.stream.interval.steps(event.start, event.end)
     assert stats.missing == missing
     assert stats.revisions == count(events, RevisionEvent)
-    assert stats.ended == count(events, EndedEvent)
+    ended = {}
+    for event in events:
+        if isinstance(event, EndedEvent | TradedEvent):
+            ended[event.stream] = isinstance(event, EndedEvent)
+    assert stats.ended == sum(ended.values())
     for why in Drop:
         dropped = count(events, DropEvent, lambda e, why=why: e.why is why)
         assert stats.dropped[why] == dropped
@@ -79,7 +88,7 @@ def test_each_gap_filled_gap_and_end_is_listed(events):
             what = "filled" if event.candles else "gap"
             listed.append((what, "btcusdt@1m", START, START + MINUTE, 1, "why"))
         elif isinstance(event, EndedEvent):
-            listed.append(("ended", "btcusdt@1m", None, None, 0, "SETTLING"))
+            listed.append(("ended", str(event.stream), None, None, 0, "SETTLING"))
     keys = ("what", "stream", "start", "end", "candles", "reason")
     figures = json.loads(applied(events).as_json())
     assert figures["announced"] == [dict(zip(keys, one, strict=True)) for one in listed]

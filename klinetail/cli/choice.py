@@ -134,13 +134,13 @@ def ask(
     """
     from klinetail.cli import complain
     from klinetail.collector.inquiry import Inquiry
-    from klinetail.events import LinkEvent
+    from klinetail.events import DropEvent, LinkEvent
     from klinetail.exchange.rest import BinanceRest
     from klinetail.notices import Notices
 
     notices = Notices()
 
-    def say(event: LinkEvent) -> None:
+    def say(event: LinkEvent | DropEvent) -> None:
         if not quiet:
             for line in notices.lines(event):
                 complain(line)

@@ -33,6 +33,7 @@ from klinetail.collector.beginning import begin
 from klinetail.collector.budget import SHARE, Budget
 from klinetail.collector.buffer import Buffer
 from klinetail.collector.delivery import Delivery
+from klinetail.collector.endings import Endings
 from klinetail.collector.keeper import Keeper
 from klinetail.collector.lookups import Lookups
 from klinetail.collector.parking import Parking
@@ -57,6 +58,8 @@ from klinetail.events import (
     Event,
     LinkEvent,
     LinkState,
+    PendingEvent,
+    TradedEvent,
 )
 from klinetail.exchange.client import Connect, Manager, connector
 from klinetail.exchange.link import Link
@@ -70,6 +73,7 @@ from klinetail.protocol.frames import decode, stream_name
 from klinetail.protocol.limits import klines_weight
 from klinetail.protocol.rest import Listing
 from klinetail.protocol.routes import LIVE, Route
+from klinetail.protocol.statuses import PENDING
 
 _log = logging.getLogger(__name__)
 
@@ -220,12 +224,21 @@ class DataCollector:
             self._series,
             self._rest,
             self._lock,
+            put=self._backfill.put,
+            read_time=self._times.read,
+            on_mute=self._tell,
+            ws_url=route.ws_url,
+        )
+        self._endings = Endings(
+            self._series.values(),
+            self._rest,
+            self._lock,
             moment=self._moment,
             put=self._backfill.put,
             read_time=self._times.read,
             on_ended=self._end,
-            on_mute=self._tell,
-            ws_url=route.ws_url,
+            on_traded=self._trade,
+            tell=self._tell,
         )
         self._shards = shards(self.streams) if follow else []
         self._link_of: dict[Stream, Link] = {}
@@ -550,6 +563,8 @@ class DataCollector:
                 _settle(self._history)
                 if not self._follow:
                     _settle(self.ended)
+        if series.finished and all(one.finished for one in self._series.values()):
+            _settle(self.ended)
         if series.lacking:
             self._seek(series, now)
         self._keeper.heed(series, now)
@@ -614,7 +629,7 @@ class DataCollector:
                 if series.denied(now) > self._patience:
                     words = f"{series.stream}: the exchange has no candle that opens at"
                     self._fail(ExchangeError(f"{words} {series.expected}"))
-            self._lookups.ended(series, now)
+            self._endings.look_at(series, now)
             self._after(series, now)
 
     def _tell_of_rest(self, failed: KlinetailError | None, stream: Stream) -> None:
@@ -679,8 +694,12 @@ class DataCollector:
             series.end()
             self._delivery.deliver([EndedEvent(series.stream, status)])
             self._after(series, now)
-        if all(other.ended for other in self._series.values()):
-            _settle(self.ended)
+
+    def _trade(self, pending: Sequence[Series], now: Moment) -> None:
+        for series in pending:
+            series.trade(now.confirmed)
+            self._delivery.deliver([TradedEvent(series.stream)])
+            self._after(series, now)
 
     # The keeper's thread
 
@@ -701,7 +720,7 @@ class DataCollector:
     def _begin(self) -> bool:
         """Have the exchange's time, then fix what is expected first."""
         try:
-            said = begin(
+            began = begin(
                 self._rest,
                 self.streams,
                 ask=self._backfill.ask,
@@ -712,8 +731,8 @@ class DataCollector:
                 stopping=self._stopping,
                 tell=self._tell,
             )
-            if said is None or not self._times.begin(
-                said, patience=self._patience, on_doubt=self._admit
+            if began is None or not self._times.begin(
+                began.statement, patience=self._patience, on_doubt=self._admit
             ):
                 return False
         except (ExchangeError, UsageError, BadMessage) as error:
@@ -723,9 +742,20 @@ class DataCollector:
             self._answered_at = self._now()
             self._begun = True
             now = self._moment()
+            pending = {
+                listing.symbol: listing.onboard_time
+                for listing in began.listed
+                if listing.status == PENDING
+            }
             for series in self._series.values():
-                series.begin(now)
+                onboard = pending.get(series.stream.symbol)
+                series.begin(now, onboard)
+                if onboard is not None:
+                    event = PendingEvent(series.stream, onboard)
+                    self._delivery.deliver([event])
                 self._after(series, now)
+            if began.listed:
+                self._endings.learn(began.listed, now)
             self._resume_all()
         return True
 
@@ -735,6 +765,7 @@ class DataCollector:
             link.admit()
 
     def _see_to(self, series: Series, now: Moment) -> None:
+        self._endings.look_at(series, now)
         self._delivery.deliver(series.tick(now))
         self._seek(series, now)
         self._after(series, now)

@@ -11,10 +11,11 @@ from concurrent.futures import Future
 from typing import Final
 
 from klinetail.collector.patience import patiently
+from klinetail.collector.symbols import oddity
 from klinetail.errors import KlinetailError, Unreachable
-from klinetail.events import LinkEvent
+from klinetail.events import DropEvent, LinkEvent
 from klinetail.exchange.rest import Rest
-from klinetail.protocol.rest import Listing
+from klinetail.protocol.rest import Listings
 
 _STOP: Final = 0.5
 
@@ -27,8 +28,8 @@ class Inquiry:
 
     Args:
         rest: who is asked; it is closed at the end.
-        on_event: called on the thread when an attempt failed, and when one succeeds
-            after that.
+        on_event: called on the thread when an attempt failed, when one succeeds after
+            that, and when an answer cannot be read in full.
         patience: seconds without an answer before giving up.
         monotonic: local seconds.
         random: uniform in [0, 1), for the pauses between attempts.
@@ -37,13 +38,13 @@ class Inquiry:
     def __init__(
         self,
         rest: Rest,
-        on_event: Callable[[LinkEvent], object],
+        on_event: Callable[[LinkEvent | DropEvent], object],
         *,
         patience: float = math.inf,
         monotonic: Callable[[], float] = time.monotonic,
         random: Callable[[], float] = _random.random,
     ) -> None:
-        self.answer: Future[list[Listing]] = Future()
+        self.answer: Future[Listings] = Future()
         self._rest = rest
         self._on_event = on_event
         self._patience = patience
@@ -76,6 +77,8 @@ class Inquiry:
             )
             if listed is None:
                 raise Unreachable("asked no more")
+            for odd in oddity(listed):
+                self._on_event(odd)
         except KlinetailError as error:
             self.answer.set_exception(error)
         except Exception as error:  # noqa: BLE001 - whoever waits must hear of it

@@ -1,20 +1,17 @@
-"""Look-ups: REST is asked about what says nothing. Is a symbol still traded, is a
-stream mute, does a whole link acknowledge and bring no candle?"""
+"""Look-ups: REST is asked about what says nothing. Is a stream mute, does a whole link
+acknowledge and bring no candle?"""
 
 from __future__ import annotations
 
 import contextlib
-import math
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final
 
 from klinetail.candle import Candle, Stream
 from klinetail.clock import Moment
 from klinetail.collector.backfill import Urgency
 from klinetail.collector.shards import Shard
 from klinetail.collector.silence import ROWS, SAMPLE, Remedy, remedy_for
-from klinetail.collector.symbols import TRADING
 from klinetail.contract.series import Series
 from klinetail.errors import BadMessage, ExchangeError
 from klinetail.events import MuteEvent
@@ -22,9 +19,6 @@ from klinetail.exchange.link import Link
 from klinetail.exchange.rest import Rest
 from klinetail.protocol.frames import stream_name
 from klinetail.protocol.routes import LIVE
-
-_PAUSE: Final = 60.0
-"""Seconds between two questions for what is traded."""
 
 
 class Lookups:
@@ -34,11 +28,8 @@ class Lookups:
         series: all there are.
         rest: who is asked.
         lock: the collector's.
-        moment: the time on both clocks; called with the lock held.
         put: queues a request: its urgency, its weight, and what sends it.
         read_time: reads exchange time.
-        on_ended: called with the lock held with the series whose symbol is not traded
-            any more, and the symbol's status.
         on_mute: called with the lock held when a stream is found to be mute.
         ws_url: where candles should come from.
     """
@@ -49,45 +40,19 @@ class Lookups:
         rest: Rest,
         lock: threading.RLock,
         *,
-        moment: Callable[[], Moment],
         put: Callable[[Urgency, int, Callable[[], None]], None],
         read_time: Callable[[], object],
-        on_ended: Callable[[Mapping[Series, str], Moment], None],
         on_mute: Callable[[MuteEvent], None],
         ws_url: str,
     ) -> None:
         self._series = series
         self._rest = rest
         self._lock = lock
-        self._moment = moment
         self._put = put
         self._read_time = read_time
-        self._on_ended = on_ended
         self._on_mute = on_mute
         self._ws_url = ws_url
-        self._pause_until = -math.inf
         self._acted: dict[Series, tuple[float, int]] = {}
-
-    def ended(self, series: Series, now: Moment) -> None:
-        """Of a series nothing new was fetched: if nothing comes any more, ask whether
-        its symbol is still traded; the lock is held."""
-        if now.monotonic >= self._pause_until and series.absent(now):
-            self._pause_until = now.monotonic + _PAUSE
-            self._put(Urgency.HISTORY, 1, self._ask_what_is_traded)
-
-    def _ask_what_is_traded(self) -> None:
-        try:
-            listed = {item.symbol: item.status for item in self._rest.listings()}
-        except (ExchangeError, BadMessage):
-            return
-        with self._lock:
-            now = self._moment()
-            ended = {}
-            for series in self._series.values():
-                status = listed.get(series.stream.symbol, "not listed any more")
-                if status != TRADING and series.absent(now):
-                    ended[series] = status
-            self._on_ended(ended, now)
 
     def mute(self, series: Series, link: Link, now: Moment) -> None:
         """REST has shown trades of a stream of which no frame came.

@@ -11,7 +11,7 @@ from klinetail.candle import Candle, Stream
 from klinetail.errors import BadMessage, ExchangeError, RateLimited
 from klinetail.exchange.rest import Rest
 from klinetail.protocol.limits import LISTINGS_WEIGHT, TIME_WEIGHT, klines_weight
-from klinetail.protocol.rest import Listing
+from klinetail.protocol.rest import Listings
 
 _log = logging.getLogger(__name__)
 
@@ -64,7 +64,7 @@ class PoliteRest:
             lambda: self._rest.klines(stream, start=start, limit=limit),
         )
 
-    def listings(self) -> list[Listing]:
+    def listings(self) -> Listings:
         """See `Rest`."""
         return self._ask(LISTINGS_WEIGHT, self._rest.listings)
 

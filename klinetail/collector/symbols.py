@@ -11,14 +11,20 @@ import msgspec
 
 from klinetail.candle import Candle, Interval, Pattern, Stream, is_glob
 from klinetail.errors import Refused, UnknownSymbol, UsageError
+from klinetail.events import Drop, DropEvent
 from klinetail.exchange.rest import Rest
-from klinetail.protocol.rest import ILLEGAL_CHARACTERS, INVALID_SYMBOL, Listing
+from klinetail.protocol.rest import (
+    ILLEGAL_CHARACTERS,
+    INVALID_STATUS,
+    INVALID_SYMBOL,
+    Listing,
+    Listings,
+)
+from klinetail.protocol.statuses import PENDING, TRADING, can_be_followed
 from klinetail.spelling import plainer
 
 FEW: Final = 5
 """Up to so many symbols are cheaper to ask one by one than the list of all is."""
-
-TRADING: Final = "TRADING"
 
 
 def latest(rest: Rest, symbol: str) -> Candle | None:
@@ -26,30 +32,46 @@ def latest(rest: Rest, symbol: str) -> Candle | None:
 
     Raises:
         UnknownSymbol: the exchange does not list the symbol.
-        UsageError: it does, and not for trading.
+        UsageError: it does, and does not trade it any more.
         ExchangeError, BadMessage: the exchange could not be asked.
     """
     try:
         rows = rest.klines(Stream(symbol, Interval.M1), limit=1)
     except Refused as error:
-        if error.code in (INVALID_SYMBOL, ILLEGAL_CHARACTERS):
-            check([symbol], rest.listings())
+        if error.code not in (INVALID_SYMBOL, ILLEGAL_CHARACTERS, INVALID_STATUS):
+            raise
+        listed = rest.listings()
+        check([symbol], listed)
+        if any(one.symbol == symbol and one.status == PENDING for one in listed):
+            return None
         raise
     return rows[-1] if rows else None
 
 
+def oddity(listed: Sequence[Listing]) -> list[DropEvent]:
+    """What is to be told of an answer: one event if it cannot be read in full."""
+    if not isinstance(listed, Listings) or not listed.odd:
+        return []
+    left_out = f"; {listed.left_out:,} left out" if listed.left_out else ""
+    detail = (
+        f"{listed.odd:,} of the {listed.entries:,} symbols that the exchange lists"
+        f" cannot be read in full, among them {listed.sample}{left_out}"
+    )
+    return [DropEvent(Drop.LISTING, None, detail)]
+
+
 def check(symbols: Iterable[str], listed: Sequence[Listing]) -> None:
-    """Make sure that these symbols are listed and traded.
+    """Make sure that these symbols are listed, and traded or about to be.
 
     Raises:
-        UnknownSymbol: one is not, with those that look like it.
-        UsageError: one is not traded, with its status.
+        UnknownSymbol: one is not listed, with those that look like it.
+        UsageError: one is not traded any more, with its status.
     """
     status = {listing.symbol: listing.status for listing in listed}
     for symbol in symbols:
         if symbol not in status:
             raise UnknownSymbol(symbol, suggestions(symbol, list(status)))
-        if status[symbol] != TRADING:
+        if not can_be_followed(status[symbol]):
             raise UsageError(f"{symbol} is not traded: its status is {status[symbol]}")
 
 
@@ -82,13 +104,15 @@ def resolve(
 def find(
     word: str, listed: Sequence[Listing], quote: str | None = None
 ) -> list[Listing]:
-    """What a symbol or a glob names among what is traded; errors as `resolve` and
-    `check`."""
-    if not is_glob(word):
-        symbol = Stream.of(word, Interval.M1).symbol
-        check([symbol], listed)
-        word = symbol
-    return traded(Pattern(word, ()), listed, quote)
+    """What a glob matches among what is traded, or the symbol that can be followed;
+    errors as `resolve` and `check`."""
+    if is_glob(word):
+        return traded(Pattern(word, ()), listed, quote)
+    symbol = Stream.of(word, Interval.M1).symbol
+    check([symbol], listed)
+    if quote is not None:
+        return traded(Pattern(symbol, ()), listed, quote)
+    return [one for one in listed if one.symbol == symbol]
 
 
 def traded(
@@ -186,7 +210,7 @@ _lines = msgspec.json.Encoder().encode_lines
 
 class _Line(msgspec.Struct):
     symbol: str
-    status: str
+    status: str | None
     contract_type: str | None
     base: str | None
     quote: str | None
@@ -198,7 +222,7 @@ class _Line(msgspec.Struct):
     def of(cls, listing: Listing) -> _Line:
         return cls(
             listing.symbol,
-            listing.status,
+            listing.status or None,
             listing.contract_type or None,
             listing.base or None,
             listing.quote or None,

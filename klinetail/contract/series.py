@@ -18,6 +18,7 @@ from klinetail.contract.finality import NOTICE, SETTLED, Finality
 from klinetail.contract.fingerprints import Fingerprints
 from klinetail.contract.gaps import OpenGaps
 from klinetail.contract.mute import Hearing
+from klinetail.contract.trading import MOST, State, Trading
 from klinetail.events import (
     Drop,
     DropEvent,
@@ -25,6 +26,7 @@ from klinetail.events import (
     MuteEvent,
     PreviewEvent,
     RevisionEvent,
+    TradedEvent,
 )
 
 GRACE: Final = 3_000
@@ -41,7 +43,18 @@ HELD: Final = 500
 """Closed candles kept while an earlier one is missing, at most; the rest is fetched
 again."""
 
-Output = Candle | PreviewEvent | GapEvent | RevisionEvent | MuteEvent | DropEvent
+_TRADED: Final = State.TRADED
+"""Found more quickly than a member of its enum, and every frame asks for it."""
+
+Output = (
+    Candle
+    | PreviewEvent
+    | GapEvent
+    | RevisionEvent
+    | MuteEvent
+    | DropEvent
+    | TradedEvent
+)
 
 
 class Wish(NamedTuple):
@@ -92,9 +105,10 @@ class Series:
         self.grace = GRACE
         """How far (ms) the awaited close may be overdue; back to `GRACE` with each."""
         self.hearing = Hearing()
-        self.ended = False
-        """Whether nothing more is expected, see `end`; not any more if a frame comes
-        all the same."""
+        self.trading = Trading(stream.interval)
+        self._long = (stream.interval.length or 31 * DAY) > MOST
+        """Whether a candle is longer than a stream may be without a trade. Shorter ones
+        are looked at often enough anyway, at each close."""
         self._lines = lines
         self._hold = hold
         self._keep = keep
@@ -125,9 +139,18 @@ class Series:
 
     # Time
 
-    def begin(self, now: Moment) -> None:
-        """Fix what is expected first: `lines` candles before the one of `now`."""
+    def begin(self, now: Moment, onboard: int | None = None) -> None:
+        """Fix what is expected first: `lines` candles before the one of `now`.
+
+        Args:
+            now: the start.
+            onboard: of a symbol that is not traded yet, exchange time (ms) at which it
+                shall be, or 0 if nobody knows. It has no candles so far.
+        """
         self._begun = now
+        self.trading.begin(now.exchange, onboard)
+        if onboard is not None:
+            self._lines, self.started = 0, True
         if self.stream.interval is not Interval.D3:
             self._start(None)
 
@@ -138,7 +161,7 @@ class Series:
         current = interval.floor(self._begun.exchange, anchor)
         self._subscribed_in = self._fetch_until = current
         self.expected = self._first = self._back(current, self._lines)
-        self.started = self._lines == 0
+        self.started = self.started or self._lines == 0
 
     def due(self, now: Moment) -> float:
         """Monotonic seconds at which to `tick` and `take_wish` next, if exchange
@@ -161,8 +184,13 @@ class Series:
         """What time brings about: exchange time (ms) and monotonic seconds that both
         must have come."""
         found: list[tuple[int, float]] = []
-        if self.ended:
-            return found
+        traded = self.trading.state is _TRADED
+        if self._long or not traded:
+            at = self.idle_at()
+            if at < math.inf:
+                found.append((int(at), self.trading.look_up_from))
+            if not traded and (self.finished or self.pending):
+                return found
         idle = self._in_flight is None
         if self.lacking:
             if idle:
@@ -214,7 +242,7 @@ class Series:
 
     def overdue(self, now: Moment) -> bool:
         """Whether the awaited close should have been pushed by now."""
-        if self._passed_at is None or self.ended:
+        if self._passed_at is None or self.finished or self.pending:
             return False
         end = self.stream.interval.shift(self.expected, 1)
         late = now.exchange >= end + self.grace
@@ -235,13 +263,45 @@ class Series:
             floor = self.stream.interval.floor(now.exchange, self._anchor)
             self._fetch_until = max(self._fetch_until, floor)
 
-    def absent(self, now: Moment) -> bool:
-        """Whether for two intervals neither a frame nor a row has come."""
-        if self.ended or self._attempts.denied_since is None:
-            return False
-        interval = self.stream.interval
-        silent = self.hearing.newest <= self.expected
-        return silent and now.exchange >= interval.shift(self.expected, 3)
+    # Trading
+
+    @property
+    def ended(self) -> bool:
+        """Whether its symbol is not traded any more, see `end`."""
+        return self.trading.state is State.ENDED
+
+    @property
+    def finished(self) -> bool:
+        """Whether it has ended and the candle of its last trade is out too, so that
+        nothing more is expected."""
+        return self.expected >= self.trading.until
+
+    @property
+    def pending(self) -> bool:
+        """Whether its symbol is not traded yet."""
+        return self.trading.state is State.PENDING
+
+    def idle_at(self) -> float:
+        """Exchange time (ms) from which on its end is to be expected if no trade is
+        seen until then; infinite while it would be seen by nobody."""
+        if self.trading.state is not _TRADED and self.ended:
+            return math.inf
+        if not self.expected and (self._begun is None or not self.pending):
+            return math.inf
+        if self.forming is not None:
+            self.trading.see(self.forming)
+        if self._held and any(candle.count for candle in self._held.values()):
+            return math.inf
+        at = self.trading.idle_at()
+        if self.expected >= at:  # closed candles say so
+            return at
+        hearing = self.hearing
+        if self.lacking:
+            denied = self._attempts.denied_since is not None
+            return at if denied and hearing.newest <= self.expected else math.inf
+        if hearing.up_since is None or hearing.unheard:
+            return math.inf
+        return self.trading.idle_at(since=hearing.up_since)
 
     def denied(self, now: Moment) -> float:
         """Real seconds for which the exchange has answered without the candle that is
@@ -250,9 +310,30 @@ class Series:
         return 0.0 if since is None else now.monotonic - since
 
     def end(self) -> None:
-        """The exchange does not trade the symbol any more: expect nothing, unless a
-        frame tells otherwise."""
-        self.ended = self.started = True
+        """The exchange does not trade the symbol any more: expect nothing but the
+        candle of its last trade, unless a frame tells otherwise."""
+        if self.forming is not None:
+            self.trading.see(self.forming)
+        interval = self.stream.interval
+        last = interval.floor(self.trading.last, self._anchor)
+        denied = self._attempts.denied_since is not None
+        if denied and not self.trading.shows_trades(self.expected):
+            last = 0  # neither frames nor rows know of a candle that is awaited
+        self.trading.end(max(self.expected, interval.shift(last, 1)))
+        self._held.clear()
+        self.started = True
+
+    def trade(self, time: int) -> None:
+        """The symbol is traded, again or at last, and was at exchange time `time` (ms)
+        at the latest."""
+        pending = self.pending
+        self.trading.resume()
+        self._attempts.line_up()
+        if pending and self.expected:
+            began = min(time, self.trading.onboard or time)
+            first = self.stream.interval.floor(began, self._anchor)
+            self._first = self._subscribed_in = max(self.expected, first)
+            self._expect(self._first)
 
     # Frames
 
@@ -281,9 +362,8 @@ class Series:
         if not self.expected:
             self._start(candle.open_time)
         self.hearing.frame(candle.open_time)
-        if self.ended and candle.open_time >= self.expected:
-            self.ended = False
-            self._attempts.line_up()
+        if self.trading.state is not _TRADED and not self._heeds(candle, out):
+            return [DropEvent(Drop.STALE, self.stream)]
         if candle.open_time < self.expected:
             self._accept_past(candle, out)
         elif candle.closed:
@@ -296,6 +376,19 @@ class Series:
             self.hearing.mute = False
             out.append(MuteEvent(self.stream, over=True))
         return out
+
+    def _heeds(self, candle: Candle, out: list[Output]) -> bool:
+        """Whether a frame counts though its symbol is not traded. One with new trades
+        tells that it is; one without any is nothing but a sign of life."""
+        if candle.open_time < self.expected:
+            return True
+        if not candle.count:
+            return False
+        new = self.trading.see(candle) and not candle.closed
+        if self.pending or new or candle.open_time >= self.trading.until:
+            self.trade(candle.open_time)
+            out.append(TradedEvent(self.stream))
+        return True
 
     def _amid(self, candle: Candle) -> bool:
         """Whether it opens while others of its stream run: 3d may open on any day, but
@@ -318,7 +411,7 @@ class Series:
             or not candle.open_time == last.open_time == self.expected
             or candle.event_time <= last.event_time
             or self._held
-            or self.ended
+            or self.trading.state is not _TRADED
             or self.hearing.mute
         ):
             return False
@@ -422,6 +515,7 @@ class Series:
             self._look_ahead()
         self.closed.append(candle)
         self._looked_ahead = False
+        self.trading.see_closed(candle, self.forming)
         self._finality.forget(candle.open_time)
         self._held.pop(candle.open_time, None)
         self._expect(candle.close_time + 1)
@@ -458,9 +552,18 @@ class Series:
     @property
     def lacking(self) -> bool:
         """Whether closed candles are known to be missing."""
-        if self.ended:
+        if self.trading.state is _TRADED:
+            wanted = self._fetch_until
+        elif self.finished or self.pending:
             return False
-        return bool(self._held) or self._fetch_until > self.expected or self._unknown
+        else:
+            wanted = self._wanted
+        return bool(self._held) or wanted > self.expected or self._unknown
+
+    @property
+    def _wanted(self) -> int:
+        """Open time up to which candles are to be fetched."""
+        return min(self._fetch_until, self.trading.until)
 
     @property
     def asking(self) -> bool:
@@ -474,10 +577,13 @@ class Series:
 
     @property
     def _waiting(self) -> bool:
-        """Whether something came that waits for what is missing."""
+        """Whether something waits for what is missing: what came, or the end."""
         forming = self.forming
-        return bool(self._held) or (
-            forming is not None and forming.open_time > self.expected
+        ending = self.ended and not self.finished
+        return (
+            bool(self._held)
+            or (forming is not None and forming.open_time > self.expected)
+            or ending
         )
 
     def take_wish(self, now: Moment) -> Wish | None:
@@ -502,7 +608,7 @@ class Series:
     def _missing(self) -> Wish:
         if not self.expected and self._begun is not None:
             return self._unanchored(self._begun)
-        return Wish(self.expected, min(self._held, default=self._fetch_until))
+        return Wish(self.expected, min(self._held, default=self._wanted))
 
     def _unanchored(self, begun: Moment) -> Wish:
         current = self.stream.interval.floor(begun.exchange)
@@ -540,12 +646,21 @@ class Series:
                 row, later, asked
             ):
                 break
+            if self.ended and self._is_over(row):
+                break
             self.hearing.row(row, now)
             self._deliver(row, out)
             self._release(out)
         if self.expected == before and self.lacking:
             self._retry(rows, asked, now)
         return out
+
+    def _is_over(self, row: Candle) -> bool:
+        """Whether the last trade was before this row: nothing flat follows the end."""
+        flat = not row.count and not self.trading.shows_trades(row.open_time)
+        if flat and row.close_time + 1 >= self.trading.until:
+            self.trading.end(row.open_time)
+        return row.open_time >= self.trading.until
 
     def _skip_unlisted(self, first: int, out: list[Output]) -> None:
         """Begin where the exchange's own candles begin, once two answers agree."""
@@ -595,6 +710,11 @@ class Series:
         ends = list(self._held)
         if forming is not None and forming.open_time > self.expected:
             ends.append(forming.open_time)
+        if self.ended:
+            if not self.trading.shows_trades(self.expected):
+                self.trading.end(self.expected)
+                return
+            ends.append(self.trading.until)
         gap = GapEvent(self.stream, self.expected, min(ends), self._attempts.reason)
         self._gaps.add(gap)
         out.append(gap)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import select
 import threading
+import zlib
 from http.client import (
     HTTPConnection,
     HTTPException,
@@ -19,14 +20,18 @@ from klinetail.exchange.proxy import Proxy
 from klinetail.exchange.transport import Deadline, reach, secured
 
 MAX_BODY: Final = 8 << 20
-"""Bytes of one answer; exchangeInfo, the largest, has 1.2 MB."""
+"""Bytes of one answer, as they come and unpacked; exchangeInfo, the largest, has
+1.2 MB."""
 
 _MAX_ERROR: Final = 65_536
 _HEADERS: Final = {"User-Agent": "klinetail"}
+_PACKED: Final = {**_HEADERS, "Accept-Encoding": "gzip"}
+_GZIP: Final = 16 + zlib.MAX_WBITS
+"""What tells zlib to expect gzip's header."""
 
 
 class Answer(NamedTuple):
-    """An answer with its whole body; of an error's, the beginning."""
+    """An answer with its whole body, unpacked; of an error's body, the beginning."""
 
     status: int
     headers: HTTPMessage
@@ -54,20 +59,26 @@ class Line(HTTPConnection):
         sock = reach(self.host, self.port, self.deadline, self._proxy)
         self.sock = secured(sock, self.host) if self._secure else sock
 
-    def get(self, target: str, deadline: Deadline) -> Answer:
+    def get(self, target: str, deadline: Deadline, *, packed: bool = False) -> Answer:
         """The answer to a GET.
 
+        Args:
+            target: path and query.
+            deadline: by when the whole answer has to be there.
+            packed: whether the answer may come compressed: for large ones.
+
         Raises:
-            BadMessage: it is too large.
+            BadMessage: it is too large, or compressed in a way not asked for.
             OSError, Unreachable: there is none; the deadline may be why.
             ExchangeError: the proxy did not connect.
         """
         try:
             if self.sock is not None:
                 self._revive(deadline)
-            self.request("GET", self._path + target, headers=_HEADERS)
+            headers = _PACKED if packed else _HEADERS
+            self.request("GET", self._path + target, headers=headers)
             response = self.getresponse()
-            body = _body(response)
+            body = _body(response, packed=packed)
         except HTTPException as error:
             self.close()
             raise Unreachable(str(error) or type(error).__name__) from error
@@ -88,12 +99,43 @@ class Line(HTTPConnection):
             deadline.guard(self.sock)
 
 
-def _body(response: HTTPResponse) -> bytes:
+def _body(response: HTTPResponse, *, packed: bool) -> bytes:
+    encoding = response.headers.get("Content-Encoding", "identity").lower()
+    unpacks = packed and encoding == "gzip"
     if response.status != 200:
-        return response.read(_MAX_ERROR)
+        body = response.read(_MAX_ERROR)
+        return _beginning(body) if unpacks else body
+    if encoding != "identity" and not unpacks:
+        raise BadMessage("a compressed answer, which was not asked for")
     body = response.read(MAX_BODY + 1)
     if len(body) > MAX_BODY:
         raise BadMessage(f"an answer of more than {MAX_BODY} bytes")
     if response.length:
         raise IncompleteRead(body, response.length)
-    return body
+    return _unpacked(body) if unpacks else body
+
+
+def _unpacked(body: bytes) -> bytes:
+    """What gzip made smaller; a body that unpacks to more than may come is not unpacked
+    any further."""
+    unpacking = zlib.decompressobj(_GZIP)
+    try:
+        unpacked = unpacking.decompress(body, MAX_BODY + 1)
+    except zlib.error as error:
+        raise BadMessage(
+            f"a compressed answer that cannot be unpacked: {error}"
+        ) from None
+    if len(unpacked) > MAX_BODY:
+        raise BadMessage(f"a compressed answer of more than {MAX_BODY} bytes")
+    if not unpacking.eof:
+        raise BadMessage("a compressed answer that breaks off")
+    return unpacked
+
+
+def _beginning(body: bytes) -> bytes:
+    """The beginning of an error's compressed body, as far as it can be unpacked: it may
+    say for how long an address is banned."""
+    try:
+        return zlib.decompressobj(_GZIP).decompress(body, _MAX_ERROR)
+    except zlib.error:
+        return b""

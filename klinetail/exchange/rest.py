@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Final, Protocol
 from urllib.parse import urlencode
 
 from klinetail.candle import Candle, Stream
-from klinetail.errors import BadMessage, ExchangeError, Unreachable
+from klinetail.errors import ExchangeError, Unreachable
 from klinetail.exchange.proxy import Proxy, through
 from klinetail.exchange.transport import Deadline, failure
 from klinetail.protocol.rest import (
+    EXCHANGE_INFO_PATH,
     USED_WEIGHT,
-    Listing,
+    Listings,
     decode_listings,
     decode_rows,
     decode_time,
@@ -58,7 +59,7 @@ class Rest(Protocol):
             limit: how many at most; 1500 is the exchange's own limit.
         """
 
-    def listings(self) -> list[Listing]:
+    def listings(self) -> Listings:
         """The symbols that the exchange lists."""
 
     def close(self) -> None:
@@ -76,8 +77,6 @@ def _raise_for_status(answer: Answer, where: str) -> None:
     if error is not None:
         error.where = where
         raise error
-    if headers.get("Content-Encoding", "identity") != "identity":
-        raise BadMessage("a compressed answer, which was not asked for")
 
 
 class BinanceRest:
@@ -119,9 +118,10 @@ class BinanceRest:
         """
         where = f"asking {self._rest_url}{path}{through(self._proxy)}"
         target = f"{path}?{urlencode(parameters)}" if parameters else path
+        packed = path == EXCHANGE_INFO_PATH  # all others are small
         with Deadline(self._patience) as deadline:
             try:
-                answer = self._get(target, deadline)
+                answer = self._get(target, deadline, packed=packed)
             except (ExchangeError, OSError, ValueError) as error:
                 raise failure(error, deadline, where) from error
         if deadline.over:
@@ -132,14 +132,14 @@ class BinanceRest:
         _raise_for_status(answer, where)
         return answer.body
 
-    def _get(self, target: str, deadline: Deadline) -> Answer:
+    def _get(self, target: str, deadline: Deadline, *, packed: bool) -> Answer:
         line = self._line()
         try:
             with line.lock:
                 line.deadline = deadline
                 if self._closed.is_set():  # now that a later `close` finds the deadline
                     raise Unreachable("the client is closed")
-                return line.get(target, deadline)
+                return line.get(target, deadline, packed=packed)
         finally:
             if self._closed.is_set():
                 line.close()
@@ -162,9 +162,9 @@ class BinanceRest:
         )
         return decode_rows(body, stream)
 
-    def listings(self) -> list[Listing]:
+    def listings(self) -> Listings:
         """See `Rest`."""
-        return decode_listings(self._ask("/fapi/v1/exchangeInfo"))
+        return decode_listings(self._ask(EXCHANGE_INFO_PATH))
 
     def close(self) -> None:
         """See `Rest`."""

@@ -9,8 +9,8 @@ from __future__ import annotations
 import calendar
 import email.utils
 import re
-from collections.abc import Sequence
-from typing import Annotated, Final
+from collections.abc import Iterable, Sequence
+from typing import Annotated, Final, TypeVar
 
 import msgspec
 
@@ -40,12 +40,14 @@ ILLEGAL_CHARACTERS: Final = -1100
 """Of a symbol: no listed one has such characters, in that many."""
 INVALID_SYMBOL: Final = -1121
 INVALID_INTERVAL: Final = -1120
+INVALID_STATUS: Final = -1122
 INVALID_LIMIT: Final = -1130
 TOO_MANY_REQUESTS: Final = -1003
 
 USED_WEIGHT: Final = "X-MBX-USED-WEIGHT-1M"
 """The header with the weight that the address used in the present minute."""
 
+_T = TypeVar("_T")
 _Row = tuple[int, str, str, str, str, str, int, str, int, str, str, str]
 _rows_decoder = msgspec.json.Decoder(list[_Row])
 
@@ -137,13 +139,14 @@ def decode_time(body: bytes) -> int:
 
 
 class Listing(msgspec.Struct, frozen=True):
-    """A symbol that the exchange lists, and its status (only TRADING streams).
+    """A symbol that the exchange lists, and its status.
 
     What an answer does not say, or not in a form that can be, is "" or 0.
     """
 
     symbol: str
     status: str
+    """`TRADING`, `SETTLING` and so on; "" if the answer does not say."""
     contract_type: str = ""
     """`PERPETUAL`, `TRADIFI_PERPETUAL`, `CURRENT_QUARTER` and so on."""
     base: str = ""
@@ -155,7 +158,26 @@ class Listing(msgspec.Struct, frozen=True):
     step_size: str = ""
     """Least step of a volume, in the base asset: the exchange's digits."""
     onboard_time: int = 0
-    """When it was listed, ms since the epoch."""
+    """When trading of the symbol begins or began, ms since the epoch."""
+    delivery_time: int = 0
+    """When the symbol is delivered or settled, ms since the epoch; of a symbol that
+    has no such date the exchange says the year 2100."""
+
+
+class Listings(list[Listing]):
+    """The symbols of an answer, each once and in the answer's order, and how much of
+    the answer could not be read."""
+
+    def __init__(self, listings: Iterable[Listing] = ()) -> None:
+        super().__init__(listings)
+        self.entries = len(self)
+        """Entries that the answer has."""
+        self.odd = 0
+        """Entries of which something could not be read, those left out included."""
+        self.left_out = 0
+        """Entries whose symbol cannot be one, or was there before."""
+        self.sample = ""
+        """The first odd entry's symbol, or how that entry begins; unescaped."""
 
 
 class _Filter(msgspec.Struct, rename="camel"):
@@ -171,6 +193,7 @@ class _Symbol(msgspec.Struct, rename="camel"):
     base_asset: str = ""
     quote_asset: str = ""
     onboard_date: int = 0
+    delivery_date: int = 0
     filters: list[_Filter] = []
 
 
@@ -181,32 +204,71 @@ class _Info(msgspec.Struct):
 _info_decoder = msgspec.json.Decoder(_Info)
 
 
-def decode_listings(body: bytes) -> list[Listing]:
-    """The symbols of an answer of `/fapi/v1/exchangeInfo`; what cannot be a
-    symbol is left out.
+def decode_listings(body: bytes) -> Listings:
+    """The symbols of an answer of `/fapi/v1/exchangeInfo`.
+
+    No entry costs another one anything. An odd entry comes with its odd fields blank;
+    it is left out if its symbol cannot be one. Of several entries for a symbol the
+    first one counts, with a blank status if they do not agree about the status.
 
     Raises:
-        BadMessage: it is no such answer.
+        BadMessage: it is no such answer, or no entry of it names a symbol.
     """
     try:
-        info = _info_decoder.decode(body)
+        entries: Sequence[object] = _info_decoder.decode(body).symbols
     except (ValueError, RecursionError) as error:
-        raise BadMessage(f"no exchange information: {error}", _sample(body)) from None
-    return [_listing(raw) for raw in info.symbols if symbol_fault(raw.symbol) is None]
+        entries = _loose_entries(body, error)
+    found: dict[str, Listing] = {}
+    listings = Listings()
+    for entry in entries:
+        raw, whole = (entry, True) if isinstance(entry, _Symbol) else _read(entry)
+        listing, said = _listing(raw)
+        first = found.setdefault(listing.symbol, listing)
+        if first is not listing and first.status != listing.status:
+            found[listing.symbol] = msgspec.structs.replace(first, status="")
+        if first is not listing or not listing.symbol:
+            listings.left_out += 1
+        elif whole and said:
+            continue
+        listings.odd += 1
+        listings.sample = listings.sample or _plain(
+            (raw.symbol or repr(entry))[:MAX_SYMBOL]
+        )
+    found.pop("", None)
+    if entries and not found:
+        raise BadMessage("exchange information without a symbol", _sample(body))
+    listings.extend(found.values())
+    listings.entries = len(entries)
+    return listings
 
 
-def _listing(raw: _Symbol) -> Listing:
+def _listing(raw: _Symbol) -> tuple[Listing, bool]:
+    """The listing of an entry, and whether the listing says all that the entry does."""
     filters = {one.filter_type: one for one in raw.filters}  # in no fixed order
     none = _Filter()
-    return Listing(
-        raw.symbol,
-        raw.status,
+    tick = filters.get("PRICE_FILTER", none).tick_size
+    step = filters.get("LOT_SIZE", none).step_size
+    listing = Listing(
+        raw.symbol if symbol_fault(raw.symbol) is None else "",
+        _name(raw.status),
         _name(raw.contract_type),
         _name(raw.base_asset),
         _name(raw.quote_asset),
-        _digits(filters.get("PRICE_FILTER", none).tick_size),
-        _digits(filters.get("LOT_SIZE", none).step_size),
-        raw.onboard_date if 0 < raw.onboard_date <= LAST_TIME else 0,
+        _digits(tick),
+        _digits(step),
+        _date(raw.onboard_date),
+        _date(raw.delivery_date),
+    )
+    return listing, msgspec.structs.astuple(listing) == (
+        raw.symbol,
+        raw.status,
+        raw.contract_type,
+        raw.base_asset,
+        raw.quote_asset,
+        tick,
+        step,
+        raw.onboard_date,
+        raw.delivery_date,
     )
 
 
@@ -222,9 +284,69 @@ def _digits(text: str) -> str:
     return text if _NUMBER(text) else ""
 
 
-class _ErrorBody(msgspec.Struct):
-    code: int | None = None
-    msg: str = ""
+def _date(time: int) -> int:
+    return time if 0 < time <= LAST_TIME else 0
+
+
+def _loose_entries(body: bytes, error: Exception) -> Sequence[object]:
+    """The entries of an answer in which something is odd; `error` is what."""
+    info = _loosely(body)
+    entries = info.get("symbols") if isinstance(info, dict) else None
+    if not isinstance(entries, list):
+        raise BadMessage(f"no exchange information: {error}", _sample(body)) from None
+    return entries
+
+
+def _loosely(body: bytes) -> object:
+    """JSON as Python's own decoder reads it, or None if it is none. That takes four
+    times as long, and one odd string does not keep it from the others: it takes lone
+    surrogates, and bytes that are not UTF-8 come as lone surrogates here. Numbers that
+    are too long come as None."""
+    import json  # only for what is odd
+
+    text = body.decode("utf-8", "surrogateescape")
+    try:
+        found: object = json.loads(text, strict=False, parse_int=_integer)
+    except (ValueError, RecursionError):
+        return None
+    return found
+
+
+def _integer(digits: str) -> int | None:
+    return int(digits) if len(digits) < 20 else None
+
+
+def _read(entry: object) -> tuple[_Symbol, bool]:
+    """What can be read of an entry, and whether that is all that there should be."""
+    whole = isinstance(entry, dict) and "status" in entry
+
+    def take(source: object, key: str, blank: _T) -> _T:
+        nonlocal whole
+        value = source.get(key, blank) if isinstance(source, dict) else None
+        if type(value) is type(blank):
+            return value
+        whole = False
+        return blank
+
+    no_filters: list[object] = []
+    symbol = _Symbol(
+        take(entry, "symbol", ""),
+        take(entry, "status", ""),
+        take(entry, "contractType", ""),
+        take(entry, "baseAsset", ""),
+        take(entry, "quoteAsset", ""),
+        take(entry, "onboardDate", 0),
+        take(entry, "deliveryDate", 0),
+        [
+            _Filter(
+                take(one, "filterType", ""),
+                take(one, "tickSize", ""),
+                take(one, "stepSize", ""),
+            )
+            for one in take(entry, "filters", no_filters)
+        ],
+    )
+    return symbol, whole
 
 
 _BANNED_UNTIL: Final = re.compile(r"banned until ([0-9]{13})").search
@@ -250,20 +372,28 @@ def error_of(
     """
     if status == 200:
         return None
-    try:
-        parsed = msgspec.json.decode(body, type=_ErrorBody)
-    except (ValueError, RecursionError):
-        parsed = _ErrorBody()
-    words = f": {parsed.msg[:300]}" if parsed.msg else ""
+    code, message = _words_of(body)
+    words = f": {message}" if message else ""
     if status in (418, 429):
-        wait = _wait(parsed.msg, retry_after, server_time)
+        wait = _wait(message, retry_after, server_time)
         return RateLimited(f"too many requests (HTTP {status}){words}", wait)
     if 300 <= status < 400:
         return Refused(f"a redirect (HTTP {status}) is not followed")
     if 400 <= status < 500 and status != 408:
         hint = f", {_HINTS[status]}" if status in _HINTS else ""
-        return Refused(f"refused (HTTP {status}{hint}){words}", parsed.code)
+        return Refused(f"refused (HTTP {status}{hint}){words}", code)
     return Unavailable(f"the exchange is not available (HTTP {status}){words}")
+
+
+def _words_of(body: bytes) -> tuple[int | None, str]:
+    """The code and the message of an error's body, each as far as it can be read."""
+    said = _loosely(body)
+    code = said.get("code") if isinstance(said, dict) else None
+    message = said.get("msg") if isinstance(said, dict) else None
+    return (
+        code if type(code) is int else None,
+        _plain(message[:300]) if isinstance(message, str) else "",
+    )
 
 
 def http_date(text: str | None) -> int | None:
@@ -290,3 +420,8 @@ def _wait(words: str, retry_after: str | None, server_time: int | None) -> float
 
 def _sample(body: bytes) -> str:
     return body[:200].decode("utf-8", "backslashreplace")
+
+
+def _plain(text: str) -> str:
+    """Text that can be encoded: lone surrogates are written out."""
+    return text.encode("utf-8", "backslashreplace").decode()

@@ -6,6 +6,7 @@ answer for ever. What is kept is a cache.
 
 from __future__ import annotations
 
+import enum
 import functools
 import zlib
 from collections.abc import Callable, Iterator
@@ -13,25 +14,43 @@ from collections.abc import Callable, Iterator
 import msgspec
 
 from klinetail.candle import DAY, Candle, Interval, Stream
-from klinetail.sim.bars import Bar, Block, Steps, candle, join, partial
+from klinetail.sim.bars import Bar, Block, Steps, candle, flat, join, partial
+
+
+class Afterlife(enum.Enum):
+    """What comes of a symbol after its last trade."""
+
+    NOTHING = enum.auto()
+    """No rows and no frames, as of a symbol that is gone."""
+    ROWS = enum.auto()
+    """Rows without a trade, as the exchange answers for up to 25 days."""
+    PUSHES = enum.auto()
+    """Such rows, and their closes are pushed."""
 
 
 class Instrument(msgspec.Struct, frozen=True):
-    """What the exchange lists.
-
-    `base` is the shortest interval there are candles of. Candles exist from
-    `first` (the open time of the first) to before `end` (the close of the last,
-    plus 1), or without an end.
-    """
+    """What the exchange lists. Times are ms of exchange time."""
 
     symbol: str
     steps: Steps
     base: Interval
+    """The shortest interval there are candles of."""
     first: int
+    """When the first candle opens."""
     end: int | None = None
+    """When the last candle that can have trades has closed, or None."""
+    afterlife: Afterlife = Afterlife.NOTHING
+    """What comes from `end` on."""
+    announced: int = 0
+    """From when on `exchangeInfo` says when `end` is."""
+    statuses: tuple[tuple[int, str], ...] = ()
+    """From when on which status is given, in this order, instead of the usual ones."""
 
     def status(self, now: int) -> str:
         """The status in `exchangeInfo` at exchange time `now`, ms."""
+        given = [status for time, status in self.statuses if time <= now]
+        if given:
+            return given[-1]
         if now < self.first:
             return "PENDING_TRADING"
         return "TRADING" if self.end is None or now < self.end else "SETTLING"
@@ -150,6 +169,8 @@ class History:
         first, last = self.instrument.first, self.instrument.end
         if now < first:
             return
+        if self.instrument.afterlife is not Afterlife.NOTHING:
+            last = None
         low = self.floor(interval, first)
         high = self.floor(interval, now if last is None else min(now, last - 1))
         if end is not None and end < high:
@@ -202,8 +223,10 @@ class History:
     def _range(self, start: int, stop: int) -> Bar:
         """What base candles in [start, stop) make together."""
         start = max(start, self.instrument.first)
-        if self.instrument.end is not None:
-            stop = min(stop, self.instrument.end)
+        if (end := self.instrument.end) is not None:
+            if start >= end:
+                return self._flat
+            stop = min(stop, end)
         bars: list[Bar] = []
         while start < stop:
             begin = self._unit.floor(start, self._anchor)
@@ -217,6 +240,13 @@ class History:
                 bars.append(block.bar(slots(begin, start), slots(begin, upto)))
             start = upto
         return join(bars)
+
+    @functools.cached_property
+    def _flat(self) -> Bar:
+        """What there is after the last trade."""
+        end = self.instrument.end
+        assert end is not None  # noqa: S101 - only then there is an afterlife
+        return flat(self._range(self.instrument.base.shift(end, -1), end).close)
 
     def _whole_block(self, begin: int) -> Bar:
         base = self.instrument.base

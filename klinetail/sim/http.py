@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import email.utils
+import gzip
 from collections import Counter
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -26,6 +27,9 @@ from klinetail.sim.market import Market
 from klinetail.sim.rest import answer
 from klinetail.sim.wire import Connection
 
+_PACKED_FROM: Final = 1024
+"""Bytes of an answer from which on it is compressed, if the client takes that."""
+
 _MOMENT: Final = 0.05
 """Real seconds that what was sent needs to arrive before a reset."""
 
@@ -46,16 +50,20 @@ class Http:
         self._chaos = chaos
         self._weight = Weight()
         self._asked: Counter[str] = Counter()
+        self.requests: Counter[str] = Counter()
+        """How often each path was asked for."""
 
     async def respond(
-        self, connection: Connection, target: str, *, served: bool
+        self, connection: Connection, target: str, *, served: bool, packed: bool = False
     ) -> Response:
         """The answer to `GET target`, or something in its place.
 
         Args:
             served: whether a client has had candles already.
+            packed: whether the client takes a compressed answer.
         """
         now = self._clock.now()
+        self.requests[target.partition("?")[0]] += 1
         status, body, weight = answer(self._market, target, now)
         refusal = self._weight.spend(weight, self._clock.unhurried())
         if refusal is not None:
@@ -66,7 +74,7 @@ class Http:
         else:
             delivery = Delivery(status, body)
             delivery = self._disturbed(target, delivery, now, served=served)
-        response = self._response(delivery, now)
+        response = self._response(delivery, now, packed=packed)
         if delivery.manner is not Manner.WHOLE:
             await _withhold(connection, delivery.manner, response)
         return response
@@ -88,15 +96,20 @@ class Http:
         self._chaos.note(name)
         return spoilt
 
-    def _response(self, delivery: Delivery, now: int) -> Response:
+    def _response(self, delivery: Delivery, now: int, *, packed: bool) -> Response:
+        body = delivery.body
+        packed = packed and len(body) >= _PACKED_FROM
+        if packed:
+            body = gzip.compress(body)
         usual = {
             "Content-Type": "application/json;charset=UTF-8",
-            "Content-Length": str(len(delivery.body)),
+            "Content-Length": str(len(body)),
+            **({"Content-Encoding": "gzip"} if packed else {}),
             "Date": email.utils.formatdate(now / 1000, usegmt=True),
             "X-MBX-USED-WEIGHT-1M": str(self._weight.used),
             "Connection": "close",
         }
-        return response(delivery.status, {**usual, **delivery.headers}, delivery.body)
+        return response(delivery.status, {**usual, **delivery.headers}, body)
 
 
 def response(status: int, headers: Mapping[str, str], body: bytes) -> Response:

@@ -100,6 +100,11 @@ class Hub:
     def connections(self) -> int:
         return len(self._clients)
 
+    @property
+    def requests(self) -> Counter[str]:
+        """How often each path of the REST side was asked for."""
+        return self._http.requests
+
     # Connections
 
     async def process_request(
@@ -114,8 +119,9 @@ class Hub:
         if refusal is not None:
             return forbidden(refusal)
         if open_session(request.path) is None:
+            takes = ",".join(request.headers.get_all("Accept-Encoding"))
             return await self._http.respond(
-                connection, request.path, served=self._served
+                connection, request.path, served=self._served, packed="gzip" in takes
             )
         if request.headers.get("Upgrade") is None:
             return None

@@ -47,11 +47,12 @@ def _symbol(instrument: Instrument, now: int) -> dict[str, object]:
     found = (q for q in _QUOTES if symbol.endswith(q) and symbol != q)
     quote = next(found, "USDT")
     price, volume, _ = instrument.steps
+    announced = now >= instrument.announced
     return {
         "symbol": symbol,
         "pair": symbol,
         "contractType": "PERPETUAL",
-        "deliveryDate": _NEVER if instrument.end is None else instrument.end,
+        "deliveryDate": instrument.end if instrument.end and announced else _NEVER,
         "onboardDate": instrument.first,
         "status": instrument.status(now),
         "maintMarginPercent": "2.5000",

@@ -1,4 +1,5 @@
-"""What a client has to end up with: every candle that closed."""
+"""What a client has to end up with: every candle that closed while its symbol was
+traded."""
 
 from __future__ import annotations
 
@@ -21,6 +22,7 @@ class Ledger:
         self._market = market
         self._start = start
         self._next: dict[Stream, int] = {}
+        self._ends = {one.symbol: one.end for one in market.instruments}
 
     def entries(self, streams: Iterable[Stream], now: int) -> list[Candle]:
         """The candles of `streams` that have closed by `now` and were not entered
@@ -43,5 +45,13 @@ class Ledger:
             self._next[stream] = open_time
         if stream.interval.close_time(open_time) >= now:
             return []
+        if (end := self._ends.get(stream.symbol)) is not None and open_time >= end:
+            return []
         rows = self._market.klines(stream, open_time, None, MAX_ROWS, now=now)
-        return [row for row in rows if row.closed and row.close_time >= self._start]
+        return [
+            row
+            for row in rows
+            if row.closed
+            and row.close_time >= self._start
+            and (end is None or row.open_time < end)
+        ]

@@ -3,7 +3,8 @@
 As recorded from the exchange: updates come only after trades and at most every
 250 ms; the closing frame up to 2 s after the close, often with trades that no
 update showed; nothing of the next candle before it; and of a candle without a
-trade nothing at all.
+trade nothing at all. Of a symbol that is not traded any more the closes may be pushed
+all the same.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Final
 
 from klinetail.candle import Candle, Stream
 from klinetail.sim.bars import candle
-from klinetail.sim.history import History
+from klinetail.sim.history import Afterlife, History
 
 PERIOD: Final = 250
 """The least time between two updates of a stream, ms."""
@@ -61,13 +62,15 @@ def _closings(
     instrument, interval = history.instrument, stream.interval
     first, end = instrument.first, instrument.end
     open_time = history.floor(interval, max(after - LATEST - 1, first))
+    pushes_flat = instrument.afterlife is Afterlife.PUSHES
     while (boundary := interval.shift(open_time, 1)) <= until:
-        if end is not None and open_time >= end:
+        over = end is not None and open_time >= end
+        if over and not pushes_flat:
             return
         time = closing_time(stream, open_time)
         if after < time <= until:
             bar = history.closed(interval, open_time)
-            if bar.trades:
+            if bar.trades or over:
                 yield candle(stream, open_time, bar, event_time=time, closed=True)
         open_time = boundary
 

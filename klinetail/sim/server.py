@@ -109,6 +109,10 @@ class Server:
         """Open WebSocket connections."""
         return self._hub.connections
 
+    def requests(self, path: str) -> int:
+        """How often a path of the REST side was asked for."""
+        return self._hub.requests[path]
+
     def now(self) -> int:
         """Exchange time, ms."""
         return self._clock.now()

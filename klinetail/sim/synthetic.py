@@ -10,14 +10,16 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from random import Random
 from typing import Final, NamedTuple
 
+import msgspec
+
 from klinetail.candle import DAY, MINUTE, Interval
 from klinetail.sim.bars import Steps, TickBlock
-from klinetail.sim.history import History, Instrument
+from klinetail.sim.history import Afterlife, History, Instrument
 from klinetail.sim.market import HistoryMarket
 
 LISTED_DAYS: Final = 70
@@ -80,24 +82,40 @@ class Synthetic(HistoryMarket):
         seed: the same seed gives the same candles at the same times.
         start: exchange time at which a run begins, ms. Symbols were listed some
             tens of days before it.
+        changes: by symbol, fields of its `Instrument` that are to be others: when it
+            is first traded, when it ends, what comes then.
     """
 
-    def __init__(self, seed: int, start: int) -> None:
+    def __init__(
+        self,
+        seed: int,
+        start: int,
+        changes: Mapping[str, Mapping[str, object]] | None = None,
+    ) -> None:
         midnight = start - start % DAY
+        changes = changes or {}
         super().__init__(
-            {coin.symbol: _history(seed, coin, midnight) for coin in _COINS},
+            {
+                coin.symbol: _history(
+                    seed, coin, midnight, changes.get(coin.symbol, {})
+                )
+                for coin in _COINS
+            },
             start=start,
             end=None,
             label=f"a synthetic market (seed {seed})",
         )
 
 
-def _history(seed: int, coin: _Coin, midnight: int) -> History:
+def _history(
+    seed: int, coin: _Coin, midnight: int, changes: Mapping[str, object]
+) -> History:
     first = midnight - coin.listed_days * DAY
     settled = coin.settled_days
     end = None if settled is None else midnight - settled * DAY
     steps = Steps(coin.tick, coin.step, coin.tick * coin.step)
-    instrument = Instrument(coin.symbol, steps, Interval.M1, first, end)
+    instrument = Instrument(coin.symbol, steps, Interval.M1, first, end, Afterlife.ROWS)
+    instrument = msgspec.structs.replace(instrument, **changes)
 
     def block(time: int) -> TickBlock:
         rows = _day(f"{seed}/{coin.symbol}", coin, time // DAY)

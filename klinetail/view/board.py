@@ -11,7 +11,15 @@ from typing import Final
 from rich.cells import cell_len
 
 from klinetail.candle import Candle, Interval, Stream
-from klinetail.events import EndedEvent, Event, GapEvent, MuteEvent, RevisionEvent
+from klinetail.events import (
+    EndedEvent,
+    Event,
+    GapEvent,
+    MuteEvent,
+    PendingEvent,
+    RevisionEvent,
+    TradedEvent,
+)
 from klinetail.view import figures
 from klinetail.view.columns import Column, Layout, fit
 from klinetail.view.look import QUIET, TITLE, Cell, Glyphs, Line, clipped, line
@@ -21,6 +29,7 @@ from klinetail.view.notes import (
     ended_note,
     gap_note,
     mute_note,
+    pending_note,
     revision_note,
 )
 
@@ -127,7 +136,7 @@ class Board:
             track.put(candle)
 
     def mark(self, event: Event) -> None:
-        """Mark a stream's row: a gap, a revision, silence, its end."""
+        """Mark a stream's row: a gap, a revision, silence, that it is not traded."""
         tz, glyphs = self._tz, self._glyphs
         match event:
             case GapEvent(stream) if stream in self._tracks:
@@ -145,6 +154,12 @@ class Board:
                 self._say((stream, "mute", 0), None)
             case MuteEvent(stream, over) if stream in self._tracks:
                 self._say((stream, "mute", 0), None if over else mute_note(glyphs))
+            case PendingEvent(stream) if stream in self._tracks:
+                note = pending_note(event, tz=tz, glyphs=glyphs)
+                self._say((stream, "pending", 0), note)
+            case TradedEvent(stream) if stream in self._tracks:
+                self._say((stream, "ended", 0), None)
+                self._say((stream, "pending", 0), None)
             case _:
                 pass
 

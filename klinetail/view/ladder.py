@@ -11,7 +11,15 @@ from rich.cells import cell_len
 
 from klinetail import times
 from klinetail.candle import HOUR, Candle, Source, Stream
-from klinetail.events import EndedEvent, Event, GapEvent, MuteEvent, RevisionEvent
+from klinetail.events import (
+    EndedEvent,
+    Event,
+    GapEvent,
+    MuteEvent,
+    PendingEvent,
+    RevisionEvent,
+    TradedEvent,
+)
 from klinetail.view import figures
 from klinetail.view.columns import Column, Layout, fit
 from klinetail.view.look import QUIET, TITLE, Cell, Glyphs, Line, clipped, line
@@ -21,6 +29,7 @@ from klinetail.view.notes import (
     ended_note,
     gap_note,
     mute_note,
+    pending_note,
     revision_note,
 )
 
@@ -55,8 +64,10 @@ class Ladder:
         self._rows: dict[_Key, Candle | Note] = {}
         self._forming: dict[int, Candle] = {}
         self._last_closed = -1
-        self._ended: Note | None = None
+        self._untraded: Note | None = None
+        """Why nothing more is to come, or nothing yet."""
         self._mute: Note | None = None
+        """That the prices are old ones."""
         self._gaps = Gaps()
         self._price = (1, 0)
         self._volume = (1, 0)
@@ -91,7 +102,7 @@ class Ladder:
         self._widen(candle)
 
     def mark(self, event: Event) -> None:
-        """Show a gap, a revision, silence or the end of the stream as a row."""
+        """Show a gap, a revision, silence, or that nothing is traded as a row."""
         match event:
             case GapEvent(stream) if stream == self._stream:
                 for candle in event.candles:
@@ -109,10 +120,15 @@ class Ladder:
                 note = revision_note(event, tz=self._tz, glyphs=self._glyphs)
                 self._insert(key, note)
             case EndedEvent(stream) if stream == self._stream:
-                self._ended = ended_note(event, glyphs=self._glyphs)
+                self._untraded = ended_note(event, glyphs=self._glyphs)
                 self._mute = None
             case MuteEvent(stream, over) if stream == self._stream:
                 self._mute = None if over else mute_note(self._glyphs)
+            case PendingEvent(stream) if stream == self._stream:
+                note = pending_note(event, tz=self._tz, glyphs=self._glyphs)
+                self._untraded = note
+            case TradedEvent(stream) if stream == self._stream:
+                self._untraded = None
             case _:
                 pass
 
@@ -145,7 +161,7 @@ class Ladder:
     def _upwards(
         self, width: int, exchange_time: int | None
     ) -> Iterator[tuple[date | None, Line]]:
-        for note in (self._ended, self._mute):
+        for note in (self._untraded, self._mute):
             if note is not None:
                 yield None, note.line(width, self._glyphs)
         newest = max(self._forming, default=None)

@@ -7,8 +7,8 @@ from datetime import tzinfo
 import msgspec
 
 from klinetail import times
-from klinetail.candle import Candle
-from klinetail.events import EndedEvent, GapEvent, RevisionEvent
+from klinetail.candle import Candle, Interval
+from klinetail.events import EndedEvent, GapEvent, PendingEvent, RevisionEvent
 from klinetail.view.look import LOUD, TITLE, Glyphs, Line, clipped, line
 
 
@@ -72,6 +72,13 @@ def mute_note(glyphs: Glyphs) -> Note:
     """That the stream's prices are old ones."""
     text = "REST shows trades of which no frame came: not the latest price"
     return Note(glyphs.busy, "MUTE", text, LOUD, 2)
+
+
+def pending_note(event: PendingEvent, *, tz: tzinfo, glyphs: Glyphs) -> Note:
+    """That there is nothing yet."""
+    time = event.onboard_time
+    since = f", from {times.clock(time, Interval.H1, tz)}" if time else ""
+    return Note(glyphs.busy, "PENDING", f"not traded yet{since}", TITLE, 2)
 
 
 def _values(candle: Candle) -> tuple[tuple[str, str], ...]:

@@ -13,9 +13,9 @@ import pytest
 from klinetail.candle import MINUTE, Candle, Source, Stream
 from klinetail.clock import NewestRow
 from klinetail.collector.backfill import WORKERS, Backfill
-from klinetail.collector.beginning import begin, inquire
+from klinetail.collector.beginning import Began, Latest, begin, inquire
 from klinetail.collector.budget import Budget
-from klinetail.collector.symbols import FEW
+from klinetail.collector.symbols import FEW, oddity
 from klinetail.collector.timekeeping import Statement
 from klinetail.errors import (
     KlinetailError,
@@ -27,7 +27,13 @@ from klinetail.errors import (
 )
 from klinetail.events import LinkEvent, LinkState
 from klinetail.pace import Reading
-from klinetail.protocol.rest import INVALID_SYMBOL, Listing
+from klinetail.protocol.rest import (
+    INVALID_STATUS,
+    INVALID_SYMBOL,
+    Listing,
+    Listings,
+)
+from klinetail.protocol.statuses import PENDING
 from tests.collector.test_collector import BTC, START, FakeRest
 from tests.strategies import candle
 
@@ -50,6 +56,8 @@ class Exchange:
         self.asked: list[str] = []
         self.failing: Exception | None = None
         self.rows: list[Candle] = [candle(OPEN)]
+        self.listed: Sequence[Listing] = LISTED
+        self.refuses: dict[str, Refused] = {}
 
     def server_time(self) -> int:
         self.asked.append("time")
@@ -60,13 +68,15 @@ class Exchange:
     def klines(self, stream: Stream, *, start: int | None = None, limit: int) -> list:
         self.asked.append(stream.symbol)
         assert (start, limit) == (None, 1)
-        if stream.symbol not in {one.symbol for one in LISTED}:
+        if stream.symbol in self.refuses:
+            raise self.refuses[stream.symbol]
+        if stream.symbol not in {one.symbol for one in (*LISTED, *self.listed)}:
             raise Refused("Invalid symbol.", INVALID_SYMBOL)
-        return [] if stream.symbol == "OMGUSDT" else self.rows
+        return self.rows
 
-    def listings(self) -> list[Listing]:
+    def listings(self) -> Sequence[Listing]:
         self.asked.append("listings")
-        return LISTED
+        return self.listed
 
     def close(self) -> None: ...
 
@@ -81,9 +91,7 @@ def in_turn(questions: Sequence[Callable[[], Any]]) -> list[Any]:
     return answers
 
 
-def ask(
-    exchange: Exchange, *names: str, listed: list[Listing] | None = None
-) -> Statement:
+def ask(exchange: Exchange, *names: str, listed: list[Listing] | None = None) -> Began:
     streams = [Stream.parse(name) for name in names]
     return inquire(exchange, streams, lambda: 7.5, in_turn, listed)
 
@@ -95,22 +103,20 @@ ROW = NewestRow(OPEN, OPEN + MINUTE - 1, 7.5, 7.5)
 def test_a_symbol_is_asked_for_once_and_the_list_of_all_is_left_alone() -> None:
     exchange = Exchange()
     names = ("btcusdt@1h", "btcusdt@5m", "s1usdt@1m")
-    assert ask(exchange, *names) == ([READING] * 2, [ROW] * 2)
+    assert ask(exchange, *names) == (([READING] * 2, [ROW] * 2), ())
     assert exchange.asked == ["time", "BTCUSDT", "S1USDT", "time"]
 
 
 def test_what_an_earlier_attempt_got_is_not_asked_for_again() -> None:
     exchange = Exchange()
     exchange.failing = Unreachable("just now")
-    rows: dict[str, NewestRow | None] = {}
+    known: dict[str, Latest | None] = {}
     with pytest.raises(Unreachable):
-        inquire(exchange, [BTC], lambda: 7.5, in_turn, rows=rows)
+        inquire(exchange, [BTC], lambda: 7.5, in_turn, known=known)
     exchange.failing = None
     exchange.asked.clear()
-    assert inquire(exchange, [BTC], lambda: 7.5, in_turn, rows=rows) == (
-        [READING] * 2,
-        [ROW],
-    )
+    began = inquire(exchange, [BTC], lambda: 7.5, in_turn, known=known)
+    assert began.statement == ([READING] * 2, [ROW])
     assert exchange.asked == ["time", "time"]
 
 
@@ -124,13 +130,13 @@ def test_one_reading_of_two_is_enough_to_go_on_with() -> None:
         return truth()
 
     exchange.server_time = server_time  # type: ignore[method-assign]
-    assert ask(exchange, "btcusdt@1m") == ([READING], [ROW])
+    assert ask(exchange, "btcusdt@1m").statement == ([READING], [ROW])
 
 
 def test_of_many_symbols_the_list_is_asked_for() -> None:
     exchange = Exchange()
     said = ask(exchange, *(f"s{n}usdt@1m" for n in range(FEW + 1)))
-    assert said == ([READING] * 2, [ROW])
+    assert said.statement == ([READING] * 2, [ROW])
     assert exchange.asked == ["time", "S0USDT", "listings", "time"]
 
 
@@ -150,18 +156,78 @@ def test_one_that_is_not_listed_is_refused_with_what_looks_like_it(more: int) ->
     assert caught.value.suggestions == ("BTCUSDT",)
 
 
+ENDED = ("SETTLING", "DELIVERING", "DELIVERED", "CLOSE")
+ROWS = {
+    "none": [],
+    "old": [candle(OPEN - 60_000)],
+    "flat": [candle(OPEN, count=0)],
+}
+
+
+@pytest.mark.parametrize("interval", ["1m", "5m", "1d"])
+@pytest.mark.parametrize("status", ENDED)
+@pytest.mark.parametrize("rows", ROWS)
 @pytest.mark.parametrize("more", [0, FEW])
-def test_one_that_is_not_traded_is_refused_with_its_status(more: int) -> None:
-    names = ["omgusdt@1m", *(f"s{n}usdt@1m" for n in range(more))]
-    with pytest.raises(UsageError, match="SETTLING"):
-        ask(Exchange(), *names)
-
-
-def test_one_that_trades_but_not_just_now_is_looked_up_and_taken() -> None:
+def test_one_that_is_not_traded_is_refused_with_its_status(
+    more: int, rows: str, status: str, interval: str
+) -> None:
+    """However many there are, and whatever rows the exchange goes on making."""
     exchange = Exchange()
-    exchange.rows = [candle(OPEN - 60_000)]
-    ask(exchange, "btcusdt@1m")
+    exchange.rows = ROWS[rows]
+    exchange.listed = [*LISTED, Listing("OLDUSDT", status)]
+    names = [f"oldusdt@{interval}", *(f"s{n}usdt@1m" for n in range(more))]
+    with pytest.raises(UsageError, match=f"OLDUSDT is not traded: .* {status}$"):
+        ask(exchange, *names)
+
+
+@pytest.mark.parametrize("rows", ROWS)
+def test_one_that_trades_but_not_just_now_is_looked_up_and_taken(rows: str) -> None:
+    exchange = Exchange()
+    exchange.rows = ROWS[rows]
+    began = ask(exchange, "btcusdt@1h")
     assert exchange.asked == ["time", "BTCUSDT", "time", "listings"]
+    assert began.listed == LISTED
+
+
+@pytest.mark.parametrize(
+    "status", ["PENDING_TRADING", "PRE_SETTLE", "PRE_DELIVERING", ""]
+)
+@pytest.mark.parametrize("more", [0, FEW])
+@pytest.mark.parametrize("code", [None, INVALID_SYMBOL, INVALID_STATUS])
+def test_one_that_may_be_traded_yet_is_taken(
+    status: str, more: int, code: int | None
+) -> None:
+    """The exchange may have no rows of one that is pending, or refuse them."""
+    exchange = Exchange()
+    exchange.rows = []
+    exchange.listed = [*LISTED, Listing("NEWUSDT", status)]
+    if code is not None and status == PENDING:
+        exchange.refuses = {"NEWUSDT": Refused("no", code)}
+    ask(exchange, "newusdt@1m", *(f"s{n}usdt@1m" for n in range(more)))
+
+
+def test_what_is_listed_as_traded_and_has_no_rows_is_refused() -> None:
+    exchange = Exchange()
+    exchange.refuses = {"BTCUSDT": Refused("Invalid symbol.", INVALID_SYMBOL)}
+    with pytest.raises(Refused, match="Invalid symbol"):
+        ask(exchange, "btcusdt@1m")
+
+
+@pytest.mark.parametrize("more", [0, FEW])
+@pytest.mark.parametrize("rows", ["flat", "none"])
+def test_one_whose_entry_cannot_be_read_is_taken_if_it_has_rows(
+    more: int, rows: str
+) -> None:
+    exchange = Exchange()
+    exchange.rows = ROWS[rows]
+    exchange.listed = Listings(LISTED[1:])
+    names = ("btcusdt@1m", *(f"s{n}usdt@1m" for n in range(more)))
+    with pytest.raises(UnknownSymbol):
+        ask(exchange, *names)
+    exchange.listed.left_out = 1
+    ask(exchange, *names)
+    with pytest.raises(UnknownSymbol):
+        ask(exchange, "btcusd@1m", *names)
 
 
 def test_what_will_not_get_better_is_said_first() -> None:
@@ -264,7 +330,7 @@ class Recovering(FakeRest):
 
 def started(
     rest: FakeRest, pauses: Pauses, patience: float = 1e9
-) -> tuple[Statement | None, list[LinkEvent]]:
+) -> tuple[Began | None, list[LinkEvent]]:
     told: list[LinkEvent] = []
     said = begin(
         rest,
@@ -279,14 +345,38 @@ def started(
     return said, told
 
 
-def said_at(now: float, row_at: float = 5.0) -> Statement:
+def said_at(now: float, row_at: float = 5.0, listed: Sequence = ()) -> Began:
     opens = START - START % MINUTE
     row = NewestRow(opens, opens + MINUTE - 1, row_at, row_at)
-    return Statement([Reading(START, now, now)] * 2, [row])
+    return Began(Statement([Reading(START, now, now)] * 2, [row]), listed)
 
 
 def test_it_begins_at_once_where_it_can_and_says_nothing() -> None:
     assert started(Recovering([]), Pauses(1)) == (said_at(5.0), [])
+
+
+def test_a_list_that_cannot_be_read_in_full_is_told_unless_it_was_before() -> None:
+    rest = Recovering([])
+    rest.klines = lambda *_, **__: []  # type: ignore[method-assign]
+    odd = Listings([Listing(BTC.symbol, "TRADING")])
+    odd.odd = 1
+    rest.listings = lambda: odd  # type: ignore[method-assign]
+    said, told_first = started(rest, Pauses(1))
+    assert said is not None
+    assert (said.listed, told_first) == (odd, oddity(odd))
+    told: list[object] = []
+    begin(
+        rest,
+        [BTC],
+        ask=in_turn,
+        listed=odd,
+        now=lambda: 5.0,
+        random=lambda: 0.5,
+        patience=1.0,
+        stopping=threading.Event(),
+        tell=told.append,
+    )
+    assert told == []
 
 
 def test_it_is_tried_again_ever_more_slowly_and_told() -> None:

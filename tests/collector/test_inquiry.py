@@ -6,9 +6,10 @@ import threading
 import pytest
 
 from klinetail.collector.inquiry import Inquiry
+from klinetail.collector.symbols import oddity
 from klinetail.errors import BadMessage, RateLimited, Refused, Unreachable
 from klinetail.events import LinkState
-from klinetail.protocol.rest import Listing
+from klinetail.protocol.rest import Listing, decode_listings
 
 PATIENCE = 15.0
 LISTED = [Listing("BTCUSDT", "TRADING")]
@@ -81,6 +82,15 @@ def test_it_is_asked_again_until_there_is_one_and_said_once_each_way(inquire):
     ]
     assert [event.attempt for event in states] == [1, 2, 3, 0]
     assert states[2].delay == 0.01
+
+
+def test_an_answer_that_cannot_be_read_in_full_is_told(inquire):
+    odd = decode_listings(b'{"symbols":[{"symbol":"BTCUSDT","status":"TRADING"},7]}')
+    events = queue.Queue()
+    assert inquire(Scripted(odd), events.put).answer.result(PATIENCE) == LISTED
+    assert [events.get(timeout=PATIENCE)] == oddity(odd)
+    inquire(Scripted(LISTED), events.put).answer.result(PATIENCE)
+    assert events.empty()
 
 
 def test_a_refusal_ends_it(inquire):

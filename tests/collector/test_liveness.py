@@ -18,9 +18,12 @@ from klinetail.events import (
     LinkEvent,
     LinkState,
     MuteEvent,
+    PendingEvent,
+    TradedEvent,
 )
 from klinetail.protocol.rest import Listing
 from klinetail.protocol.routes import Route, sim_route
+from klinetail.sim.history import Afterlife
 from klinetail.sim.recorded import Recorded
 from klinetail.sim.server import Server
 from klinetail.sim.synthetic import Synthetic
@@ -116,7 +119,7 @@ def recorded(stream: Stream, minutes: int) -> list[Candle]:
 
 def test_a_symbol_that_is_not_traded_any_more_ends_without_a_gap() -> None:
     seen = Seen()
-    market = Recorded([*recorded(BTC, 4000), *recorded(ETH, 2100)])
+    market = Recorded([*recorded(BTC, 4000), *recorded(ETH, 2010)])
     with Server(market, speed=600) as server:
         collector = collect(server, [BTC, ETH], seen, lines=2)
         collector.start()
@@ -134,12 +137,12 @@ def test_a_symbol_that_is_not_traded_any_more_ends_without_a_gap() -> None:
         assert ended == EndedEvent(ETH, "SETTLING")
         assert not [e for e in seen.events if isinstance(e, GapEvent)]
         last = whole(server, seen, ETH)[-1]
-        assert last.open_time == recorded(ETH, 2100)[-1].open_time
+        assert last.open_time == recorded(ETH, 2010)[-1].open_time
 
 
 def test_when_all_streams_have_ended_so_has_the_collector() -> None:
     seen = Seen()
-    market = Recorded([*recorded(BTC, 4000), *recorded(ETH, 2100)])
+    market = Recorded([*recorded(BTC, 4000), *recorded(ETH, 2010)])
     with Server(market, speed=600) as server:
         collector = collect(server, [ETH], seen, lines=2)
         collector.start()
@@ -147,6 +150,121 @@ def test_when_all_streams_have_ended_so_has_the_collector() -> None:
             assert collector.ended.exception(2 * PATIENCE) is None
         finally:
             collector.stop()
+
+
+SETTLED = START - START % MINUTE + 3 * MINUTE
+INFO = "/fapi/v1/exchangeInfo"
+LISTED = [Listing(name, "TRADING") for name in ("BTCUSDT", "ETHUSDT")]
+"""What is known at the start, so that nobody has to ask."""
+
+
+def settling(**changes: object) -> Synthetic:
+    """A market in which ETHUSDT has its last trade three minutes from now, and nobody
+    knows."""
+    usual = {"end": SETTLED, "afterlife": Afterlife.PUSHES, "announced": 1 << 50}
+    return Synthetic(seed=7, start=START, changes={"ETHUSDT": usual | changes})
+
+
+def ends_of(seen: Seen) -> list[EndedEvent]:
+    return [e for e in seen.events if isinstance(e, EndedEvent)]
+
+
+@pytest.mark.parametrize("afterlife", [Afterlife.PUSHES, Afterlife.ROWS])
+def test_candles_stop_when_a_symbol_has_settled_and_it_is_said(
+    afterlife: Afterlife,
+) -> None:
+    """Whether its closes are pushed for ever or rows are made for ever."""
+    seen = Seen()
+    market = settling(afterlife=afterlife)
+    with Server(market, speed=600) as server:
+        collector = collect(server, [BTC, ETH], seen, lines=2, listed=LISTED)
+        collector.start()
+        try:
+            seen.wait(lambda: bool(ends_of(seen)))
+            at_end, known = len(seen.closed(ETH)), len(seen.closed(BTC))
+            seen.wait(lambda: len(seen.closed(BTC)) > known + 10)
+        finally:
+            collector.stop()
+        assert server.requests(INFO) == 1
+        assert ends_of(seen) == [EndedEvent(ETH, "SETTLING")]
+        closed = whole(server, seen, ETH)
+        assert len(closed) == at_end, "none after it"
+        flat = [c for c in closed if c.open_time >= SETTLED]
+        assert len(flat) >= 4
+        assert {c.count for c in flat} == {0}
+        whole(server, seen, BTC)
+
+
+def test_the_last_candle_of_a_long_interval_comes_though_it_has_ended() -> None:
+    seen = Seen()
+    hourly = Stream("ETHUSDT", Interval.H1)
+    hour = Interval.H1.floor(START)
+    market = settling(end=hour + 48 * MINUTE)
+    with Server(market, speed=600, start=hour + 45 * MINUTE) as server:
+        collector = collect(server, [ETH, hourly], seen, lines=1)
+        collector.start()
+        try:
+            assert collector.ended.exception(2 * PATIENCE) is None
+        finally:
+            collector.stop()
+        assert ends_of(seen) == [EndedEvent(s, "SETTLING") for s in (ETH, hourly)]
+        closed = whole(server, seen, hourly)
+        assert closed[-1].open_time == hour
+        assert closed[-1].count > 0
+
+
+def test_a_date_that_was_known_at_the_start_decides_at_once() -> None:
+    seen = Seen()
+    with Server(settling(announced=0), speed=600) as server:
+        streams = [BTC, ETH, Stream("SOLUSDT", Interval.H1)]
+        collector = collect(server, streams, seen, lines=1)
+        collector.start()
+        try:
+            seen.wait(lambda: bool(ends_of(seen)))
+        finally:
+            collector.stop()
+        assert server.requests(INFO) == 2, "one of them at the start"
+        assert ends_of(seen) == [EndedEvent(ETH, "SETTLING")]
+        whole(server, seen, ETH)
+
+
+def test_a_market_that_is_closed_for_hours_is_asked_about_once_and_does_not_end() -> (
+    None
+):
+    seen = Seen()
+    market = settling(afterlife=Afterlife.ROWS, statuses=((0, "TRADING"),))
+    with Server(market, speed=600) as server:
+        collector = collect(server, [BTC, ETH], seen, lines=1, listed=LISTED)
+        collector.start()
+        try:
+            over = SETTLED + 15 * MINUTE
+            seen.wait(lambda: any(c.open_time > over for c in seen.closed(ETH)))
+        finally:
+            collector.stop()
+        assert server.requests(INFO) == 1
+        assert ends_of(seen) == []
+        whole(server, seen, ETH)
+
+
+def test_what_is_not_traded_yet_is_awaited() -> None:
+    seen = Seen()
+    first = START - START % MINUTE + 20 * MINUTE
+    market = Synthetic(7, START, {"ETHUSDT": {"first": first}})
+    with Server(market, speed=600) as server:
+        collector = collect(server, [ETH], seen, lines=5)
+        collector.start()
+        try:
+            collector._history.result(PATIENCE)
+            seen.wait(lambda: TradedEvent(ETH) in seen.events)
+            assert server.now() >= first
+            seen.wait(lambda: len([c for c in seen.candles if c.closed]) > 3)
+        finally:
+            collector.stop()
+        assert ends_of(seen) == []
+        told = [e for e in seen.events if isinstance(e, PendingEvent)]
+        assert told == [PendingEvent(ETH, first)]
+        assert server.requests("/fapi/v1/klines") < 20
+        assert whole(server, seen, ETH)[0].open_time == first
 
 
 @pytest.mark.parametrize("asleep", [0.0, 3600.0])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from klinetail.candle import MINUTE, Candle, Interval, Source, Stream
 from klinetail.clock import Moment
@@ -11,11 +11,9 @@ from klinetail.collector.backfill import Urgency
 from klinetail.collector.lookups import Lookups
 from klinetail.collector.shards import Shard
 from klinetail.collector.silence import LASTING, SAMPLE
-from klinetail.contract.finality import SETTLED
-from klinetail.contract.series import ABSENT, Series
+from klinetail.contract.series import Series
 from klinetail.errors import Unreachable
 from klinetail.events import MuteEvent
-from klinetail.protocol.rest import Listing
 from tests.collector.test_collector import FakeRest
 from tests.contract.test_series import T0, candle
 
@@ -51,25 +49,18 @@ class Asked:
         self.rest = FakeRest()
         self.series = {stream: Series(stream) for stream in STREAMS}
         self.jobs: list[tuple[Urgency, int, Callable[[], None]]] = []
-        self.ended: dict[Series, str] = {}
         self.mute: list[MuteEvent] = []
         self.link = FakeLink()
         self.shard = Shard("link-0", STREAMS)
-        self.now = NOW
         self.lookups = Lookups(
             self.series,
             self.rest,
             threading.RLock(),
-            moment=lambda: self.now,
             put=lambda *job: self.jobs.append(job),
             read_time=self.rest.server_time,
-            on_ended=self.take_ended,
             on_mute=lambda event: self.mute.append(event),
             ws_url="wss://wrong.example",
         )
-
-    def take_ended(self, ended: Mapping[Series, str], now: Moment) -> None:
-        self.ended.update(ended)
 
     def send(self) -> None:
         for _, _, job in self.jobs:
@@ -79,58 +70,6 @@ class Asked:
     def look(self) -> None:
         self.lookups.quiet(self.shard, self.link)
         self.send()
-
-
-def absent(series: Series) -> Series:
-    """Of it neither a frame nor a row has come for long."""
-    series.begin(Moment(T0, 0.0))
-    now = Moment(T0 + MINUTE, 60.0)
-    series.resume(now)
-    for wait in (0, ABSENT, SETTLED):
-        now = Moment(now.exchange + wait, now.monotonic + wait / 1000)
-        if series.take_wish(now):
-            series.fill([], now, now)
-    assert series.absent(NOW)
-    return series
-
-
-def test_nobody_asks_about_a_stream_that_is_there() -> None:
-    asked = Asked()
-    asked.lookups.ended(asked.series[STREAMS[0]], NOW)
-    assert asked.jobs == []
-
-
-def test_what_is_not_traded_any_more_has_ended_and_the_rest_has_not() -> None:
-    asked = Asked()
-    a, b, c = (absent(asked.series[stream]) for stream in STREAMS[:3])
-    asked.rest.listings = lambda: [
-        Listing("AUSDT", "SETTLING"),
-        Listing("BUSDT", "TRADING"),
-        Listing("DUSDT", "SETTLING"),
-    ]
-    asked.lookups.ended(b, NOW)
-    asked.send()
-    assert asked.ended == {a: "SETTLING", c: "not listed any more"}
-
-
-def test_it_is_asked_once_a_minute_and_not_before_what_is_live() -> None:
-    asked = Asked()
-    series = absent(asked.series[STREAMS[0]])
-    for seconds in range(120):
-        asked.lookups.ended(series, Moment(NOW.exchange, NOW.monotonic + seconds))
-    assert [job[:2] for job in asked.jobs] == [(Urgency.HISTORY, 1)] * 2
-
-
-def test_an_exchange_that_does_not_answer_ends_nothing() -> None:
-    asked = Asked()
-
-    def fail() -> list[Listing]:
-        raise Unreachable("no route")
-
-    asked.rest.listings = fail
-    asked.lookups.ended(absent(asked.series[STREAMS[0]]), NOW)
-    asked.send()
-    assert asked.ended == {}
 
 
 def test_a_mute_stream_is_subscribed_again_and_then_its_link_is_distrusted() -> None:

@@ -12,12 +12,19 @@ from klinetail.collector.symbols import (
     encode,
     find,
     latest,
+    oddity,
     resolve,
     suggestions,
     traded,
 )
 from klinetail.errors import Refused, UnknownSymbol, UsageError
-from klinetail.protocol.rest import ILLEGAL_CHARACTERS, INVALID_SYMBOL, Listing
+from klinetail.events import Drop, DropEvent
+from klinetail.protocol.rest import (
+    ILLEGAL_CHARACTERS,
+    INVALID_SYMBOL,
+    Listing,
+    Listings,
+)
 from tests.strategies import streams, symbols
 
 M1, M5 = Interval.M1, Interval.M5
@@ -211,6 +218,39 @@ def test_whatever_everything_gives_passes_the_check(market):
     trading = [one for one in market if one.status == "TRADING"]
     if trading:
         check([s.symbol for s in resolve([Pattern("*", (M1,))], market)], market)
+
+
+class TestOddity:
+    @pytest.mark.parametrize(
+        ("odd", "left_out", "words"),
+        [
+            (
+                1,
+                0,
+                (
+                    "1 of the 1,924 symbols that the exchange lists cannot be read"
+                    " in full, among them X\x1b"
+                ),
+            ),
+            (
+                1000,
+                3,
+                (
+                    "1,000 of the 1,924 symbols that the exchange lists cannot be"
+                    " read in full, among them X\x1b; 3 left out"
+                ),
+            ),
+        ],
+    )
+    def test_how_many_and_one_of_them(self, odd, left_out, words):
+        listed = Listings(MARKET)
+        listed.entries, listed.odd, listed.left_out = 1924, odd, left_out
+        listed.sample = "X\x1b"
+        assert oddity(listed) == [DropEvent(Drop.LISTING, None, words)]
+
+    @pytest.mark.parametrize("listed", [MARKET, Listings(MARKET)])
+    def test_of_a_usual_answer_nothing_is_said(self, listed):
+        assert oddity(listed) == []
 
 
 class TestEncode:

@@ -19,8 +19,13 @@ from hypothesis.stateful import (
 
 from klinetail.candle import MINUTE, Candle, Interval, Source, Stream
 from klinetail.clock import Moment
-from klinetail.contract.finality import CONFIRM, SETTLED
+from klinetail.contract.attempts import Attempts
+from klinetail.contract.finality import CONFIRM, SETTLED, Finality
+from klinetail.contract.fingerprints import Fingerprints
+from klinetail.contract.gaps import OpenGaps
+from klinetail.contract.mute import Hearing
 from klinetail.contract.series import FOUNDED, GRACE, HELD, Series, Wish
+from klinetail.contract.trading import Trading
 from klinetail.events import (
     Drop,
     DropEvent,
@@ -87,8 +92,7 @@ def row(open_time: int, time: int) -> Candle:
 def _state(series: Series) -> dict:
     return {
         name: {slot: getattr(value, slot) for slot in value.__slots__}
-        if type(value).__name__
-        in ("OpenGaps", "Finality", "Attempts", "Hearing", "Fingerprints")
+        if type(value) in (OpenGaps, Finality, Attempts, Hearing, Trading, Fingerprints)
         else value
         for name, value in vars(series).items()
     }

@@ -18,6 +18,7 @@ from klinetail.events import (
     MuteEvent,
     PreviewEvent,
     RevisionEvent,
+    TradedEvent,
 )
 from tests.contract.test_series import STREAM, T0, begun, candle, moment, row
 
@@ -43,7 +44,8 @@ def test_before_it_begins_it_awaits_nothing() -> None:
     now = moment(T0)
     assert series.tick(now) == []
     assert series.due(now) == series.exchange_due(now) == math.inf
-    assert series.overdue(now) is series.absent(now) is series.lacking is False
+    assert series.overdue(now) is series.lacking is series.ended is False
+    assert series.idle_at() == math.inf
     assert (series.hearing.unheard, series.hearing.newest, series.forming) == (
         0,
         0,
@@ -321,21 +323,26 @@ def test_it_is_overdue_by_both_clocks_or_not() -> None:
 
 
 def test_an_ended_series_awaits_nothing() -> None:
+    """But the candle of its last trade, and those before it."""
     series = begun(lines=3)
-    now = moment(T0 + 3 * MINUTE)
+    now = moment(T0 + 4 * MINUTE)
+    series.tick(moment(T0 + MINUTE))
     series.tick(now)
-    later = moment(T0 + 4 * MINUTE)
     assert series.lacking
-    assert series.overdue(later)
+    assert series.overdue(now)
     assert not series.started
     series.end()
-    assert series.ended is series.started is True
-    rows = [row(T0 + n * MINUTE, later.exchange) for n in (-3, -2)]
-    assert series.fill(rows, later, later) == rows[:1]
-    assert series.started
-    assert series.overdue(later) is series.lacking is False
-    assert series.take_wish(later) is None
-    assert series.due(later) == series.exchange_due(later) == math.inf
+    assert series.ended is series.started is series.lacking is True
+    assert not series.finished
+    assert series.take_wish(now) == Wish(T0 - 3 * MINUTE, T0 + MINUTE)
+    rows = [candle(T0 + n * MINUTE, 1, source=Source.REST) for n in range(-3, 4)]
+    assert series.fill(rows, now, now) == rows[:4]
+    assert series.finished
+    assert series.overdue(now) is series.lacking is False
+    assert series.take_wish(now) is None
+    assert series.due(now) == series.exchange_due(now) == math.inf
+    series.resume(now)
+    assert series.lacking is False
 
 
 def test_what_is_traded_again_is_awaited_again() -> None:
@@ -344,7 +351,7 @@ def test_what_is_traded_again_is_awaited_again() -> None:
     series.end()
     now = moment(T0 + 9 * MINUTE + 500)
     close = candle(T0 + 8 * MINUTE, 4, event_time=now.exchange)
-    assert series.accept(close, now) == []
+    assert series.accept(close, now) == [TradedEvent(STREAM)]
     assert series.ended is False
     assert series.take_wish(now) == Wish(T0, T0 + 8 * MINUTE)
     assert series.tick(moment(T0 + 10 * MINUTE)) == [], "it has not failed yet"
@@ -356,7 +363,8 @@ def test_a_frame_of_the_awaited_candle_tells_that_it_is_traded() -> None:
     series = begun()
     series.end()
     first = candle(T0, 4, closed=False)
-    assert series.accept(first, moment(T0 + 40_000)) == [first]
+    out = series.accept(first, moment(T0 + 40_000))
+    assert out == [TradedEvent(STREAM), first]
     assert not series.ended
 
 
@@ -381,19 +389,6 @@ def nothing_comes(**options: object) -> Series:
     return series
 
 
-def test_absent_is_what_neither_line_nor_rest_knows_for_two_intervals() -> None:
-    series = nothing_comes()
-    assert series.absent(moment(T0 + 3 * MINUTE - 1)) is False
-    assert series.absent(moment(T0 + 3 * MINUTE)) is True
-    series.accept(candle(T0, 1, closed=False), moment(T0 + 2 * MINUTE))
-    assert series.absent(moment(T0 + 3 * MINUTE)) is True, "only the awaited one came"
-    series.accept(candle(T0 + MINUTE, 1, closed=False), moment(T0 + 2 * MINUTE))
-    assert series.absent(moment(T0 + 3 * MINUTE)) is False
-    series = nothing_comes()
-    series.end()
-    assert series.absent(moment(T0 + 3 * MINUTE)) is False
-
-
 def test_denied_is_what_answers_lack_from_the_first_one_on() -> None:
     series = nothing_comes()
     asked = T0 + MINUTE - 1 + SETTLED
@@ -413,23 +408,11 @@ def test_denied_is_what_answers_lack_from_the_first_one_on() -> None:
     series.take_wish(later)
     assert series.fill([row(T0, later.exchange)], later, later) == []
     assert series.denied(later) == 0.0, "there it is, though not for certain yet"
-    assert not series.absent(moment(T0 + 9 * MINUTE))
+    assert series.idle_at() == math.inf
     assert begun().denied(later) == 0.0
     series = nothing_comes()
     series.resume(later)
     assert series.denied(later) == 0.0
-
-
-def test_a_rest_that_fails_or_recovers_makes_nothing_absent() -> None:
-    series = nothing_comes()
-    series.fail("HTTP 503", moment(T0 + 2 * MINUTE))
-    assert series.absent(moment(T0 + 9 * MINUTE)) is False
-    series = nothing_comes()
-    at = moment(T0 + 3 * MINUTE)
-    series.take_wish(at)
-    rows = [row(T0, at.exchange), row(T0 + MINUTE, at.exchange)]
-    assert series.fill(rows, at, at) != []
-    assert series.absent(moment(T0 + 9 * MINUTE)) is False
 
 
 def test_an_old_row_that_is_missing_is_a_failure_and_a_young_one_is_not() -> None:
@@ -807,7 +790,7 @@ def test_of_three_days_one_more_is_asked_for_and_a_lack_is_a_failure() -> None:
     assert series.due(now) == now.monotonic + 1.0
     assert series.take_wish(Moment(now.exchange, now.monotonic + 0.9)) is None
     assert series.take_wish(Moment(now.exchange, now.monotonic + 1.0)) == wish
-    assert series.absent(moment(now.exchange + 30 * DAY)) is False
+    assert series.idle_at() == math.inf
 
 
 def test_three_days_are_anchored_by_a_single_row() -> None:
@@ -1101,7 +1084,7 @@ def test_what_has_ended_is_not_overdue() -> None:
         late = Moment(T0 + 2 * MINUTE, 1000.0 + seconds)
         series.tick(late)
     assert series.overdue(late)
-    series.end()
+    series.trading.end(T0)
     assert not series.overdue(late)
 
 

@@ -75,6 +75,49 @@ def test_what_is_not_there_is_exit_2(
             assert (watched.returncode, watched.stderr) == (2, done.stderr)
 
 
+ODD = [
+    rb'{"symbol":"\ud800USDT","status":"TRADING","quoteAsset":"USDT"}',
+    b'{"symbol":"ONEUSDT","status":"TRADING","contractType":null,"quoteAsset":"USDT"}',
+    b'{"symbol":"TWOUSDT","status":"TRADING","filters":null,"quoteAsset":"USDT"}',
+    b'{"symbol":"SIXUSDT","status":"TRADING","onboardDate":null,"quoteAsset":"USDT"}',
+    b'{"symbol":"TENUSDT","status":"TRADING","baseAsset":5,"quoteAsset":"USDT"}',
+    b'{"symbol":"NOTUSDT","quoteAsset":"USDT"}',
+    b'{"symbol":"RAWUSDT","status":"TRADING","baseAsset":"\xff","quoteAsset":"USDT"}',
+    b"null",
+]
+USUAL = b'{"symbol":"BTCUSDT","status":"TRADING","quoteAsset":"USDT"}'
+SAID = (
+    "klinetail: 8 of the 9 symbols that the exchange lists cannot be read in full,"
+    r" among them \ud800USDT; 2 left out"
+)
+
+
+def test_odd_entries_cost_no_other_entry_anything() -> None:
+    """Whether they are shown or followed: they are said once."""
+    info = Answer(200, b'{"symbols":[' + b",".join([*ODD, USUAL]) + b"]}")
+    with Venue([info]) as venue:
+        route = ["--ws-url", venue.ws_url, "--rest-url", venue.rest_url]
+        done = run("symbols", *route)
+        names = [json.loads(line)["symbol"] for line in done.stdout.splitlines()]
+        assert names == [f"{n}USDT" for n in ("ONE", "TWO", "SIX", "TEN", "RAW", "BTC")]
+        assert done.returncode == 0
+        said = done.stderr.decode().splitlines()
+        assert said[0] == SAID
+        assert said[1].startswith("klinetail: 6 symbols; from ")
+        assert len(said) == 2
+    time_of = Answer(200, b'{"serverTime":1760000000000}')
+    with Venue([info], [time_of]) as venue:
+        route = ["--ws-url", venue.ws_url, "--rest-url", venue.rest_url]
+        done = run("watch", "*usdt", "-n0", "--no-follow", *route)
+        assert done.returncode == 0
+        said = done.stderr.decode().splitlines()
+        assert (said[0], len(said)) == (SAID, 2)
+    with Venue([info], [time_of]) as venue:
+        route = ["--ws-url", venue.ws_url, "--rest-url", venue.rest_url]
+        done = run("watch", "*usdt", "-n0", "--no-follow", "-q", *route)
+        assert (done.returncode, done.stderr) == (0, b"")
+
+
 def test_a_reader_that_goes_away_is_exit_141(exchange: Server, popen: Popen) -> None:
     process = popen("symbols", *urls(exchange))
     assert process.stdout is not None

@@ -24,6 +24,7 @@ from klinetail.formats import csv, jsonl
 from klinetail.formats.plain import Plain
 from klinetail.recordings.read import read
 from klinetail.sim.faults.chaos import Chaos
+from klinetail.sim.history import Afterlife
 from klinetail.sim.recorded import Recorded
 from klinetail.sim.server import Server
 from klinetail.sim.synthetic import Synthetic
@@ -628,12 +629,56 @@ def test_figures_that_could_not_be_written_are_no_reason_to_begin(
     assert done.stderr.decode().startswith(f"klinetail: --stats {stats}: No such file")
 
 
+OTHERS = ["btcusdt", "ethusdt", "solusdt", "xrpusdt", "dogeusdt"]
+
+
+@pytest.mark.parametrize(
+    "words", [["omgusdt", "1m"], ["omgusdt", "1d"], ["omgusdt", *OTHERS, "1m"]]
+)
 def test_a_symbol_that_is_not_traded_is_refused_with_its_status(
-    exchange: Server,
+    exchange: Server, words: list[str]
 ) -> None:
-    done = run("watch", "omgusdt", "1m", *urls(exchange))
+    """Though the exchange goes on making rows of it, and however many are asked for."""
+    assert exchange.market.klines(
+        Stream("OMGUSDT", Interval.M1), limit=1, now=exchange.now()
+    )
+    done = run("watch", *words, *urls(exchange))
     assert done.returncode == 2
     assert b"OMGUSDT is not traded: its status is SETTLING" in done.stderr
+    assert done.stdout == b""
+
+
+def test_a_symbol_that_is_not_traded_yet_is_awaited_and_said(popen: Popen) -> None:
+    first = START - START % 60_000 + 3_600_000
+    market = Synthetic(3, START, {"ETHUSDT": {"first": first}})
+    with Server(market) as exchange:
+        done = run("watch", "ethusdt", "1m", "-n5", "--no-follow", *urls(exchange))
+        assert (done.returncode, done.stdout) == (0, b"")
+        said = "pending: ethusdt@1m is not traded yet, from 2025-10-09 09:53Z"
+        assert said in done.stderr.decode()
+        listed = run("symbols", "ethusdt", *urls(exchange))
+        assert json.loads(listed.stdout)["status"] == "PENDING_TRADING"
+        process = popen("watch", "ethusdt", "-n", "1", *urls(exchange))
+        assert process.stderr is not None
+        assert said in process.stderr.readline().decode()
+        process.send_signal(signal.SIGINT)
+        assert ended(process)[0] == 0
+
+
+def test_a_symbol_that_settles_is_said_and_when_all_have_it_ends() -> None:
+    end = START - START % 60_000 + 3 * 60_000
+    changes = {"end": end, "afterlife": Afterlife.PUSHES, "announced": 1 << 50}
+    with Server(Synthetic(3, START, {"ETHUSDT": changes}), speed=300) as exchange:
+        done = run("watch", "ethusdt", "1m", "5m", "-n", "1", *urls(exchange))
+        assert done.returncode == 0
+        said = done.stderr.decode()
+        for interval in ("1m", "5m"):
+            words = f"ended: ethusdt@{interval} is not traded any more (SETTLING)"
+            assert said.count(words) == 1
+        assert "gap:" not in said
+        got = candles(done.stdout)
+        check_whole(exchange, got)
+        assert max(c.open_time for c in got) < end + 30 * 60_000
 
 
 def test_at_a_full_disk_stdout_ends_in_a_whole_line(

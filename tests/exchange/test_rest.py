@@ -37,6 +37,7 @@ from tests.venue import (
 MEGABYTE = 1 << 20
 TIME = Answer(200, b'{"serverTime":1700000000000}')
 CHUNKED = "Transfer-Encoding: chunked"
+GZIP = "Content-Encoding: gzip"
 
 
 @pytest.fixture
@@ -292,11 +293,83 @@ class TestErrors:
                 ask(venue)
             assert elsewhere.peers == []
 
+    def test_a_ban_in_a_compressed_error_is_read(self):
+        words = b'{"code":-1003,"msg":"IP(x) banned until 1792567700000."}'
+        date = "Date: Wed, 21 Oct 2026 07:28:00 GMT"
+        headers = (date, GZIP)
+        for body, seconds in ((gzip.compress(words), 20), (b"\0", 60)):
+            with Venue([Answer(418, body, headers)]) as venue:
+                with pytest.raises(RateLimited) as caught:
+                    symbols_of(venue)
+                assert caught.value.retry_after == seconds
+
     def test_a_gzip_that_was_not_asked_for(self, ask):
         body = gzip.compress(TIME.body)
         answer = Answer(200, body, ("Content-Encoding: gzip",))
         with Venue([answer]) as venue, pytest.raises(BadMessage, match="compressed"):
             ask(venue)
+
+
+def symbols_of(venue):
+    """What a venue lists."""
+    rest = BinanceRest(venue.rest_url, patience=60)
+    try:
+        return rest.listings()
+    finally:
+        rest.close()
+
+
+class TestCompressed:
+    BODY = b'{"symbols":[{"symbol":"BTCUSDT","status":"TRADING"}]}'
+
+    def test_the_symbols_are_asked_for_and_unpacked(self):
+        answers = [
+            Answer(200, gzip.compress(self.BODY), (GZIP,)),
+            Answer(200, self.BODY),
+            TIME,
+        ]
+        with Venue([*answers, Stall()]) as venue:
+            rest = BinanceRest(venue.rest_url)
+            for _ in range(2):
+                assert rest.listings() == [Listing("BTCUSDT", "TRADING")]
+            rest.server_time()
+            rest.close()
+            heads = [venue.peer().requests.get(timeout=PATIENCE) for _ in range(3)]
+            assert len(venue.peers) == 1
+        assert ["gzip" in head for head in heads] == [True, True, False]
+
+    @pytest.mark.parametrize(
+        ("body", "encoding", "words"),
+        [
+            (gzip.compress(BODY)[:-9], "gzip", "breaks off"),
+            (gzip.compress(BODY)[:9], "gzip", "breaks off"),
+            (b"", "gzip", "breaks off"),
+            (BODY, "gzip", "cannot be unpacked"),
+            (gzip.compress(BODY)[:20] + b"\0" * 99, "gzip", "cannot be unpacked"),
+            (BODY, "br", "not asked for"),
+            (BODY, "gzip, gzip", "not asked for"),
+        ],
+    )
+    def test_what_cannot_be_unpacked_is_bad(self, body, encoding, words):
+        answer = Answer(200, body, (f"Content-Encoding: {encoding}",))
+        with Venue([answer]) as venue, pytest.raises(BadMessage, match=words):
+            symbols_of(venue)
+
+    def test_a_bomb_is_not_unpacked(self):
+        bomb = gzip.compress(self.BODY + b" " * (32 * MEGABYTE), 9)
+        assert len(bomb) < MEGABYTE
+        with Venue([Answer(200, bomb, (GZIP,))]) as venue:
+
+            def act():
+                with pytest.raises(BadMessage, match="compressed answer of more than"):
+                    symbols_of(venue)
+
+            assert peak_of(act) < 2 * MAX_BODY + 4 * MEGABYTE
+
+    def test_as_much_as_may_come_is_unpacked(self):
+        body = self.BODY + b" " * (MAX_BODY - len(self.BODY))
+        with Venue([Answer(200, gzip.compress(body), (GZIP,))]) as venue:
+            assert symbols_of(venue) == [Listing("BTCUSDT", "TRADING")]
 
 
 def peak_of(act):

@@ -3,7 +3,8 @@
 import threading
 import time
 
-from klinetail.events import LinkState
+from klinetail.events import EndedEvent, LinkState
+from klinetail.protocol.rest import EXCHANGE_INFO_PATH
 from klinetail.protocol.routes import Route, sim_route
 from klinetail.sim.server import Server
 from klinetail.sim.synthetic import Synthetic
@@ -73,19 +74,23 @@ def no_data(seed):
 
 
 def thin(seconds, seed):
-    """A stream with empty minutes at the pace of real time: false alarms."""
+    """A stream with empty minutes at the pace of real time: false alarms, and how often
+    it was asked whether the symbol is still traded."""
     seen = Timed()
     with (
         Server(Synthetic(seed=seed, start=START)) as server,
         collecting([THIN], seen, sim_route(server.port)),
     ):
         time.sleep(seconds)
+        asked = server.requests(EXCHANGE_INFO_PATH)
     return {
         "seconds": seconds,
         "false_alarms": sum(
             event.state is LinkState.WAITING or NAMED in event.reason
             for _, event in seen.links
-        ),
+        )
+        + sum(isinstance(event, EndedEvent) for event in seen.events),
+        "lists_asked_for": asked,
         "closed_candles": len(whole(server, seen, THIN)) if seen.closed(THIN) else 0,
         "frames": len(seen.candles),
     }

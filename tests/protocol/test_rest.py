@@ -3,6 +3,7 @@
 import json
 from decimal import Decimal
 
+import msgspec
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -37,7 +38,7 @@ from klinetail.protocol.rest import (
     error_of,
     http_date,
 )
-from tests.strategies import BTCUSDT_1M, candle, json_values, runs
+from tests.strategies import BTCUSDT_1M, candle, json_values, runs, symbols
 
 ROWS = (
     b'[[1700000040000,"100.10","100.90","100.00","100.50","12.500",1700000099999,'
@@ -397,7 +398,8 @@ class TestListings:
             b'{"symbols":null}',
             b'{"symbols":{}}',
             b'{"symbols":["BTCUSDT"]}',
-            b'{"symbols":[{"symbol":"BTCUSDT"}]}',
+            b'{"symbols":[null,7,{},[]]}',
+            b'{"symbols":[' + b"[" * 100_000 + b"]" * 100_000 + b"]}",
             b'{"symbols":[{"symbol":1,"status":"TRADING"}]}',
             b'{"symbols":[{"symbol":"A\xff","status":"TRADING"}]}',
             b'{"symbols":[{"symbol":"\\ud800","status":"TRADING"}]}',
@@ -412,6 +414,111 @@ class TestListings:
     def test_any_body_is_bad_or_symbols(self, body):
         for listing in bad_or(decode_listings, body) or []:
             assert symbol_fault(listing.symbol) is None
+
+    @pytest.mark.parametrize("at", [0, 2, 4])
+    @pytest.mark.parametrize(
+        ("key", "value", "field"),
+        [
+            ("contractType", b"null", "contract_type"),
+            ("contractType", rb'"\u001b[2J"', "contract_type"),
+            ("filters", b"null", "tick_size step_size"),
+            ("filters", b'[null,{"filterType":5}]', "tick_size step_size"),
+            ("onboardDate", b"null", "onboard_time"),
+            ("onboardDate", b"true", "onboard_time"),
+            ("onboardDate", b"-1", "onboard_time"),
+            ("onboardDate", b"1e999", "onboard_time"),
+            ("deliveryDate", b"9" * 6000, "delivery_time"),
+            ("deliveryDate", b'"4133404800000"', "delivery_time"),
+            ("baseAsset", b"5", "base"),
+            ("baseAsset", rb'"\ud800"', "base"),
+            ("quoteAsset", b'"US\xffDT"', "quote"),
+            ("quoteAsset", b'"US\nDT"', "quote"),
+            ("status", b"null", "status"),
+        ],
+    )
+    def test_an_odd_field_is_blank_and_costs_nothing_else(
+        self, shared_data, at, key, value, field
+    ):
+        path = shared_data / "rest_misc" / "fapi_exchangeInfo_2026-10-07_subset.json"
+        usual = decode_listings(path.read_bytes())
+        info = json.loads(path.read_bytes())
+        info["symbols"][at][key] = "HERE"
+        body = json.dumps(info).encode().replace(b'"HERE"', value)
+        found = decode_listings(body)
+        blank = {
+            one: "" if type(getattr(usual[at], one)) is str else 0
+            for one in field.split()
+        }
+        assert found[:at] + found[at + 1 :] == usual[:at] + usual[at + 1 :]
+        assert found[at] == msgspec.structs.replace(usual[at], **blank)
+        assert (found.entries, found.odd, found.left_out) == (5, 1, 0)
+        assert found.sample == usual[at].symbol
+        assert (usual.entries, usual.odd, usual.sample) == (5, 0, "")
+
+    def test_a_filter_that_is_null_costs_no_other_filter(self):
+        filters = [None, {"filterType": "PRICE_FILTER", "tickSize": "0.10"}, 7]
+        symbol = {"symbol": "BTCUSDT", "status": "TRADING", "filters": filters}
+        found = decode_listings(json.dumps({"symbols": [symbol]}).encode())
+        assert found == [Listing("BTCUSDT", "TRADING", tick_size="0.10")]
+        assert found.odd == 1
+
+    @pytest.mark.parametrize(
+        ("entry", "sample"),
+        [
+            (b"null", "None"),
+            (b"7", "7"),
+            (b"[[]]", "[[]]"),
+            (b"{}", "{}"),
+            (b'{"status":"TRADING"}', "{'status': 'TRADING'}"),
+            (
+                b'{"symbol":null,"status":"TRADING"}',
+                "{'symbol': None, 'status': 'TRADING'}",
+            ),
+            (rb'{"symbol":"A\ud800","status":"TRADING"}', r"A\ud800"),
+            (b'{"symbol":"A\xff","status":"TRADING"}', r"A\udcff"),
+            (b'{"symbol":"' + b"A" * 99 + b'","status":"TRADING"}', "A" * MAX_SYMBOL),
+            (b'{"symbol":"BTCUSDT","status":"TRADING"}', "BTCUSDT"),
+        ],
+    )
+    def test_an_entry_that_names_no_new_symbol_is_left_out_and_counted(
+        self, entry, sample
+    ):
+        good = b'{"symbol":"%s","status":"TRADING"}'
+        entries = [good % b"BTCUSDT", entry, good % b"ETHUSDT"]
+        found = decode_listings(b'{"symbols":[' + b",".join(entries) + b"]}")
+        assert found == [Listing(f"{s}USDT", "TRADING") for s in ("BTC", "ETH")]
+        assert (found.entries, found.odd, found.left_out) == (3, 1, 1)
+        assert found.sample == sample[:MAX_SYMBOL]
+        found.sample.encode()
+
+    def test_of_a_symbol_that_is_there_twice_nobody_knows_which_status_counts(self):
+        statuses = ("SETTLING", "TRADING", "TRADING")
+        symbols = [{"symbol": "BTCUSDT", "status": status} for status in statuses]
+        body = json.dumps({"symbols": [*symbols, {"symbol": "A", "status": "TRADING"}]})
+        found = decode_listings(body.encode())
+        assert found == [Listing("BTCUSDT", ""), Listing("A", "TRADING")]
+        assert (found.odd, found.left_out) == (2, 2)
+
+    @given(st.lists(st.tuples(symbols, json_values | st.none()), max_size=8))
+    def test_whatever_stands_beside_them_all_that_are_usual_come_as_usual(self, some):
+        usual = {symbol: "TRADING" for symbol, odd in some if odd is None}
+        entries = [
+            {"symbol": symbol, "status": "TRADING"} if odd is None else odd
+            for symbol, odd in some
+        ]
+        found = bad_or(decode_listings, json.dumps({"symbols": entries}).encode())
+        listed = {one.symbol: one for one in found or []}
+        for symbol in usual:
+            assert listed[symbol] == Listing(symbol, "TRADING")
+        assert len(listed) == len(found or [])
+
+    @pytest.mark.parametrize("name", ["2021-07-22_full", "2026-10-07_subset"])
+    def test_what_is_odd_elsewhere_changes_nothing(self, shared_data, name):
+        body = (shared_data / f"rest_misc/fapi_exchangeInfo_{name}.json").read_bytes()
+        odd = body.replace(b"{", rb'{"x":"\ud800","y":[1e999,"' + b'\xff"],', 1)
+        assert odd != body
+        assert decode_listings(odd) == decode_listings(body)
+        assert decode_listings(odd).odd == 0
 
     def test_cut_anywhere_it_is_bad(self, shared_data):
         path = shared_data / "rest_misc" / "fapi_exchangeInfo_2026-10-07_subset.json"
@@ -584,7 +691,7 @@ class TestErrors:
         "body",
         [
             b'{"code":"-1121","msg":"x"}',
-            b'{"code":-1121,"msg":null}',
+            b'{"code":true}',
             b'{"code":1.5}',
             b'{"code":' + b"9" * 5000 + b"}",
             b'{"msg":"\\ud800"}',
@@ -594,6 +701,15 @@ class TestErrors:
     )
     def test_a_body_of_another_shape_has_no_code(self, body):
         assert error(400, body).code is None
+
+    @pytest.mark.parametrize("words", [b"null", rb'"\ud800"', b'"\xff"', b"[[1]]"])
+    def test_an_odd_message_hides_no_code(self, words):
+        assert error(400, b'{"code":-1121,"msg":' + words + b"}").code == -1121
+
+    @pytest.mark.parametrize("code", [b"null", b'"-1003"', b"9" * 5000, b"{}"])
+    def test_an_odd_code_hides_no_ban(self, code):
+        body = b'{"msg":"banned until 1783855317204","code":' + code + b"}"
+        assert error(418, body, server_time=1783855300204).retry_after == 17.0
 
     def test_of_the_message_300_characters_are_kept(self):
         body = json.dumps({"code": 1, "msg": "x" * 299 + "yz"}).encode()

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from klinetail.candle import DAY, HOUR, MINUTE, Interval, Stream
 from klinetail.sim.bars import Steps
-from klinetail.sim.history import Instrument, composes
+from klinetail.sim.history import Afterlife, Instrument, composes
+from klinetail.sim.synthetic import Synthetic
 
 SYMBOLS = ("BTCUSDT", "ALGOUSDT", "币安人生USDT", "OMGUSDT")
 
@@ -148,16 +149,56 @@ def test_rows_begin_where_the_symbol_was_listed(market, start, interval):
         assert market.klines(Stream(instrument.symbol, interval), now=before) == []
 
 
-def test_a_settled_symbol_has_no_rows_after_its_end(market, start):
-    omg = next(i for i in market.instruments if i.symbol == "OMGUSDT")
+def settled(market):
+    return next(i for i in market.instruments if i.symbol == "OMGUSDT")
+
+
+def test_a_settled_symbol_has_flat_rows_after_its_end(market, start):
+    end = settled(market).end
+    for interval in Interval:
+        stream = Stream("OMGUSDT", interval)
+        rows = market.klines(stream, end - 3 * DAY, None, 1500, now=end + HOUR)
+        rows += market.klines(stream, limit=9, now=start)
+        traded = [row.count > 0 for row in rows if row.open_time < end]
+        assert traded == [True] * len(traded)
+        for row in (row for row in rows if row.open_time >= end):
+            assert row.count == 0
+            assert set(row.texts[4:]) == {"0"}
+            assert len(set(row.texts[:4])) == 1
+    last, flat = market.klines(
+        Stream("OMGUSDT", Interval.M1), end - MINUTE, None, 2, now=start
+    )
+    assert flat.open_text == last.close_text
+
+
+def test_a_symbol_without_an_afterlife_has_no_rows_after_its_end(start):
+    market = Synthetic(7, start, {"OMGUSDT": {"afterlife": Afterlife.NOTHING}})
     for interval in Interval:
         last = market.klines(Stream("OMGUSDT", interval), limit=1, now=start)[0]
-        assert last.open_time < omg.end
-    assert (omg.status(omg.first - 1), omg.status(start)) == (
-        "PENDING_TRADING",
-        "SETTLING",
-    )
-    assert omg.status(omg.end - 1) == "TRADING"
+        assert last.open_time < settled(market).end
+
+
+def test_a_symbol_has_a_status_at_every_time(market, start):
+    omg = settled(market)
+    assert omg.status(omg.first - 1) == "PENDING_TRADING"
+    assert (omg.status(omg.end - 1), omg.status(start)) == ("TRADING", "SETTLING")
+    statuses = ((omg.end - HOUR, "PRE_SETTLE"), (start, "CLOSE"))
+    other = settled(Synthetic(7, start, {"OMGUSDT": {"statuses": statuses}}))
+    assert other.status(omg.end - HOUR - 1) == "TRADING"
+    assert other.status(omg.end - HOUR) == other.status(start - 1) == "PRE_SETTLE"
+    assert other.status(start) == "CLOSE"
+
+
+def test_a_symbol_that_is_not_traded_yet_has_no_rows(start):
+    first = Interval.H1.floor(start) + HOUR
+    market = Synthetic(7, start, {"ETHUSDT": {"first": first}})
+    stream = Stream("ETHUSDT", Interval.M1)
+    assert market.klines(stream, now=first - 1) == []
+    (row, *_) = market.klines(stream, now=first + HOUR)
+    assert row.open_time == first
+    assert market.pushes([stream], start, first) == []
+    frames = market.pushes([stream], first, first + MINUTE - 1)
+    assert {frame.open_time for frame in frames} == {first}
 
 
 def test_longer_candles_consist_of_whole_shorter_ones():

@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 
 from klinetail.candle import DAY, HOUR, MINUTE, Interval, Stream
 from klinetail.protocol.frames import decode, encode_kline
+from klinetail.sim.history import Afterlife
 from klinetail.sim.pushes import CONFLATED, LATEST, PERIOD
+from klinetail.sim.synthetic import Synthetic
 
 STREAMS = tuple(
     Stream(symbol, interval)
@@ -163,3 +165,17 @@ def test_every_frame_survives_the_wire(market, start, combined):
 def test_what_is_not_traded_is_silent(market, start):
     streams = [Stream("OMGUSDT", Interval.M1), Stream("NOPEUSDT", Interval.M1)]
     assert market.pushes(streams, start, start + HOUR) == []
+
+
+def test_closes_of_what_is_not_traded_any_more_may_be_pushed(start):
+    end = start - start % MINUTE + 5 * MINUTE
+    changes = {"end": end, "afterlife": Afterlife.PUSHES}
+    market = Synthetic(7, start, {"ETHUSDT": changes})
+    stream = Stream("ETHUSDT", Interval.M1)
+    after = []
+    for time in range(start, end + 34 * MINUTE + LATEST, 20 * 1000):
+        frames = market.pushes([stream], time, time + 20 * 1000)
+        after += [frame for frame in frames if frame.open_time >= end]
+    assert [(f.open_time - end) // MINUTE for f in after] == [*range(len(after))]
+    assert len(after) == 34
+    assert {(f.closed, f.count) for f in after} == {(True, 0)}

@@ -5,9 +5,10 @@ from urllib.parse import quote
 
 import pytest
 
-from klinetail.candle import Interval, Stream
+from klinetail.candle import HOUR, MINUTE, Interval, Stream
 from klinetail.protocol import rest
 from klinetail.sim.rest import answer
+from klinetail.sim.synthetic import Synthetic
 
 KLINES = "/fapi/v1/klines"
 
@@ -89,6 +90,16 @@ def test_what_is_listed(market, start):
     assert listings.pop("OMGUSDT") == "SETTLING"
     assert set(listings.values()) == {"TRADING"}
     assert "币安人生USDT" in listings
+
+
+def test_when_a_symbol_ends_is_said_from_when_on_it_is_announced(start):
+    changes = {"end": start + HOUR, "announced": start + MINUTE}
+    market = Synthetic(7, start, {"ETHUSDT": changes})
+    for now, says in ((start + MINUTE - 1, False), (start + MINUTE, True)):
+        body = answer(market, rest.EXCHANGE_INFO_PATH, now).body
+        dates = {x.symbol: x.delivery_time for x in rest.decode_listings(body)}
+        assert (dates["ETHUSDT"] == start + HOUR) is says
+        assert dates["BTCUSDT"] == 4_133_404_800_000
 
 
 def test_symbols_are_described_as_at_the_exchange(market, start, shared_data):

@@ -223,6 +223,18 @@ def test_rest_has_what_the_stream_closed(market):
     assert later[0] == closed.close_time + 1
 
 
+@pytest.mark.parametrize("takes", ["gzip", "identity"])
+def test_a_large_answer_is_compressed_if_the_client_takes_that(server, takes):
+    for path, large in (("exchangeInfo", True), ("time", False)):
+        url = f"http://127.0.0.1:{server.port}/fapi/v1/{path}"
+        answer = requests.get(url, headers={"Accept-Encoding": takes}, timeout=10)
+        packed = answer.headers.get("Content-Encoding") == "gzip"
+        assert packed is (large and takes == "gzip")
+        assert ("symbols" if large else "serverTime") in answer.json()
+    assert server.requests("/fapi/v1/time") == 1
+    assert server.requests("/fapi/v1/klines") == 0
+
+
 def test_weight_is_counted_per_minute_of_the_exchange(market, start):
     real = [0.0]
     with Server(market, start=start, monotonic=lambda: real[0]) as server:

@@ -5,7 +5,9 @@ from klinetail.events import (
     EndedEvent,
     GapEvent,
     MuteEvent,
+    PendingEvent,
     RevisionEvent,
+    TradedEvent,
 )
 from klinetail.stats import Stats
 from tests.strategies import BTCUSDT_1M, candle
@@ -91,6 +93,18 @@ def test_a_flood_of_revisions_hides_neither_a_gap_nor_an_end():
     assert eth.startswith(" ×  ETHUSDT")
     assert eth.endswith("ended")
     assert "GAP" in str(plain(table.render(80, 24)))
+
+
+def test_a_stream_that_is_traded_again_is_marked_no_more():
+    table = table_of(BTCUSDT_1M, ETHUSDT_1M)
+    table.put([forming(START)])
+    table.status(Stats(), START, 0.0)
+    before = plain(table.render(80, 24))
+    for event in (EndedEvent(BTCUSDT_1M, "SETTLING"), PendingEvent(BTCUSDT_1M, 0)):
+        table.mark(event)
+        assert plain(table.render(80, 24)) != before
+        table.mark(TradedEvent(BTCUSDT_1M))
+        assert plain(table.render(80, 24)) == before
 
 
 def test_an_ended_stream_counts_down_no_more():

@@ -10,7 +10,9 @@ from klinetail.events import (
     LinkEvent,
     LinkState,
     MuteEvent,
+    PendingEvent,
     RevisionEvent,
+    TradedEvent,
 )
 from klinetail.stats import Stats
 from klinetail.view import ladder
@@ -168,6 +170,20 @@ def test_a_revision_of_what_is_not_kept_is_a_row_in_its_place():
     table.mark(RevisionEvent(None, candle(START + MINUTE)))
     rows = plain(table.render(80, 24))[3:6]
     assert rows[1].startswith("  REVISED  22:15  now close 100.50, high 100.90, low")
+
+
+def test_a_stream_that_is_traded_again_has_no_such_row_any_more():
+    table = table_of()
+    table.put([candle(START)])
+    before = plain(table.render(80, 24))
+    for event, row in (
+        (EndedEvent(BTCUSDT_1M, "SETTLING"), "  ENDED  not traded any more: SETTLING"),
+        (PendingEvent(BTCUSDT_1M, 0), "  PENDING  not traded yet"),
+    ):
+        table.mark(event)
+        assert row in plain(table.render(80, 24))
+        table.mark(TradedEvent(BTCUSDT_1M))
+        assert plain(table.render(80, 24)) == before
 
 
 def test_a_new_day_is_ruled_off():

@@ -2,13 +2,20 @@
 
 from datetime import UTC
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from klinetail.candle import DAY, MINUTE, Interval, Stream
-from klinetail.events import EndedEvent, GapEvent, RevisionEvent
+from klinetail.events import EndedEvent, GapEvent, PendingEvent, RevisionEvent
 from klinetail.view.look import ASCII, UNICODE
-from klinetail.view.notes import Gaps, ended_note, gap_note, revision_note
+from klinetail.view.notes import (
+    Gaps,
+    ended_note,
+    gap_note,
+    pending_note,
+    revision_note,
+)
 from tests.strategies import BTCUSDT_1M, candle
 
 START = 1_700_000_040_000
@@ -83,6 +90,15 @@ def test_a_revision_of_what_is_not_kept_says_what_counts_now():
     text = revision_note(event, tz=UTC, glyphs=UNICODE).text
     assert text.startswith("22:14  now close 100.50, high 100.90, low 100.00, open ")
     assert text.endswith("taker buy volume 6.250, taker buy quote volume 627.81250")
+
+
+@pytest.mark.parametrize(
+    ("time", "words"),
+    [(0, "not traded yet"), (START, "not traded yet, from 11-14 22:14")],
+)
+def test_what_is_pending_says_from_when_on_it_is_traded(time, words):
+    note = pending_note(PendingEvent(BTCUSDT_1M, time), tz=UTC, glyphs=UNICODE)
+    assert note.line(80, UNICODE).plain == f"  PENDING  {words}"
 
 
 def test_an_end_says_its_status():
