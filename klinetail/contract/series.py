@@ -111,11 +111,11 @@ class Series:
         self._finality = Finality()
         self._holes = Holes()
         self._listed: int | None = None
-        """Where the exchange's candles begin, ms, as far as the last answer that told;
-        see `_skip_unlisted`."""
+        """Where the exchange's candles begin (open time, ms) by the last answer that
+        told it, while that is in question; see `_skip_unlisted`."""
         self._shown = math.inf
-        """Open time (ms) of the earliest candle since `expected` that a frame or a row
-        was of, however bad the row, while nothing was delivered yet."""
+        """While nothing was delivered yet: the earliest awaited candle (open time, ms)
+        that there was a frame of, or a row, however bad."""
         self._told: frozenset[int] = frozenset()
         """Open times (ms) of candles whose bad rows were told of."""
         self._answered = False
@@ -659,8 +659,16 @@ class Series:
         asked: Moment,
         now: Moment,
     ) -> None:
-        """Take note of candles that are old enough and lack all the same, if anything
-        is behind them: else they may just be late."""
+        """Take note of candles that an answer lacks though they are old enough, if
+        anything is behind them: if not, they may just be late.
+
+        Args:
+            start: open time (ms) of the first candle to look for.
+            end: open time of the first one that was not asked for.
+            places: the answer's rows, as `lacks` takes them.
+            asked: when the request was sent.
+            now: when the answer was there.
+        """
         if max(places, default=0) <= start and not (self._waiting or self._alone):
             self._holes.clear()
             return
@@ -669,7 +677,7 @@ class Series:
         if (last := max(places, default=end)) < end:  # the page ends there
             reach = interval.shift(last, 1)
         settled = interval.floor(asked.confirmed - SETTLED + 1, self._anchor)
-        known = {**dict.fromkeys(self._held), **places}
+        known = {**places, **dict.fromkeys(self._held)}
         found = lacks(start, min(reach, settled), known, interval)
         self._holes.note(found, reach, now.monotonic)
 

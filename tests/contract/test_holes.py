@@ -213,5 +213,6 @@ def test_holes_are_in_order_and_disjoint(reach: int) -> None:
     holes = Holes()
     holes.note([lack(0, 1), lack(2, 3), lack(4, 5)], 5 * MINUTE, 1.0)
     holes.note([lack(0, reach)], reach * MINUTE, 2.0)
+    assert all(hole.start < hole.end for hole in holes._holes)
     for one, other in pairwise(holes._holes):
         assert one.end <= other.start

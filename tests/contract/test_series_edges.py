@@ -547,7 +547,6 @@ def test_a_row_of_a_minute_that_is_not_over_is_nothing() -> None:
     series.resume(moment(T0 + MINUTE))
     forming = candle(T0, 1, source=Source.REST)
     assert series.fill([forming], asked, asked) == []
-    assert not series._finality.seen
 
 
 def mute(up_at: int, *, count: int = 2, heard: bool = False) -> Series:

@@ -173,7 +173,7 @@ def test_of_a_small_page_any_row_that_is_bad_costs_just_itself(
         check_page(4, at, how, follow=follow)
 
 
-@settings(max_examples=40)
+@settings(max_examples=150)
 @given(st.integers(0, PAGE - 1), st.sampled_from(CHANGES), st.booleans())
 @example(0, "null", True)
 @example(PAGE - 2, "absent", False)
@@ -290,6 +290,18 @@ def test_a_close_that_is_pushed_meanwhile_wins() -> None:
     close = candle(T0 - 2 * MINUTE, 7)
     pushed = run.series.accept(close, moment(run.now), echo=True)
     assert pushed[:2] == [close, held]
+
+
+def test_a_bad_row_of_what_is_held_already_is_no_hole() -> None:
+    exchange = Exchange(T0 - DAY)
+    exchange.bad = {T0 - 3 * MINUTE: "absent", T0 - MINUTE: "negative"}
+    run = started(4, exchange)
+    held = candle(T0 - MINUTE, 9, event_time=T0 + 40_500)
+    assert run.series.accept(held, moment(run.now)) == []
+    run.until(run.now + 31_000)
+    assert exchange.wishes[1] == Wish(*minutes(-3, -2))
+    assert [gap.start for _, gap in run.gaps] == minutes(-3)
+    assert run.closed[-1] == held
 
 
 @pytest.mark.parametrize("lag", [0, 5_500, 19_000])
