@@ -45,7 +45,8 @@ def latest(rest: Rest, symbol: str) -> Candle | None:
         if any(one.symbol == symbol and one.status == PENDING for one in listed):
             return None
         raise
-    return rows[-1] if rows else None
+    candles = [row for row in rows if isinstance(row, Candle)]
+    return candles[-1] if candles else None
 
 
 def oddity(listed: Sequence[Listing]) -> list[DropEvent]:

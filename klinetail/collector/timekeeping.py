@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
-from klinetail.candle import Interval, Stream
+from klinetail.candle import Candle, Interval, Stream
 from klinetail.clock import ExchangeClock, NewestRow
 from klinetail.errors import BadMessage, ExchangeError
 from klinetail.events import CLOCK, LinkEvent, LinkState
@@ -69,10 +69,10 @@ def newest_row(
 ) -> NewestRow | None:
     """The newest row of a stream, None if it has none; errors as `Rest.klines`."""
     sent = now()
-    rows = rest.klines(stream, limit=1)
-    if not rows:
-        return None
-    return NewestRow(rows[-1].open_time, rows[-1].close_time, sent, now())
+    for row in rest.klines(stream, limit=1):
+        if isinstance(row, Candle):
+            return NewestRow(row.open_time, row.close_time, sent, now())
+    return None
 
 
 class TimeKeeper:

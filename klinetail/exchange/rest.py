@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import re
 import threading
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, Protocol
 from urllib.parse import urlencode
 
-from klinetail.candle import Candle, Stream
+from klinetail.candle import Stream
 from klinetail.errors import ExchangeError, Unreachable
 from klinetail.exchange.proxy import Proxy, through
 from klinetail.exchange.transport import Deadline, failure
@@ -21,6 +22,7 @@ from klinetail.protocol.rest import (
     EXCHANGE_INFO_PATH,
     USED_WEIGHT,
     Listings,
+    Row,
     decode_listings,
     decode_rows,
     decode_time,
@@ -50,8 +52,9 @@ class Rest(Protocol):
 
     def klines(
         self, stream: Stream, *, start: int | None = None, limit: int
-    ) -> list[Candle]:
-        """Consecutive candles, the last perhaps still forming.
+    ) -> Sequence[Row]:
+        """Candles by open time, each once, the last perhaps still forming. Some may be
+        absent; what cannot be one is a `BadRow`.
 
         Args:
             stream: of which symbol and interval.
@@ -150,7 +153,7 @@ class BinanceRest:
 
     def klines(
         self, stream: Stream, *, start: int | None = None, limit: int
-    ) -> list[Candle]:
+    ) -> Sequence[Row]:
         """See `Rest`."""
         since = {} if start is None else {"startTime": start}
         body = self._ask(

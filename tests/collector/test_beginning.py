@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from klinetail.candle import MINUTE, Candle, Source, Stream
+from klinetail.candle import MINUTE, Source, Stream
 from klinetail.clock import NewestRow
 from klinetail.collector.backfill import WORKERS, Backfill
 from klinetail.collector.beginning import Began, Latest, begin, inquire
@@ -30,8 +30,10 @@ from klinetail.pace import Reading
 from klinetail.protocol.rest import (
     INVALID_STATUS,
     INVALID_SYMBOL,
+    BadRow,
     Listing,
     Listings,
+    Row,
 )
 from klinetail.protocol.statuses import PENDING
 from tests.collector.test_collector import BTC, START, FakeRest
@@ -55,7 +57,7 @@ class Exchange:
     def __init__(self) -> None:
         self.asked: list[str] = []
         self.failing: Exception | None = None
-        self.rows: list[Candle] = [candle(OPEN)]
+        self.rows: list[Row] = [candle(OPEN)]
         self.listed: Sequence[Listing] = LISTED
         self.refuses: dict[str, Refused] = {}
 
@@ -228,6 +230,13 @@ def test_one_whose_entry_cannot_be_read_is_taken_if_it_has_rows(
     ask(exchange, *names)
     with pytest.raises(UnknownSymbol):
         ask(exchange, "btcusd@1m", *names)
+
+
+def test_one_whose_latest_row_is_bad_is_looked_up_and_taken() -> None:
+    exchange = Exchange()
+    exchange.rows = [BadRow(OPEN, "its volume is negative")]
+    ask(exchange, "btcusdt@1m")
+    assert exchange.asked == ["time", "BTCUSDT", "time", "listings"]
 
 
 def test_what_will_not_get_better_is_said_first() -> None:

@@ -19,6 +19,7 @@ from websockets.sync.client import connect
 from klinetail.candle import HOUR, MINUTE, Candle, Interval, Stream
 from klinetail.errors import BadMessage
 from klinetail.protocol import frames
+from klinetail.protocol.rest import BadRow, decode_rows
 from klinetail.sim import hub
 from klinetail.sim.faults import answers, line
 from klinetail.sim.faults.chaos import Chaos
@@ -616,14 +617,17 @@ def test_truncated(market):
         assert any(body.startswith(b"[[") and body[-2:] != b"]]" for body in found)
 
 
-@pytest.mark.parametrize("name", ["unsorted", "doubled", "short", "hole"])
+@pytest.mark.parametrize("name", ["unsorted", "doubled", "short", "hole", "differing"])
 def test_rows(market, name):
     with serving(market, f"{name}=1") as server:
-        times = [row[0] for row in get(server, limit=9).json()]
+        rows = get(server, limit=9).json()
+        times = [row[0] for row in rows]
         if name == "unsorted":
             assert times == sorted(times, reverse=True)
         elif name == "doubled":
             assert (len(times), len({*times})) == (10, 9)
+        elif name == "differing":
+            assert (len(times), len({*map(str, rows)}), len({*times})) == (10, 10, 9)
         elif name == "short":
             assert 0 < len(times) < 9
         else:
@@ -647,6 +651,17 @@ def test_clock(market):
         assert len({*lies}) == len(lies)
         date = parsedate_to_datetime(get(server).headers["Date"])
         assert date.timestamp() == server.now() // 1000
+
+
+def test_longer(market):
+    with serving(market, "longer=1") as server:
+        assert {len(row) for row in get(server, limit=9).json()} == {13}
+
+
+def test_impossible(market):
+    with serving(market, "impossible=1") as server:
+        rows = decode_rows(get(server, limit=9).content, BTC)
+        assert sum(isinstance(row, BadRow) for row in rows) == 1
 
 
 # All of it
