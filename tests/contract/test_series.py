@@ -24,7 +24,7 @@ from klinetail.contract.attempts import Attempts
 from klinetail.contract.finality import CONFIRM, SETTLED, Finality
 from klinetail.contract.fingerprints import Fingerprints
 from klinetail.contract.gaps import OpenGaps
-from klinetail.contract.holes import AGREED, NO_ROW, Holes, bad_row
+from klinetail.contract.holes import NO_ROW, Holes, bad_row
 from klinetail.contract.mute import Hearing
 from klinetail.contract.series import FOUNDED, GRACE, HELD, Series, Wish
 from klinetail.contract.trading import Trading
@@ -247,7 +247,7 @@ class Line(RuleBasedStateMachine):
     def check_hole(self, gap: GapEvent) -> None:
         """Of all of it the latest answers had no row to believe, for the whole hold."""
         for time in range(gap.start, gap.end, MINUTE):
-            assert self.lacked[time] >= AGREED
+            assert self.lacked[time] >= 2
             assert self.monotonic >= self.lacked_since[time] + self.hold
 
     def next_expected(self) -> int:
@@ -313,7 +313,7 @@ class Line(RuleBasedStateMachine):
                 self.come(candle(open_time, count, closed=False, event_time=time))
 
     @precondition(lambda self: self.connected)
-    @rule(early=st.integers(1, 60), late=st.sampled_from([1, 100, 5_000]))
+    @rule(early=st.integers(1, 60), late=st.sampled_from([1, 100, 5_000, 40_000]))
     def hurry(self, early: int, late: int) -> None:
         """A forming frame of a candle that does not open for a while yet."""
         open_time = self.now + early * 1_000
@@ -408,8 +408,9 @@ class Line(RuleBasedStateMachine):
         self, lag: int, page: int, later: bool, how: str, at: int, order: str
     ) -> None:
         """REST answers with what it knew a while ago, and perhaps with a newer row
-        behind an unfinished one; and perhaps one more row is bad. Only of the first one
-        there is always something: without, nobody could tell it from a late listing."""
+        behind an unfinished one; and perhaps one more row is bad. Of the first one, if
+        it is not young, there is always something: without, nobody could tell it from a
+        late listing."""
         wish, asked, _ = self.wish
         self.wish = None
         rows = self.rows(wish, asked.confirmed, lag, page)
@@ -421,8 +422,10 @@ class Line(RuleBasedStateMachine):
             rots = self.rotten.get(rows[place][0])
             if rots is not None:
                 rows = spoilt(rows, place, rots)
-            elif how and place == at and (place or how not in ("null", "absent")):
-                rows = spoilt(rows, place, how)
+            elif how and place == at:
+                young = asked.confirmed - rows[place][6] < 20_000
+                if place or young or how not in ("null", "absent"):
+                    rows = spoilt(rows, place, how)
         read = answer_of(ordered(rows, order))
         if not wish.late:
             self.note(wish, [one.open_time for one in read if isinstance(one, Candle)])

@@ -489,11 +489,13 @@ def test_a_history_alone_goes_on_to_its_end_and_no_further() -> None:
 # Frames ahead of their time
 
 
-def hurried(**options: object) -> tuple[Series, Moment]:
-    """A series whose next candle came 40 s early, while REST fails."""
+def hurried(late: int, **options: object) -> tuple[Series, Moment]:
+    """A series whose next candle came 40 s early, while REST fails; so far (ms) after
+    it opens that frame seems to be from."""
     series = begun(**options)
-    early = candle(T0 + MINUTE, 1, closed=False, event_time=T0 + MINUTE + 100)
-    now = Moment(T0 + MINUTE + 100, 1_020.0, ahead=40_100)
+    time = T0 + MINUTE + late
+    early = candle(T0 + MINUTE, 1, closed=False, event_time=time)
+    now = Moment(time, 1_020.0, ahead=40_000 + late)
     assert series.accept(early, now) == [PreviewEvent(early)]
     series.resume(now)
     assert series.take_wish(now) == Wish(*minutes(0, 1))
@@ -509,8 +511,11 @@ def later(now: Moment, seconds: float) -> Moment:
 
 
 @pytest.mark.parametrize("hold", [0.0, 5.0, 30.0])
-def test_a_frame_that_comes_early_makes_no_gap_of_what_is_not_over(hold: float) -> None:
-    series, now = hurried(hold=hold)
+@pytest.mark.parametrize("late", [100, 19_000])
+def test_a_frame_that_comes_early_makes_no_gap_of_what_is_not_over(
+    late: int, hold: float
+) -> None:
+    series, now = hurried(late, hold=hold)
     at = now
     while at.confirmed < T0 + MINUTE + 500:
         due = series.due(at)
@@ -524,8 +529,9 @@ def test_a_frame_that_comes_early_makes_no_gap_of_what_is_not_over(hold: float) 
 
 
 @pytest.mark.parametrize("hold", [0.0, 5.0, 30.0])
-def test_it_is_given_up_when_it_is_overdue_for_the_hold(hold: float) -> None:
-    series, now = hurried(hold=hold)
+@pytest.mark.parametrize("late", [100, 19_000])
+def test_it_is_given_up_when_it_is_overdue_for_the_hold(late: int, hold: float) -> None:
+    series, now = hurried(late, hold=hold)
     overdue = 40.0 + GRACE / 1000 + hold
     for seconds in (20.0, 39.9, 40.1, overdue - 0.001):
         at = later(now, seconds)
@@ -534,7 +540,8 @@ def test_it_is_given_up_when_it_is_overdue_for_the_hold(hold: float) -> None:
             series.fail("HTTP 503", at, 1_000.0)
         expected = now.monotonic + overdue
         assert series.due(at) == pytest.approx(expected, abs=0.002)
-    assert series.exchange_due(at) == T0 + MINUTE + GRACE + hold * 1000
+    due = T0 + MINUTE + GRACE + hold * 1000 + at.ahead
+    assert series.exchange_due(at) == due
     (gap, forming) = series.tick(later(now, overdue))
     assert gap == GapEvent(STREAM, *minutes(0, 1), "HTTP 503")
     assert forming == series.forming
