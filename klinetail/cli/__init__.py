@@ -11,6 +11,7 @@ from typing import NoReturn
 
 from klinetail.errors import ExitCode, KlinetailError
 from klinetail.escape import printable
+from klinetail.shortage import shortage
 
 
 def main() -> NoReturn:
@@ -26,6 +27,11 @@ def main() -> NoReturn:
     except KlinetailError as error:
         complain(str(error))
         code = error.exit_code
+    except (MemoryError, OSError, RuntimeError) as error:
+        if not (lacking := shortage(error)):
+            raise
+        complain(f"{lacking}; give it more, or try again later")
+        code = ExitCode.BUG
     except KeyboardInterrupt:  # before a command listened, or the second one
         code = ExitCode.INTERRUPTED_TWICE
     leave(code)

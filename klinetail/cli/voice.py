@@ -9,6 +9,7 @@ from collections import deque
 from typing import Final
 
 from klinetail.escape import printable
+from klinetail.shortage import safe_to_start
 
 _KEPT: Final = 1_000
 
@@ -38,16 +39,26 @@ class Voice:
                 self._lines.popleft()
                 self._lost += 1
             self._lines.append(text)
-            if self._thread is None:
-                self._thread = threading.Thread(
-                    target=self._speak, name="klinetail-voice", daemon=True
-                )
-                self._thread.start()
+            self._begin()
             self._silent.notify_all()
+
+    def _begin(self) -> None:
+        """Have a thread that speaks. If there is none left for it, the lines wait for
+        the next one that is to be said."""
+        if self._thread is not None:
+            return
+        thread = threading.Thread(
+            target=self._speak, name="klinetail-voice", daemon=True
+        )
+        with contextlib.suppress(RuntimeError, MemoryError):
+            safe_to_start(thread).start()
+            self._thread = thread
 
     def finish(self, seconds: float) -> None:
         """Wait until all is said, at most so long; the thread ends then."""
         with self._silent:
+            if self._lines:
+                self._begin()
             if self._thread is None:
                 return
             self._finishing = True
@@ -70,7 +81,7 @@ class Voice:
             self._write(text)
 
     def _write(self, text: str) -> None:
-        data = f"klinetail: {printable(text)}\n".encode("utf-8", "backslashreplace")
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, MemoryError):
+            data = f"klinetail: {printable(text)}\n".encode("utf-8", "backslashreplace")
             while data:
                 data = data[os.write(self._fd, data) :]

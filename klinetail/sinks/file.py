@@ -14,6 +14,7 @@ from klinetail.candle import Candle
 from klinetail.errors import OutputError, UsageError
 from klinetail.formats import by_suffix, joined, whole_lines
 from klinetail.mailbox import Mailbox
+from klinetail.shortage import cause
 
 _TOGETHER: Final = 4_096
 """Bytes of whole lines that are written together: a kill leaves none of them torn."""
@@ -168,6 +169,8 @@ class FileThread(threading.Thread):
                     self._sink.write(lines)
         except OutputError as error:
             failure = error
+        except Exception as error:  # noqa: BLE001 - a silent end would look like success
+            failure = OutputError(f"{self._sink.path}: {cause(error)}")
         finally:
             self._mailbox.close()
             self.ended = True

@@ -6,6 +6,7 @@ import os
 import time
 
 from klinetail.cli.voice import Voice
+from tests import starved
 
 
 def test_lines_come_out_in_order_and_escaped() -> None:
@@ -43,3 +44,24 @@ def test_a_stderr_that_is_gone_is_no_reason_to_fail() -> None:
     voice.say("to nobody")
     voice.finish(30.0)
     os.close(write)
+
+
+def test_what_there_is_no_thread_for_is_said_as_soon_as_there_is() -> None:
+    assert starved.run(STARVED) == "klinetail: one\nklinetail: two\nklinetail: three\n"
+
+
+STARVED = """
+from klinetail.cli.voice import Voice
+
+voice = Voice(1)
+starve()
+voice.say("one")
+voice.finish(0.0)
+feed()
+voice.say("two")
+voice.finish(60.0)
+starve()
+voice.say("three")
+feed()
+voice.finish(60.0)
+"""

@@ -530,6 +530,65 @@ def test_messages_of_any_kind_never_leave_the_handler() -> None:
     assert rest.closed
 
 
+def test_an_answer_that_cannot_be_handled_is_asked_for_again() -> None:
+    """The end of the thread that fetches would be silent, and the candles lost."""
+
+    class Failing(list[Candle]):
+        left = 1
+
+        def __iter__(self) -> Iterator[Candle]:
+            if Failing.left:
+                Failing.left -= 1
+                raise MemoryError
+            return super().__iter__()
+
+    class FailingRest(FakeRest):
+        def klines(self, *args: object, **options: object) -> list:
+            return Failing(super().klines(*args, **options))  # type: ignore[arg-type]
+
+    seen, rest = Seen(), FailingRest()
+    minute = START - START % 60_000
+    rest.rows = [made_up(minute - n * 60_000, source=Source.REST) for n in (3, 2, 1, 0)]
+    rest.time = minute + 40_000
+    collector = DataCollector(
+        [BTC], seen.candle, on_event=seen.event, rest=rest, connect=never, lines=3
+    )
+    collector.start()
+    try:
+        seen.wait(lambda: len(seen.closed(BTC)) == 3)
+    finally:
+        collector.stop()
+    assert Failing.left == 0
+    assert not [e for e in seen.events if isinstance(e, GapEvent)]
+
+
+def test_frames_for_which_there_is_no_memory_together_are_taken_one_by_one() -> None:
+    class Many(list[bytes]):
+        together = True
+
+        def __iter__(self) -> Iterator[bytes]:
+            if Many.together:
+                Many.together = False
+                raise MemoryError
+            return super().__iter__()
+
+    seen, rest = Seen(), FakeRest()
+    collector = DataCollector([BTC], seen.candle, rest=rest, connect=never)
+    collector.start()
+    try:
+        eventually(lambda: collector.exchange_time() is not None, "the start")
+        some = made_up(START - START % 60_000, closed=False)
+        frames = Many()
+        for n in range(3):
+            pushed = msgspec.structs.replace(some, event_time=START + n)
+            frame = encode_kline(pushed, first_trade=1, last_trade=2, combined=False)
+            frames.append(frame.encode())
+        collector._handle_kline_messages(FakeManager(), frames)
+        assert [c.event_time for c in seen.candles] == [START, START + 1, START + 2]
+    finally:
+        collector.stop()
+
+
 def test_what_can_never_work_ends_the_start_and_says_why() -> None:
     rest = FakeRest()
     rest.failure = Refused("refused (HTTP 451)")

@@ -19,6 +19,7 @@ from klinetail.errors import (
 from klinetail.exchange.http import MAX_BODY
 from klinetail.exchange.rest import BinanceRest
 from klinetail.protocol.rest import Listing, encode_rows
+from tests import starved
 from tests.strategies import BTCUSDT_1M, candle
 from tests.venue import (
     PATIENCE,
@@ -543,3 +544,29 @@ class TestClosing:
         rest = BinanceRest("http://127.0.0.1:1")
         rest.close()
         rest.close()
+
+
+def test_without_a_thread_it_is_unreachable_and_with_one_it_answers():
+    answer = Answer(200, b'{"serverTime":1700000000000}')
+    with Venue([answer]) as venue:
+        said = starved.run(STARVED, venue.rest_url)
+    words, time = said.splitlines()
+    assert words.startswith("cannot ask http://127.0.0.1:")
+    assert words.endswith("this machine has no thread left (can't start new thread)")
+    assert time == "1700000000000"
+
+
+STARVED = """
+import klinetail.exchange.http
+from klinetail.errors import Unreachable
+from klinetail.exchange.rest import BinanceRest
+
+rest = BinanceRest(sys.argv[1], patience=60)
+starve()
+try:
+    rest.server_time()
+except Unreachable as error:
+    print(error)
+feed()
+print(rest.server_time())
+"""
