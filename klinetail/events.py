@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import math
 
 import msgspec
 
@@ -74,6 +75,8 @@ class LinkEvent(msgspec.Struct, frozen=True):
     """Failed attempts in a row. A link that is live after one brings no candle."""
     delay: float = 0.0
     """Seconds until the next attempt, while waiting."""
+    patience: float = math.inf
+    """Seconds after which it is given up, if nothing else happens until then."""
 
 
 class EndedEvent(msgspec.Struct, frozen=True):

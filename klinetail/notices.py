@@ -6,6 +6,7 @@ lines as it came; whoever prints them escapes it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from typing import Final
@@ -39,6 +40,8 @@ class Notices:
         self._down: dict[str, bool] = {}
         """Links that do not work, and whether it was said that they are slow to."""
         self._said_bad = False
+        self._limited: set[str] = set()
+        """Links of which it was said that they may be given up."""
         self._named: dict[str, str] = {}
 
     def lines(self, event: Event) -> list[str]:
@@ -75,11 +78,18 @@ class Notices:
         if event.state is LinkState.WAITING:
             slow, known = event.delay >= SLOW, self._down.get(name)
             self._down[name] = slow or bool(known)
-            if known is None or (slow and not known) or self._verbose:
+            ends = event.patience < math.inf
+            new = known is None or (slow and not known)
+            new = new or (ends and name not in self._limited)
+            if ends:
+                self._limited.add(name)
+            if new or self._verbose:
                 tries = f"trying again in {event.delay:.1f} s"
-                return [f"{event.reason}; {tries}, and on until it works"]
+                until = f"for {event.patience:.0f} s more" if ends else "until it works"
+                return [f"{event.reason}; {tries}, and on {until}"]
         elif event.state in (LinkState.LIVE, LinkState.IDLE) and name in self._down:
             del self._down[name]
+            self._limited.discard(name)
             return ["REST answers again" if name == "rest" else "connected again"]
         elif self._verbose:
             return [f"{name}: {event.state}"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import select
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from klinetail.candle import Pattern, Stream
@@ -13,6 +13,7 @@ from klinetail.errors import UsageError
 if TYPE_CHECKING:
     from klinetail.cli.exchange import Exchange
     from klinetail.cli.signals import Signals
+    from klinetail.events import LinkEvent
     from klinetail.protocol.rest import Listing
 
 _MOST: Final = 4 << 20
@@ -93,13 +94,9 @@ def choose(
     return chosen
 
 
-def _listed(
-    exchange: Exchange, signals: Signals, *, patience: float, quiet: bool
-) -> list[Listing] | None:
+def teller(*, quiet: bool = False) -> Callable[[LinkEvent], None]:
+    """What says on stderr why the exchange cannot be asked, and that it can again."""
     from klinetail.cli import complain
-    from klinetail.collector.inquiry import Inquiry
-    from klinetail.events import LinkEvent
-    from klinetail.exchange.rest import BinanceRest
     from klinetail.notices import Notices
 
     notices = Notices()
@@ -109,8 +106,17 @@ def _listed(
             for line in notices.lines(event):
                 complain(line)
 
+    return say
+
+
+def _listed(
+    exchange: Exchange, signals: Signals, *, patience: float, quiet: bool
+) -> list[Listing] | None:
+    from klinetail.collector.inquiry import Inquiry
+    from klinetail.exchange.rest import BinanceRest
+
     rest = BinanceRest(exchange.route.rest_url, proxy=exchange.rest_proxy)
-    inquiry = Inquiry(rest, say, patience=patience)
+    inquiry = Inquiry(rest, teller(quiet=quiet), patience=patience)
     inquiry.answer.add_done_callback(signals.wake)
     inquiry.start()
     try:

@@ -56,6 +56,7 @@ def symbols(
     import sys
 
     from klinetail.cli import complain
+    from klinetail.cli.choice import teller
     from klinetail.collector.inquiry import Inquiry
     from klinetail.collector.symbols import encode, find
     from klinetail.errors import OutputError
@@ -67,7 +68,7 @@ def symbols(
     with ExitStack() as stack:
         exchange = exchange_of(stack, env, ws_url, rest_url, proxy)
         rest = BinanceRest(exchange.route.rest_url, proxy=exchange.rest_proxy)
-        inquiry = Inquiry(rest, lambda _: None, patience=PATIENCE)
+        inquiry = Inquiry(rest, teller(), patience=PATIENCE)
         stack.callback(inquiry.stop)
         inquiry.start()
         found = find(pattern or "*", inquiry.answer.result(), quote)

@@ -664,6 +664,9 @@ class DataCollector:
             if shard.was_live:
                 self._backfill.put(Urgency.TIME, 1, lambda: self._come_back(shard))
                 return
+            if not any(other.was_live for other in self._shards):
+                for link in self._links:
+                    link.served()
             shard.was_live = True
             self._resume(shard)
             if all(other.was_live for other in self._shards):

@@ -36,6 +36,7 @@ from klinetail.exchange.supervision import (
     OpenNext,
     Ping,
     Ponged,
+    Served,
     Start,
     Status,
     Stop,
@@ -137,6 +138,10 @@ class Link:
     def admit(self) -> None:
         """Let it subscribe."""
         self._inbox.put((0, Admit()))
+
+    def served(self) -> None:
+        """From now on no refusal ends it: another link of the run has become live."""
+        self._inbox.put((0, Served()))
 
     def ask_to_stop(self) -> None:
         """Close the connection and end; returns at once, `join` waits."""
@@ -244,8 +249,9 @@ class Link:
 
     def _perform(self, action: Action) -> None:
         match action:
-            case Tell(state, reason, failures, delay):
-                self._on_event(LinkEvent(self.name, state, reason, failures, delay))
+            case Tell(state, reason, failures, delay, patience):
+                event = LinkEvent(self.name, state, reason, failures, delay, patience)
+                self._on_event(event)
             case TellQuiet():
                 self._on_quiet()
             case Ping():

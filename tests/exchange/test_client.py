@@ -13,7 +13,7 @@ import trustme
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from klinetail.errors import RateLimited, Refused, Unavailable, Unreachable
+from klinetail.errors import Forbidden, RateLimited, Refused, Unavailable, Unreachable
 from klinetail.exchange.client import (
     MAX_FRAGMENTS,
     MAX_MESSAGE,
@@ -266,7 +266,7 @@ class TestConnecting:
         ("status", "kind"),
         [
             (400, Refused),
-            (403, Refused),
+            (403, Forbidden),
             (404, Refused),
             (451, Refused),
             (300, Refused),

@@ -11,6 +11,7 @@ import trustme
 from klinetail.errors import (
     BadMessage,
     ExchangeError,
+    Forbidden,
     RateLimited,
     Refused,
     Unavailable,
@@ -215,7 +216,7 @@ class TestErrors:
             (400, b"[]", Refused),
             (400, b'[{"code":-1}]', Refused),
             (404, b"<html>not here</html>", Refused),
-            (403, b"<html>\x1b[2J</html>", Refused),
+            (403, b"<html>\x1b[2J</html>", Forbidden),
             (451, b'{"msg":"no code"}', Refused),
             (400, b'{"code":"-1"}', Refused),
             (401, b"", Refused),
