@@ -11,8 +11,9 @@
     │   ├── Unreachable           3  transient: DNS, refused, reset, time-out
     │   ├── Unavailable           3  transient: 5xx, 408, an empty 202
     │   ├── RateLimited           3  transient: 429, 418; says how long to wait
-    │   └── Refused               3  fatal before a first success: 400, 403, 451,
-    │                                a redirect, a bad certificate
+    │   └── Refused               3  fatal before a first success: 400, 451,
+    │       │                        a redirect, a bad certificate
+    │       └── Forbidden         3  fatal before a first success if it lasts: 403
     ├── OutputError               5  a file or stdout cannot be written
     └── SlowConsumer              5  a program read too slowly: candles are lost to it
 """
@@ -20,6 +21,10 @@
 from __future__ import annotations
 
 import enum
+from typing import ClassVar, Final
+
+FORBIDDEN: Final = 30.0
+"""Seconds for which a run that is forbidden its first request goes on trying."""
 
 
 class ExitCode(enum.IntEnum):
@@ -132,9 +137,23 @@ class Refused(ExchangeError):
         code: the exchange's error code (-1121 is an unknown symbol), if it gave one.
     """
 
+    patience: ClassVar[float] = 0.0
+    """Seconds for which a run goes on trying before its first success; after that a
+    refusal ends nothing. REST and WebSocket alike go by it."""
+
     def __init__(self, message: str, code: int | None = None) -> None:
         super().__init__(message)
         self.code = code
+
+
+class Forbidden(Refused):
+    """A firewall before the exchange refuses this address, often only for now.
+
+    Source: "HTTP Return Codes" of the USDⓈ-M futures documentation: 403 "is used when
+    the WAF Limit (Web Application Firewall) has been violated".
+    """
+
+    patience = FORBIDDEN
 
 
 class OutputError(KlinetailError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import math
 from typing import Final, assert_never
 
 import msgspec
@@ -88,6 +89,8 @@ class LinkEvent(msgspec.Struct, frozen=True):
     """Seconds until the next attempt, while waiting."""
     where: str = ""
     """What was being done, with the address, unescaped; `reason` goes before it."""
+    patience: float = math.inf
+    """Seconds after which it is given up, if nothing else happens until then."""
 
     @property
     def connection(self) -> bool:

@@ -6,6 +6,7 @@ lines, as it came unless it is long; what prints a line escapes it and keeps it 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -83,6 +84,8 @@ class Notices:
         self._said_bad = False
         self._said_odd = ""
         """What was said last of the exchange's list of symbols."""
+        self._limited: set[str] = set()
+        """Links of which it was said that they may be given up."""
         self._named: dict[str, str] = {}
         self._silent: set[str] = set()
         """Links of which it was said that they bring no candle."""
@@ -139,14 +142,22 @@ class Notices:
         if event.state is LinkState.WAITING:
             slow, known = event.delay >= SLOW, self._down.get(name)
             self._down[name] = slow or bool(known)
-            if known is None or (slow and not known) or self._verbose:
+            ends = event.patience < math.inf
+            new = known is None or (slow and not known)
+            new = new or (ends and name not in self._limited)
+            if ends:
+                self._limited.add(name)
+            if new or self._verbose:
                 tries = f"trying again in {event.delay:.1f} s"
-                return [f"{brief(reason, _REASON)}; {tries}, and on until it works"]
+                until = f"for {event.patience:.0f} s more" if ends else "until it works"
+                return [f"{brief(reason, _REASON)}; {tries}, and on {until}"]
         elif event.state is LinkState.LIVE and (again or name in self._down):
             self._down.pop(name, None)
+            self._limited.discard(name)
             return ["connected again" if again else "connected"]
         elif event.state is LinkState.IDLE and name in _AGAIN and name in self._down:
             del self._down[name]
+            self._limited.discard(name)
             return [_AGAIN[name]]
         elif event.state is LinkState.LIVE and silent:
             return ["candles come again"]

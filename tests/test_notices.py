@@ -199,6 +199,19 @@ class TestNotices:
             * 2
         )
 
+    def test_what_may_be_given_up_is_said_at_once_and_for_how_long(self):
+        def limited(attempt, left, name="link-0"):
+            return LinkEvent(name, LinkState.WAITING, "HTTP 403", attempt, 0.4, left)
+
+        trial = [limited(1, 30.0), limited(2, 29.6), limited(3, 12.0)]
+        line = "HTTP 403; trying again in 0.4 s, and on for 30 s more"
+        assert said(trial) == [line]
+        # Even if it is down already; and again when it is up and down anew.
+        outage = link(LinkState.WAITING, "no route", 1, 1.0)
+        lines = said([outage, *trial, link(LinkState.LIVE)] * 2)
+        assert lines[1::3] == [line] * 2
+        assert len(lines) == 6
+
     def test_each_link_has_its_own_lines(self):
         down = [
             link(LinkState.WAITING, f"{name} is down", 1, 1.0, name)

@@ -14,6 +14,7 @@ from klinetail import _end_when_asked
 from klinetail.cli.voice import LAST_WORDS, VOICE, speak_for_stderr
 from klinetail.errors import ExitCode, KlinetailError
 from klinetail.kinds import Kind
+from klinetail.shortage import shortage
 
 
 def main() -> NoReturn:
@@ -35,8 +36,11 @@ def main() -> NoReturn:
         code = error.exit_code
     except KeyboardInterrupt:  # the second Ctrl-C: a command heeds the first itself
         code = ExitCode.INTERRUPTED_TWICE
-    except Exception:  # noqa: BLE001 - a bug: its traceback has to be said in time too
-        sys.excepthook(*sys.exc_info())
+    except Exception as error:  # noqa: BLE001 - even a bug has to be said in time
+        if lacking := shortage(error):
+            complain(f"{lacking}; give it more, or try again later")
+        else:
+            sys.excepthook(*sys.exc_info())
         code = ExitCode.BUG
     leave(code)
 

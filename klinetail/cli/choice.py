@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from klinetail.candle import Pattern, Stream
@@ -12,6 +12,7 @@ from klinetail.errors import BadMessage, ExchangeError, UsageError
 if TYPE_CHECKING:
     from klinetail.cli.exchange import Exchange
     from klinetail.cli.signals import Signals
+    from klinetail.events import DropEvent, LinkEvent
     from klinetail.protocol.rest import Listing
     from klinetail.sinks.output import Outputs
 
@@ -118,6 +119,21 @@ def _only_doubt(wanted: Sequence[Stream | Pattern]) -> str | None:
     return patterns[0].otherwise
 
 
+def teller(*, quiet: bool = False) -> Callable[[LinkEvent | DropEvent], None]:
+    """What says on stderr why the exchange cannot be asked, and that it can again."""
+    from klinetail.cli import complain
+    from klinetail.notices import Notices
+
+    notices = Notices()
+
+    def say(event: LinkEvent | DropEvent) -> None:
+        if not quiet:
+            for line in notices.lines(event):
+                complain(line)
+
+    return say
+
+
 def ask(
     exchange: Exchange, signals: Signals, *, patience: float, quiet: bool
 ) -> list[Listing] | None:
@@ -132,21 +148,11 @@ def ask(
     Raises:
         ExchangeError: the exchange refuses, or it did not answer in time.
     """
-    from klinetail.cli import complain
     from klinetail.collector.inquiry import Inquiry
-    from klinetail.events import DropEvent, LinkEvent
     from klinetail.exchange.rest import BinanceRest
-    from klinetail.notices import Notices
-
-    notices = Notices()
-
-    def say(event: LinkEvent | DropEvent) -> None:
-        if not quiet:
-            for line in notices.lines(event):
-                complain(line)
 
     rest = BinanceRest(exchange.route.rest_url, proxy=exchange.rest_proxy)
-    inquiry = Inquiry(rest, say, patience=patience)
+    inquiry = Inquiry(rest, teller(quiet=quiet), patience=patience)
     inquiry.answer.add_done_callback(signals.wake)
     inquiry.start()
     try:

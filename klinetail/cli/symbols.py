@@ -81,7 +81,7 @@ def symbols(
         signals = stack.enter_context(Signals())
         with ExitStack() as asking:
             exchange = exchange_of(asking, chosen, proxy)
-            listed = ask(exchange, signals, patience=PATIENCE, quiet=True)
+            listed = ask(exchange, signals, patience=PATIENCE, quiet=False)
         if listed is not None:
             found = find(word, listed, quote)
             _write(_table(found) if sys.stdout.isatty() else encode(found), signals)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import math
 import os
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from klinetail.escape import brief, printable
 from klinetail.kinds import ANNOUNCED, Kind
+from klinetail.shortage import safe_to_start
 from klinetail.throttle import Throttle
 
 if TYPE_CHECKING:
@@ -106,11 +108,15 @@ class Voice:
         self._parts.append((kind, data))
 
     def _wake(self) -> None:
+        """Have a thread that speaks. If there is none left for it, the lines wait for
+        the next one that is to be said."""
         if self._thread is None and (self._parts or self._throttle.due < math.inf):
-            self._thread = threading.Thread(
+            thread = threading.Thread(
                 target=self._speak, name="klinetail-voice", daemon=True
             )
-            self._thread.start()
+            with contextlib.suppress(RuntimeError, MemoryError):
+                safe_to_start(thread).start()
+                self._thread = thread
         self._silent.notify_all()
 
     def finish(self, seconds: float) -> bool:
@@ -121,6 +127,8 @@ class Voice:
             Whether all is said.
         """
         with self._silent:
+            if self._parts:
+                self._wake()
             if self._thread is None:
                 return True
             self._finishing = True
@@ -163,6 +171,8 @@ class Voice:
                 data = data[os.write(self._fd, data) :]
         except OSError as error:
             self.failure = error
+        except MemoryError:
+            pass  # the line is lost, and no later one
 
 
 VOICE: Final = Voice()

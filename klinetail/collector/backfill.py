@@ -6,6 +6,7 @@ import enum
 import functools
 import heapq
 import itertools
+import logging
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any, Final
@@ -13,6 +14,8 @@ from typing import Any, Final
 from klinetail.collector.budget import Budget
 from klinetail.errors import Unreachable
 from klinetail.protocol.limits import klines_weight
+
+_log = logging.getLogger(__name__)
 
 WORKERS: Final = 4
 """Requests under way at once."""
@@ -73,13 +76,18 @@ class Backfill:
         ]
 
     def start(self) -> None:
-        """Start the threads."""
+        """Start the threads.
+
+        Raises:
+            RuntimeError: the system has too few threads left; those that were started
+                end with `stop`.
+        """
         for thread in self._threads:
             thread.start()
 
     def put(self, urgency: Urgency, weight: int, job: Callable[[], None]) -> None:
-        """Queue a request of so much weight, as far as one knows before it is sent;
-        the job must not raise."""
+        """Queue a request of so much weight, as far as one knows before it is sent.
+        What the job raises is logged, and ends no thread."""
         with self._changed:
             heapq.heappush(self._jobs, (urgency, next(self._numbers), weight, job))
             self._changed.notify()
@@ -132,7 +140,10 @@ class Backfill:
     def _work(self) -> None:
         while (found := self._next()) is not None:
             weight, job = found
-            job()
+            try:
+                job()
+            except Exception:  # noqa: BLE001 - the next job is not to blame
+                _log.exception("a request's answer could not be handled")
             with self._changed:
                 self._reserved -= weight
                 self._changed.notify()

@@ -4,6 +4,7 @@ that it lists what was asked for. All of it is asked side by side, until it answ
 from __future__ import annotations
 
 import functools
+import math
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -75,7 +76,7 @@ def begin(
 
     Raises:
         UsageError: a symbol is not listed, or not traded any more.
-        Refused: the exchange refuses for good.
+        Refused: the exchange refuses, for as long as such a refusal is borne with.
         ExchangeError, BadMessage: it could not be asked for all of `patience`.
     """
     known: dict[str, Latest | None] = {}
@@ -86,6 +87,7 @@ def begin(
         patience=patience,
         stopping=stopping,
         tell=tell,
+        answered=listed is not None,
     )
     if began is not None and began.listed is not listed:
         for odd in oddity(began.listed):
@@ -175,6 +177,12 @@ def _unread(symbols: Sequence[str], listed: Sequence[Listing]) -> set[str]:
 
 def _raise_the_gravest(errors: Sequence[Exception]) -> None:
     """What will not get better comes first: the others are tried again."""
-    final = [one for one in errors if isinstance(one, Refused | UsageError)]
-    for error in [*final, *errors]:
+    for error in sorted(errors, key=_hope):
         raise error
+
+
+def _hope(error: Exception) -> float:
+    """Seconds for which it makes sense to ask again."""
+    if isinstance(error, Refused):
+        return error.patience
+    return 0.0 if isinstance(error, UsageError) else math.inf

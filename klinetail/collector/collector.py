@@ -34,7 +34,7 @@ from klinetail.collector.budget import SHARE, Budget
 from klinetail.collector.buffer import Buffer
 from klinetail.collector.delivery import Delivery
 from klinetail.collector.endings import Endings
-from klinetail.collector.keeper import Keeper
+from klinetail.collector.keeper import SHORT, Keeper
 from klinetail.collector.lookups import Lookups
 from klinetail.collector.parking import Parking
 from klinetail.collector.polite import PoliteRest
@@ -74,6 +74,7 @@ from klinetail.protocol.limits import klines_weight
 from klinetail.protocol.rest import Listing, Row
 from klinetail.protocol.routes import LIVE, Route
 from klinetail.protocol.statuses import PENDING
+from klinetail.shortage import cause, safe_to_start, shortage
 
 _log = logging.getLogger(__name__)
 
@@ -284,12 +285,16 @@ class DataCollector:
         """Begin; returns at once. `ended` and the events tell what becomes of it.
 
         Raises:
-            RuntimeError: it began before.
+            RuntimeError: it began before, or the system has too few threads left.
         """
         if self._keeping.ident is not None:
             raise RuntimeError("a collector runs once; make another one")
-        self._backfill.start()
-        self._keeping.start()
+        try:
+            self._backfill.start()
+            self._keeping.start()
+        except BaseException:
+            self._backfill.stop()
+            raise
 
     def stop(self, timeout: float = STOP_TIMEOUT) -> None:
         """End within `timeout` seconds; no callback is called afterwards."""
@@ -361,7 +366,11 @@ class DataCollector:
             stopped.set_result(None)
 
         # Not asyncio.to_thread: the interpreter waits for its threads at exit.
-        threading.Thread(target=stop, name="klinetail-stop", daemon=True).start()
+        thread = threading.Thread(target=stop, name="klinetail-stop", daemon=True)
+        try:
+            safe_to_start(thread).start()
+        except RuntimeError:  # no thread left: the loop has to wait
+            stop()
         await _result(stopped)
 
     async def __aiter__(self) -> AsyncIterator[Candle]:
@@ -425,7 +434,9 @@ class DataCollector:
         self, manager: Manager, messages: Sequence[bytes]
     ) -> None:
         """The same for frames that came together: at once if all are as usual."""
-        candles = decode_klines(messages)
+        candles: Sequence[Candle] | None = None
+        with contextlib.suppress(MemoryError):  # one by one they need less of it
+            candles = decode_klines(messages)
         if not candles:
             for message in messages:
                 self._handle_kline_message(manager, message)
@@ -449,7 +460,7 @@ class DataCollector:
 
     def _say_bug(self, error: Exception) -> None:
         _log.exception("a message could not be handled")
-        self._drop(f"a bug: {error!r}")
+        self._drop(cause(error))
 
     def _drop(self, detail: str) -> None:
         self._tell(DropEvent(Drop.BAD, None, detail))
@@ -585,7 +596,20 @@ class DataCollector:
             urgency = Urgency.LIVE
         else:
             urgency = Urgency.HISTORY
-        self._backfill.put(urgency, klines_weight(limit), lambda: self._fetch(series))
+        self._backfill.put(
+            urgency, klines_weight(limit), lambda: self._try_to_fetch(series)
+        )
+
+    def _try_to_fetch(self, series: Series) -> None:
+        """Fetch what a series wants; whatever happens, it may ask again."""
+        try:
+            self._fetch(series)
+        except Exception as error:  # noqa: BLE001 - else it would never ask again
+            _log.exception("a fetch failed")
+            with self._lock:
+                now = self._moment()
+                series.fail(cause(error), now)
+                self._after(series, now)
 
     def _confirm_time(self) -> None:
         """Read the time if event times are ahead of it: then the exchange's clock runs
@@ -672,6 +696,9 @@ class DataCollector:
             if shard.was_live:
                 self._backfill.put(Urgency.TIME, 1, lambda: self._come_back(shard))
                 return
+            if not any(other.was_live for other in self._shards):
+                for link in self._links:
+                    link.served()
             shard.was_live = True
             if self._begun:
                 self._resume(shard)
@@ -708,7 +735,7 @@ class DataCollector:
     def _keep(self) -> None:
         try:
             for link in self._links:
-                link.start()
+                self._start_link(link)
             if self._begin():
                 self._admit()
                 self._keeper.run(self._stopping)
@@ -717,7 +744,21 @@ class DataCollector:
                     link.ask_to_stop()
         except Exception as error:  # noqa: BLE001 - a silent end would look like silence
             _log.exception("the keeper's thread failed")
-            self._fail(KlinetailError(f"a bug: {error!r}"))
+            self._fail(KlinetailError(cause(error)))
+
+    def _start_link(self, link: Link) -> None:
+        """Start a link, as soon as there is a thread for it."""
+        attempt = 0
+        while not self._stopping.is_set():
+            try:
+                link.start()
+                return
+            except Exception as error:
+                if not (reason := shortage(error)):
+                    raise
+            attempt += 1
+            self._tell(LinkEvent(link.name, LinkState.WAITING, reason, attempt, SHORT))
+            self._stopping.wait(SHORT)
 
     def _begin(self) -> bool:
         """Have the exchange's time, then fix what is expected first."""

@@ -16,6 +16,7 @@ from klinetail.errors import KlinetailError, Unreachable
 from klinetail.events import DropEvent, LinkEvent
 from klinetail.exchange.rest import Rest
 from klinetail.protocol.rest import Listings
+from klinetail.shortage import cause
 
 _STOP: Final = 0.5
 
@@ -82,6 +83,6 @@ class Inquiry:
         except KlinetailError as error:
             self.answer.set_exception(error)
         except Exception as error:  # noqa: BLE001 - whoever waits must hear of it
-            self.answer.set_exception(KlinetailError(f"a bug: {error!r}"))
+            self.answer.set_exception(KlinetailError(cause(error)))
         else:
             self.answer.set_result(listed)

@@ -3,6 +3,7 @@ that are due, a few at a time, so that frames go on in between."""
 
 from __future__ import annotations
 
+import logging
 import math
 import threading
 from collections.abc import Callable, Iterable, Sequence
@@ -14,6 +15,12 @@ from klinetail.collector.herd import Herd
 from klinetail.collector.sleep import PULSE
 from klinetail.contract.finality import SETTLED
 from klinetail.contract.series import Series
+from klinetail.shortage import shortage
+
+_log = logging.getLogger(__name__)
+
+SHORT: Final = 1.0
+"""Seconds to wait when this machine has run out of something."""
 
 _AT_ONCE: Final = 128
 """Series seen to before the lock is given up: some milliseconds."""
@@ -72,11 +79,29 @@ class Keeper:
             self._unsettled.discard(series)
 
     def run(self, stopping: threading.Event) -> None:
-        """Keep the deadlines until it is to stop."""
+        """Keep the deadlines until it is to stop. A shortage of memory is said and
+        waited out; whatever else goes wrong is raised."""
+        unfiled = False
         while not stopping.is_set():
             with self._changed:
-                self._wait(stopping)
-                self._keep(stopping)
+                try:
+                    if unfiled:
+                        self._file_all()
+                        unfiled = False
+                    self._wait(stopping)
+                    self._keep(stopping)
+                except Exception as error:
+                    if not shortage(error):
+                        raise
+                    _log.exception("the deadlines could not be kept")
+                    unfiled = True
+                    self._changed.wait(SHORT)
+
+    def _file_all(self) -> None:
+        """File every series, since some that were due may have been left out."""
+        now = self._moment()
+        for series in self._herd_of:
+            self._look_at(series, now)
 
     def _wait(self, stopping: threading.Event) -> None:
         longest = PULSE

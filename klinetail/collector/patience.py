@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from klinetail.errors import BadMessage, ExchangeError, Refused
 from klinetail.events import REST, LinkEvent, LinkState
-from klinetail.exchange.supervision import backoff
+from klinetail.exchange.supervision import BACKOFF, backoff, insistence
 
 _Answer = TypeVar("_Answer")
 
@@ -21,6 +21,7 @@ def patiently(
     patience: float,
     stopping: threading.Event,
     tell: Callable[[LinkEvent], object],
+    answered: bool = False,
 ) -> _Answer | None:
     """Ask until there is an answer; None if it was stopped before.
 
@@ -31,30 +32,36 @@ def patiently(
         patience: seconds without an answer before giving up.
         stopping: ends the pauses, and the asking.
         tell: called with what keeps it from answering, and once when that is over.
+        answered: whether the exchange has answered before in this run: then no refusal
+            ends the asking.
 
     Raises:
-        Refused: the exchange refuses for good.
+        Refused: the exchange refuses, for as long as such a refusal is borne with.
         ExchangeError, BadMessage: it did not answer for `patience` seconds, or asks to
             be left alone for longer.
     """
     began = now()
     attempt = 0
+    refused_since: float | None = None
     while not stopping.is_set():
         try:
             answer = ask()
-        except Refused:
-            raise
         except (ExchangeError, BadMessage) as error:
             attempt += 1
+            at, pause = now(), backoff(attempt, random)
+            left = began + patience - at
+            if not answered:
+                refused_since, borne = insistence(error, refused_since, at)
+                left = min(left, borne)
+            elif isinstance(error, Refused):
+                pause = BACKOFF[1]
             asked = getattr(error, "retry_after", 0.0)
-            left = began + patience - now()
             if left <= asked:
                 raise
-            pause = max(asked, min(left, backoff(attempt, random)))
-            why = LinkEvent(
-                REST, LinkState.WAITING, error.cause, attempt, pause, error.where
-            )
-            tell(why)
+            pause = max(asked, min(left, pause))
+            why, where = error.cause, error.where
+            event = LinkEvent(REST, LinkState.WAITING, why, attempt, pause, where, left)
+            tell(event)
             stopping.wait(pause)
         else:
             if attempt:

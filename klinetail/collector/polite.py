@@ -12,6 +12,7 @@ from klinetail.errors import BadMessage, ExchangeError, RateLimited
 from klinetail.exchange.rest import Rest
 from klinetail.protocol.limits import LISTINGS_WEIGHT, TIME_WEIGHT, klines_weight
 from klinetail.protocol.rest import Listings, Row
+from klinetail.shortage import cause
 
 _log = logging.getLogger(__name__)
 
@@ -93,6 +94,6 @@ class PoliteRest:
         except Exception as error:
             # Else it would end the thread that asks, in silence.
             _log.exception("a request failed")
-            raise ExchangeError(f"a bug: {error!r}") from error
+            raise ExchangeError(cause(error)) from error
         finally:
             self._on_used_weight(self._rest.used_weight)

@@ -38,6 +38,7 @@ from klinetail.exchange.tls import TlsSocket
 from klinetail.exchange.transport import Deadline, dial, failure
 from klinetail.protocol.frames import Rejection, Reply
 from klinetail.protocol.rest import error_of, http_date
+from klinetail.shortage import safe_to_start, shortage
 
 MAX_MESSAGE: Final = 1 << 20
 """Bytes of one message, fragments together. A kline has some 300."""
@@ -231,17 +232,28 @@ class SocketManager(BinanceSocketManager):  # type: ignore[misc]
             sock.close()
             raise
 
+    def start(self) -> None:
+        """Begin to read. If there is no thread for it, the connection is closed."""
+        safe_to_start(self)
+        try:
+            super().start()
+        except BaseException:
+            self.ws.shutdown()
+            raise
+
     def run(self) -> None:
         """Read until the connection ends, and say so whatever ended it."""
         reason, code = "the connection ended", None
         try:
             reason, code = self.read_data()
         except Exception as error:  # noqa: BLE001 - however it ends, the link must know
-            words = str(error).rstrip(".") or type(error).__name__
+            words = shortage(error) or str(error).rstrip(".") or type(error).__name__
             reason = f"the connection broke: {words}"
         finally:
-            self.ws.shutdown()
-            self._on_exit(reason, code)
+            try:
+                self.ws.shutdown()
+            finally:
+                self._on_exit(reason, code)
 
     def read_data(self) -> tuple[str, int | None]:
         """Hand over messages until the server closes; returns the reason and code."""
@@ -339,9 +351,12 @@ class StreamClient(UMFuturesWebsocketClient):  # type: ignore[misc]
         manager = self.socket_manager
         from_within = manager is threading.current_thread()
         # Even goodbye can block: on a server that does not read.
-        hang_up = threading.Timer(timeout / 2, manager.abort)
+        hang_up = safe_to_start(threading.Timer(timeout / 2, manager.abort))
         hang_up.daemon = True
-        hang_up.start()
+        try:
+            hang_up.start()
+        except Exception:  # noqa: BLE001 - without a thread there is no goodbye
+            manager.abort()
         if manager.ws.connected:
             manager.ws.send_close()
         if from_within:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import queue
 import threading
 from collections.abc import Callable, Sequence
@@ -35,6 +36,7 @@ from klinetail.exchange.supervision import (
     OpenNext,
     Ping,
     Ponged,
+    Served,
     Start,
     Status,
     Stop,
@@ -51,6 +53,9 @@ from klinetail.exchange.transport import Deadline
 from klinetail.exchange.turns import MESSAGES, Rate, Turns
 from klinetail.protocol.frames import Rejection, Reply
 from klinetail.protocol.limits import MAX_NAMES, MAX_STREAMS
+from klinetail.shortage import cause, safe_to_start, shortage
+
+_log = logging.getLogger(__name__)
 
 _ECHO: Final = 5.0
 """Seconds after a renewal in which the second connection repeats the first."""
@@ -122,13 +127,21 @@ class Link:
         )
 
     def start(self) -> None:
-        """Begin to connect; returns at once."""
+        """Begin to connect; returns at once.
+
+        Raises:
+            RuntimeError: there is no thread for it; it can be called again.
+        """
+        safe_to_start(self._thread).start()
         self._inbox.put((0, Start()))
-        self._thread.start()
 
     def admit(self) -> None:
         """Let it subscribe."""
         self._inbox.put((0, Admit()))
+
+    def served(self) -> None:
+        """From now on no refusal ends it: another link of the run has become live."""
+        self._inbox.put((0, Served()))
 
     def ask_to_stop(self) -> None:
         """Close the connection and end; returns at once, `join` waits."""
@@ -183,7 +196,24 @@ class Link:
                 self._status, event, self._monotonic(), self._random, self._lifetime
             )
             for action in actions:
-                self._perform(action)
+                try:
+                    self._perform(action)
+                except Exception as error:  # noqa: BLE001 - reconnects never end
+                    self._fail(action, error)
+
+    def _fail(self, action: Action, error: Exception) -> None:
+        """An action raised, for want of a thread for example: say it and go on. The
+        connection that it was about is made anew, after a pause like any other."""
+        name = type(action).__name__
+        _log.error("%s: %s failed", self.name, name, exc_info=error)
+        match action:
+            case TellQuiet():
+                pass  # whoever looks into the silence is called again while it lasts
+            case OpenNext() | SubscribeNext() | DropNext() | Swap():
+                self._inbox.put((0, NextBroken()))
+            case _:
+                reason = f"{self.name}: {name} failed: {cause(error)}"
+                self._inbox.put((0, Broken(reason)))
 
     def _wait(self, until: float) -> None:
         """Until a turn comes; stopping ends it."""
@@ -283,7 +313,8 @@ class Link:
             self._inbox.put((line.number, _broken(error)))
             return line
         except Exception as error:  # noqa: BLE001 - reconnects never end
-            self._inbox.put((line.number, Broken(f"cannot connect: {error!r}")))
+            reason = f"cannot connect: {shortage(error) or repr(error)}"
+            self._inbox.put((line.number, Broken(reason)))
             return line
         finally:
             self._opening = None
@@ -301,7 +332,7 @@ class Link:
                 line.requests += 1
                 line.connection.subscribe(chunk, id=line.requests)
         except Exception as error:  # noqa: BLE001 - the socket's own kinds, and then some
-            reason = f"the subscription could not be sent: {error}"
+            reason = f"the subscription could not be sent: {shortage(error) or error}"
             self._inbox.put((line.number, Broken(reason)))
 
     def _ping(self) -> None:
@@ -313,7 +344,7 @@ class Link:
         try:
             line.connection.ping(_payload(line))
         except Exception as error:  # noqa: BLE001 - as above
-            reason = f"our ping could not be sent: {error}"
+            reason = f"our ping could not be sent: {shortage(error) or error}"
             self._inbox.put((line.number, Broken(reason)))
 
     # On the connection's thread

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from urllib.parse import urlencode
 
 from klinetail.candle import Stream
-from klinetail.errors import ExchangeError, Unreachable
+from klinetail.errors import BadMessage, Unreachable
 from klinetail.exchange.proxy import Proxy, through
 from klinetail.exchange.transport import Deadline, failure
 from klinetail.protocol.rest import (
@@ -122,11 +122,14 @@ class BinanceRest:
         where = f"asking {self._rest_url}{path}{through(self._proxy)}"
         target = f"{path}?{urlencode(parameters)}" if parameters else path
         packed = path == EXCHANGE_INFO_PATH  # all others are small
-        with Deadline(self._patience) as deadline:
-            try:
+        deadline = Deadline(self._patience)
+        try:
+            with deadline:
                 answer = self._get(target, deadline, packed=packed)
-            except (ExchangeError, OSError, ValueError) as error:
-                raise failure(error, deadline, where) from error
+        except BadMessage:
+            raise
+        except Exception as error:  # ours, OSError, no thread for the deadline ...
+            raise failure(error, deadline, where) from error
         if deadline.over:
             raise failure(TimeoutError(), deadline, where)
         used = answer.headers.get(USED_WEIGHT, "")

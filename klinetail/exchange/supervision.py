@@ -76,6 +76,23 @@ def backoff(failures: int, random: Callable[[], float]) -> float:
     return random() * min(most, base * float(2 ** min(failures, 16)))
 
 
+def insistence(
+    error: Exception | None, since: float | None, now: float
+) -> tuple[float | None, float]:
+    """Since when a run that has had no success yet has only been refused, and for how
+    many seconds it still goes on trying: 0 or less if it has to give up.
+
+    Args:
+        error: what the last attempt failed with.
+        since: what this function said before about the attempt before that.
+        now: monotonic seconds.
+    """
+    if not isinstance(error, Refused):
+        return None, float("inf")
+    since = now if since is None else since
+    return since, since + error.patience - now
+
+
 class Renewal(enum.Enum):
     """How far the second connection is."""
 
@@ -91,7 +108,7 @@ class Status(NamedTuple):
     failures: int = 0
     """In a row."""
     succeeded: bool = False
-    """Whether it was ever live."""
+    """Whether it was ever live, or another link of the same run."""
     unacked: frozenset[int] = frozenset()
     """Requests; while early, those to be sent."""
     live_since: float = 0.0
@@ -114,6 +131,8 @@ class Status(NamedTuple):
     """Whether it has to wait for `Admit` before it subscribes to anything."""
     silent: bool = False
     """Whether it was told that this connection brings no candle."""
+    refused_since: float | None = None
+    """Since when every attempt has been refused, before the first success."""
 
 
 class Start(NamedTuple):
@@ -206,6 +225,10 @@ class Again(NamedTuple):
     where: str = ""
 
 
+class Served(NamedTuple):
+    """Another link is live: the exchange serves this run."""
+
+
 class Stop(NamedTuple):
     """End."""
 
@@ -225,6 +248,7 @@ Input = (
     | Doubt
     | Distrust
     | Again
+    | Served
     | Stop
 )
 
@@ -275,6 +299,8 @@ class Tell(NamedTuple):
     failures: int = 0
     delay: float = 0.0
     where: str = ""
+    patience: float = float("inf")
+    """Seconds after which it gives up, if all attempts fail like the last one."""
 
 
 class TellQuiet(NamedTuple):
@@ -325,6 +351,8 @@ def transition(
     if isinstance(event, Stop):
         stopped = Status(LinkState.STOPPED, succeeded=status.succeeded)
         return stopped, (Hangup(), Tell(LinkState.STOPPED))
+    if isinstance(event, Served):
+        return status._replace(succeeded=True), ()
     if status.early:
         return _early(status, event, now, random)
     match status.state:
@@ -385,7 +413,9 @@ def _early(
             waiting, actions = _waiting(status, asked, now, random)
             return waiting._replace(early=True), actions
         case Broken() | Due() if connecting:
-            again = Status(failures=status.failures, early=True)
+            again = Status(
+                failures=status.failures, succeeded=status.succeeded, early=True
+            )
             return again, (Hangup(), Tell(LinkState.IDLE))
         case _:
             return status, ()
@@ -585,15 +615,21 @@ def _swapped(
 def _waiting(
     status: Status, broken: Broken, now: float, random: Callable[[], float]
 ) -> tuple[Status, Actions]:
-    if broken.error is not None and not status.succeeded:
-        return Status(LinkState.STOPPED), (Hangup(), GiveUp(broken.error))
+    refused_since, left = None, float("inf")
+    if not status.succeeded:
+        refused_since, left = insistence(broken.error, status.refused_since, now)
+        if broken.error is not None and left <= 0:
+            return Status(LinkState.STOPPED), (Hangup(), GiveUp(broken.error))
     steady = (
         status.state is LinkState.LIVE
         and broken.candles > 0
         and now - status.live_since >= STEADY
     )
     failures = 0 if steady else status.failures
-    pause = backoff(failures, random) if broken.error is None else BACKOFF[1]
+    if broken.error is not None and status.succeeded:
+        pause = BACKOFF[1]
+    else:
+        pause = min(left, backoff(failures, random))
     most, within, slow = POLICY_LIMIT
     policy = tuple(at for at in status.policy if at > now - within)
     reason = broken.reason
@@ -609,6 +645,7 @@ def _waiting(
         status.succeeded,
         due=now + delay,
         policy=policy,
+        refused_since=refused_since,
     )
-    tell = Tell(LinkState.WAITING, reason, failures + 1, delay, broken.where)
+    tell = Tell(LinkState.WAITING, reason, failures + 1, delay, broken.where, left)
     return waiting, (Hangup(), tell)

@@ -20,6 +20,7 @@ from klinetail.errors import ExchangeError, Refused, Unreachable
 from klinetail.exchange.proxy import Proxy
 from klinetail.exchange.tls import TlsSocket
 from klinetail.exchange.tunnel import plain_end, tunnel
+from klinetail.shortage import safe_to_start, shortage
 
 _Address = tuple[int, int, int, str, tuple[object, ...]]
 
@@ -51,7 +52,7 @@ class Deadline:
         self.aborted = False
         self._changed = threading.Condition()
         self._guarded: list[socket.socket] = []
-        self._timer = threading.Timer(seconds, self._expire)
+        self._timer = safe_to_start(threading.Timer(seconds, self._expire))
         self._timer.daemon = True
         self._timer.name = "klinetail-deadline"
 
@@ -197,11 +198,12 @@ def _resolve(host: str, port: int, deadline: Deadline) -> list[_Address]:
     def look_up() -> None:
         try:
             found.append(socket.getaddrinfo(name, port, type=socket.SOCK_STREAM))  # type: ignore[arg-type]
-        except (OSError, ValueError) as error:
+        except Exception as error:  # noqa: BLE001 - whoever waits must hear of it
             failed.append(error)
         deadline.wake()
 
-    threading.Thread(target=look_up, name="klinetail-resolve", daemon=True).start()
+    thread = threading.Thread(target=look_up, name="klinetail-resolve", daemon=True)
+    safe_to_start(thread).start()
     deadline.wait_for(lambda: bool(found or failed))
     if failed:
         raise OSError(f"cannot resolve {host}: {failed[0]}") from failed[0]
@@ -273,5 +275,10 @@ def _meaning(error: BaseException, deadline: Deadline) -> ExchangeError:
         if isinstance(seen, ssl.SSLCertVerificationError):
             return Refused(f"its certificate is not valid: {seen}")
         seen = seen.__cause__ or seen.__context__
-    words = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    words = (
+        shortage(error)
+        or getattr(error, "strerror", None)
+        or str(error)
+        or type(error).__name__
+    )
     return Unreachable(words.rstrip("."))

@@ -12,6 +12,7 @@ from typing import Final
 
 from klinetail.errors import Unreachable
 from klinetail.exchange.proxy import refusal
+from klinetail.shortage import safe_to_start
 
 MAX_ANSWER: Final = 1 << 16
 """Bytes of a proxy's answer; one that refuses may show a page."""
@@ -50,10 +51,17 @@ def plain_end(tls: ssl.SSLSocket) -> socket.socket:
     either side ends.
     """
     near, far = socket.socketpair()
-    carrier = threading.Thread(
-        target=_carry, args=(tls, far), name="klinetail-proxy", daemon=True
+    carrier = safe_to_start(
+        threading.Thread(
+            target=_carry, args=(tls, far), name="klinetail-proxy", daemon=True
+        )
     )
-    carrier.start()
+    try:
+        carrier.start()
+    except BaseException:
+        for sock in (tls, near, far):
+            sock.close()
+        raise
     return near
 
 

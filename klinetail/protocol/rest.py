@@ -26,6 +26,7 @@ from klinetail.candle import (
 from klinetail.errors import (
     BadMessage,
     ExchangeError,
+    Forbidden,
     RateLimited,
     Refused,
     Unavailable,
@@ -495,6 +496,9 @@ def _read(entry: object) -> tuple[_Symbol, bool]:
 _BANNED_UNTIL: Final = re.compile(r"banned until ([0-9]{13})").search
 _DEFAULT_WAIT: Final = 60.0
 _LONGEST_WAIT: Final = 3 * 86_400.0  # the longest ban that the exchange knows
+_FOR_NOW: Final = (408, 425)
+"""Of the statuses that blame the request, those that say themselves that the same
+request may succeed later: Request Timeout, Too Early (RFC 9110 and 8470)."""
 _HINTS: Final = {
     403: "the firewall of the exchange refuses this address for now",
     404: "no exchange answers there so; look at the address",
@@ -522,9 +526,10 @@ def error_of(
         return RateLimited(f"too many requests (HTTP {status}){words}", wait)
     if 300 <= status < 400:
         return Refused(f"a redirect (HTTP {status}) is not followed")
-    if 400 <= status < 500 and status != 408:
+    if 400 <= status < 500 and status not in _FOR_NOW:
         hint = f", {_HINTS[status]}" if status in _HINTS else ""
-        return Refused(f"refused (HTTP {status}{hint}){words}", code)
+        kind = Forbidden if status == 403 else Refused
+        return kind(f"refused (HTTP {status}{hint}){words}", code)
     return Unavailable(f"the exchange is not available (HTTP {status}){words}")
 
 

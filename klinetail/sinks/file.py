@@ -13,6 +13,7 @@ from klinetail.candle import Candle
 from klinetail.errors import BadRecording, OutputError, SlowConsumer, UsageError
 from klinetail.formats import BEGINNING, by_suffix, joined, whole_lines
 from klinetail.mailbox import Mailbox
+from klinetail.shortage import cause
 from klinetail.sinks.output import OutputFile, Outputs, take_back
 
 _TOGETHER: Final = 4_096
@@ -187,6 +188,8 @@ class FileThread(threading.Thread):
             failure = error
         except SlowConsumer:
             pass  # What was queued is written; the mailbox's `on_pace` told the rest.
+        except Exception as error:  # noqa: BLE001 - a silent end would look like success
+            failure = OutputError(f"{self._sink.path}: {cause(error)}")
         finally:
             self._mailbox.close()
             self.ended = True

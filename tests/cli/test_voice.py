@@ -15,6 +15,7 @@ from klinetail.cli.voice import Voice
 from klinetail.escape import LINE
 from klinetail.events import GapEvent
 from klinetail.kinds import Kind
+from tests import starved
 from tests.strategies import BTCUSDT_1M
 
 PATIENCE = 60.0
@@ -216,3 +217,24 @@ print(said.decode(), sys.stderr.isatty(), sys.stderr.fileno())
     words = ["UserWarning: one", "two", "ValueError: three", "four", "False 2"]
     places = [done.stdout.index(word) for word in words]
     assert places == sorted(places)
+
+
+def test_what_there_is_no_thread_for_is_said_as_soon_as_there_is() -> None:
+    assert starved.run(STARVED) == "klinetail: one\nklinetail: two\nklinetail: three\n"
+
+
+STARVED = """
+from klinetail.cli.voice import Voice
+
+voice = Voice(1)
+starve()
+voice.say("one")
+voice.finish(0.0)
+feed()
+voice.say("two")
+voice.finish(60.0)
+starve()
+voice.say("three")
+feed()
+voice.finish(60.0)
+"""

@@ -167,6 +167,20 @@ def test_one_that_cannot_be_afforded_yet_keeps_no_urgent_one_waiting():
         assert not thread.is_alive()
 
 
+@pytest.mark.parametrize("error", [MemoryError(), ZeroDivisionError()], ids=repr)
+def test_what_a_job_raises_ends_no_thread_and_gives_its_weight_back(
+    make: Callable[..., Backfill], error: Exception
+) -> None:
+    def fail() -> None:
+        raise error
+
+    backfill, done = make(Budget(0.2), workers=1), queue.SimpleQueue()
+    backfill.start()
+    backfill.put(Urgency.LIVE, 100, fail)
+    backfill.put(Urgency.HISTORY, 100, lambda: done.put("done"))  # of a burst of 120
+    assert done.get(timeout=PATIENCE) == "done"
+
+
 @given(st.integers(1, 500), st.integers(0, 2_000))
 @example(1, PAGE - 1)
 @example(1, PAGE)

@@ -3,6 +3,7 @@ for ever and what ends it."""
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -18,6 +19,7 @@ from klinetail.collector.budget import Budget
 from klinetail.collector.symbols import FEW, oddity
 from klinetail.collector.timekeeping import Statement
 from klinetail.errors import (
+    Forbidden,
     KlinetailError,
     RateLimited,
     Refused,
@@ -338,13 +340,17 @@ class Recovering(FakeRest):
 
 
 def started(
-    rest: FakeRest, pauses: Pauses, patience: float = 1e9
+    rest: FakeRest,
+    pauses: Pauses,
+    patience: float = 1e9,
+    listed: list[Listing] | None = None,
 ) -> tuple[Began | None, list[LinkEvent]]:
     told: list[LinkEvent] = []
     said = begin(
         rest,
         [BTC],
         ask=in_turn,
+        listed=listed,
         now=lambda: 5.0 + sum(pauses.taken),
         random=lambda: 0.5,
         patience=patience,
@@ -419,6 +425,44 @@ def test_what_can_never_work_is_tried_once() -> None:
     with pytest.raises(Refused):
         started(rest, pauses)
     assert pauses.taken == []
+
+
+def test_what_is_forbidden_for_now_is_tried_again_and_told() -> None:
+    pauses = Pauses(99)
+    began, told = started(Recovering([Forbidden("HTTP 403")] * 3), pauses)
+    assert began == Began(START, 5.0 + sum(pauses.taken))
+    assert [e.patience for e in told] == [30.0, 29.5, 28.5, math.inf]
+
+
+def test_what_is_forbidden_for_long_ends_it() -> None:
+    pauses = Pauses(99)
+    with pytest.raises(Forbidden):
+        started(Recovering([Forbidden("HTTP 403")] * 99), pauses)
+    assert sum(pauses.taken) == 30.0
+
+
+@pytest.mark.parametrize("error", [Forbidden("HTTP 403"), Refused("HTTP 451")])
+def test_an_exchange_that_has_answered_already_is_tried_on(error: Refused) -> None:
+    """It has listed what there is; then it refuses to tell the time for a while."""
+    pauses = Pauses(999)
+    began, _ = started(Recovering([error] * 99), pauses, listed=LISTED)
+    assert began is not None
+    assert set(pauses.taken) == {30.0}
+
+
+@pytest.mark.parametrize("final", [Refused("HTTP 451"), UnknownSymbol("XUSDT")])
+def test_what_ends_it_at_once_is_said_before_what_is_forbidden_for_now(
+    final: Exception,
+) -> None:
+    class Both(FakeRest):
+        def server_time(self) -> int:
+            raise Forbidden("HTTP 403")
+
+        def klines(self, *_: object, **__: object) -> list:
+            raise final
+
+    with pytest.raises(type(final)):
+        started(Both(), Pauses(99))
 
 
 def test_a_symbol_that_is_not_listed_is_the_end() -> None:

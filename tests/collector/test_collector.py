@@ -20,6 +20,7 @@ from klinetail.candle import Candle, Interval, Source, Stream
 from klinetail.contract.holes import NO_ROW, bad_row
 from klinetail.errors import (
     ExchangeError,
+    Forbidden,
     Refused,
     Unavailable,
     UnknownSymbol,
@@ -36,8 +37,10 @@ from klinetail.events import (
     LinkState,
     RevisionEvent,
 )
+from klinetail.exchange.client import Handlers
 from klinetail.mailbox import MOST, Mailbox
-from klinetail.protocol.frames import encode_kline
+from klinetail.protocol.frames import Reply, encode_kline
+from klinetail.protocol.limits import MAX_STREAMS
 from klinetail.protocol.rest import BadRow, Listing, Row
 from klinetail.protocol.routes import Route, sim_route
 from klinetail.sim.server import Server
@@ -526,6 +529,20 @@ class Lines:
         self.stopped.set()
 
 
+class Answering(Lines):
+    """Makes a line that acks all that is asked of it."""
+
+    taken = False
+
+    def __call__(self, handlers: Handlers, deadline: object) -> Lines:
+        self.taken = True
+        self.handlers = handlers
+        return self
+
+    def subscribe(self, stream: list[str], id: int) -> None:  # noqa: A002
+        self.handlers.on_reply(Reply(id, None))
+
+
 class SlowRest(FakeRest):
     """Tells the time only when it is let to."""
 
@@ -588,6 +605,65 @@ def test_messages_of_any_kind_never_leave_the_handler() -> None:
     assert rest.closed
 
 
+def test_an_answer_that_cannot_be_handled_is_asked_for_again() -> None:
+    """The end of the thread that fetches would be silent, and the candles lost."""
+
+    class Failing(list[Candle]):
+        left = 1
+
+        def __iter__(self) -> Iterator[Candle]:
+            if Failing.left:
+                Failing.left -= 1
+                raise MemoryError
+            return super().__iter__()
+
+    class FailingRest(FakeRest):
+        def klines(self, *args: object, **options: object) -> list:
+            return Failing(super().klines(*args, **options))  # type: ignore[arg-type]
+
+    seen, rest = Seen(), FailingRest()
+    minute = START - START % 60_000
+    rest.rows = [made_up(minute - n * 60_000, source=Source.REST) for n in (3, 2, 1, 0)]
+    rest.time = minute + 40_000
+    collector = DataCollector(
+        [BTC], seen.candle, on_event=seen.event, rest=rest, connect=never, lines=3
+    )
+    collector.start()
+    try:
+        seen.wait(lambda: len(seen.closed(BTC)) == 3)
+    finally:
+        collector.stop()
+    assert Failing.left == 0
+    assert not [e for e in seen.events if isinstance(e, GapEvent)]
+
+
+def test_frames_for_which_there_is_no_memory_together_are_taken_one_by_one() -> None:
+    class Many(list[bytes]):
+        together = True
+
+        def __iter__(self) -> Iterator[bytes]:
+            if Many.together:
+                Many.together = False
+                raise MemoryError
+            return super().__iter__()
+
+    seen, rest = Seen(), FakeRest()
+    collector = DataCollector([BTC], seen.candle, rest=rest, connect=never)
+    collector.start()
+    try:
+        eventually(lambda: collector.exchange_time() is not None, "the start")
+        some = made_up(START - START % 60_000, closed=False)
+        frames = Many()
+        for n in range(3):
+            pushed = msgspec.structs.replace(some, event_time=START + n)
+            frame = encode_kline(pushed, first_trade=1, last_trade=2, combined=False)
+            frames.append(frame.encode())
+        collector._handle_kline_messages(FakeManager(), frames)
+        assert [c.event_time for c in seen.candles] == [START, START + 1, START + 2]
+    finally:
+        collector.stop()
+
+
 def test_what_can_never_work_ends_the_start_and_says_why() -> None:
     rest = FakeRest()
     rest.failure = Refused("refused (HTTP 451)")
@@ -596,6 +672,58 @@ def test_what_can_never_work_ends_the_start_and_says_why() -> None:
     error = collector.ended.exception(PATIENCE)
     collector.stop()
     assert isinstance(error, Refused)
+
+
+def test_no_refusal_ends_a_run_of_which_another_line_is_live() -> None:
+    """Of several lines one may be refused, whatever would end the first of all."""
+    streams = [Stream(f"N{n}USDT", Interval.M1) for n in range(MAX_STREAMS + 1)]
+    seen, first, refused = Seen(), Answering(), threading.Event()
+
+    def connect(handlers: Handlers, deadline: object) -> object:
+        if not first.taken:
+            return first(handlers, deadline)
+        seen.wait_live()
+        refused.set()
+        raise Refused("refused (HTTP 451)")
+
+    collector = DataCollector(
+        streams,
+        on_event=seen.event,
+        rest=FakeRest(),
+        connect=connect,
+        listed=[Listing(stream.symbol, "TRADING") for stream in streams],
+    )
+    collector.start()
+    try:
+        seen.wait(lambda: any("451" in getattr(e, "reason", "") for e in seen.events))
+        assert refused.is_set()
+        assert not collector.ended.done()
+    finally:
+        collector.stop()
+
+
+def test_a_later_refusal_of_rest_is_not_for_good() -> None:
+    seen, rest = Seen(), FakeRest()
+    minute = START - START % 60_000
+    rest.rows = [made_up(minute - n * 60_000, source=Source.REST) for n in (3, 2, 1, 0)]
+    rest.time = minute + 40_000
+    fetch, failures = rest.klines, [Forbidden("refused (HTTP 403)")]
+
+    def klines(stream: Stream, *, start: int | None = None, limit: int) -> list:
+        if start is not None and failures:
+            raise failures.pop()
+        return fetch(stream, start=start, limit=limit)
+
+    rest.klines = klines  # type: ignore[method-assign]
+    collector = DataCollector(
+        [BTC], seen.candle, on_event=seen.event, rest=rest, connect=never, lines=3
+    )
+    collector.start()
+    try:
+        seen.wait(lambda: len(seen.closed(BTC)) == 3)
+        assert failures == []
+    finally:
+        collector.stop()
 
 
 def test_history_alone_gives_up_when_the_exchange_cannot_be_reached() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from klinetail.collector.inquiry import Inquiry
 from klinetail.collector.symbols import oddity
-from klinetail.errors import BadMessage, RateLimited, Refused, Unreachable
+from klinetail.errors import BadMessage, Forbidden, RateLimited, Refused, Unreachable
 from klinetail.events import LinkState
 from klinetail.protocol.rest import Listing, decode_listings
 
@@ -98,6 +98,20 @@ def test_a_refusal_ends_it(inquire):
     with pytest.raises(Refused, match="451"):
         inquire(rest).answer.result(PATIENCE)
     assert rest.asked == 1
+
+
+def test_what_is_forbidden_for_now_is_asked_for_again(inquire):
+    events = queue.Queue()
+    rest = Scripted(Forbidden("refused (HTTP 403)"), LISTED)
+    assert inquire(rest, events.put).answer.result(PATIENCE) == LISTED
+    assert events.get(timeout=PATIENCE).patience == 30.0
+
+
+def test_what_is_forbidden_for_long_ends_it(inquire):
+    rest = Scripted(Forbidden("refused (HTTP 403)"))
+    with pytest.raises(Forbidden):
+        inquire(rest, monotonic=Clock(7.0)).answer.result(PATIENCE)
+    assert rest.asked == 6
 
 
 def test_patience_ends(inquire):

@@ -304,3 +304,37 @@ def test_the_lock_is_given_up_between_some_and_the_next() -> None:
         kept.set(Moment(T0 + MINUTE, 60.0))
         other.join(PATIENCE)
     assert 0 < seen_at[0] < MANY
+
+
+def test_a_shortage_is_waited_out_and_nobody_is_forgotten() -> None:
+    """What was due when memory ran out is seen to afterwards."""
+    series, seen = many(), set()
+    with Kept([series]) as kept:
+        failures = [MemoryError()]
+
+        def see_to(one: Series, now: Moment) -> None:
+            if len(seen) >= 100 and failures:
+                raise failures.pop()
+            kept.see_to(one, now)
+            seen.add(one)
+
+        kept.keeper._see_to = see_to
+        with kept.changed:
+            kept.now = Moment(T0 + MINUTE, 60.0)
+            kept.changed.notify_all()
+            kept.until(lambda: len(seen) == MANY)
+    assert failures == []
+
+
+def test_a_bug_is_raised() -> None:
+    def see_to(one: Series, now: Moment) -> None:
+        raise ZeroDivisionError
+
+    series = many(1)
+    changed = threading.Condition(threading.RLock())
+    now = Moment(T0 + MINUTE, 60.0)
+    keeper = Keeper([series], changed, lambda: now, see_to, lambda: None)
+    with changed:
+        keeper.heed(series[0], now)
+    with pytest.raises(ZeroDivisionError):
+        keeper.run(threading.Event())

@@ -15,6 +15,7 @@ import pytest
 from klinetail.sim.server import Server
 from tests.e2e.conftest import DEADLINE, KLINETAIL, environment, urls
 from tests.e2e.test_watch import candles, check_whole, ended, run
+from tests.toxic import Toxic
 from tests.venue import Answer, Request, Stall, Venue, eventually
 
 Popen = Callable[..., subprocess.Popen[bytes]]
@@ -131,6 +132,27 @@ def test_a_refusal_is_exit_3() -> None:
         done = run("symbols", "--ws-url", venue.ws_url, "--rest-url", venue.rest_url)
     assert done.returncode == 3
     assert b"451" in done.stderr
+
+
+def test_what_is_forbidden_for_now_is_said_and_asked_for_again(
+    exchange: Server, popen: Popen
+) -> None:
+    with Toxic(exchange.port) as toxic:
+        toxic.script = [Answer(403, b"<html>no</html>")]
+        url = f"127.0.0.1:{toxic.port}"
+        process = popen(
+            *("symbols", "btcusdt"),
+            *("--ws-url", f"ws://{url}/market", "--rest-url", f"http://{url}"),
+        )
+        assert process.stderr is not None
+        said = process.stderr.readline()
+        assert b"HTTP 403" in said
+        assert b"and on for 30 s more" in said
+        toxic.heal()
+        out, err = process.communicate(timeout=DEADLINE)
+    assert process.returncode == 0, err
+    assert b'"BTCUSDT"' in out
+    assert b"REST answers again" in err
 
 
 def test_everything_in_every_interval(exchange: Server) -> None:

@@ -32,6 +32,8 @@ from klinetail.sim.recorded import Recorded
 from klinetail.sim.server import Server
 from klinetail.sim.synthetic import Synthetic
 from tests.e2e.conftest import DEADLINE, KLINETAIL, START, environment, urls
+from tests.toxic import Toxic
+from tests.venue import Answer
 
 BTC = Stream("BTCUSDT", Interval.M1)
 Popen = Callable[..., subprocess.Popen[bytes]]
@@ -377,6 +379,32 @@ def test_env_on_the_command_line_wins_over_addresses_in_the_environment(
     listed = run("symbols", "btcusdt", "--env", "sim", **elsewhere)
     assert b"are ignored" in listed.stderr.splitlines()[0]
     assert listed.stderr.endswith(b"from SIM (synthetic market)\n")
+
+
+@pytest.mark.parametrize("side", ["rest", "ws"])
+def test_what_is_forbidden_for_now_at_the_start_is_said_and_tried_again(
+    fast_exchange: Server, popen: Popen, side: str
+) -> None:
+    with Toxic(fast_exchange.port) as toxic:
+        toxic.script = [Answer(403, b"<html>no</html>", ("Content-Type: text/html",))]
+        there = f"127.0.0.1:{fast_exchange.port}"
+        here = f"127.0.0.1:{toxic.port}"
+        rest, ws = (here, there) if side == "rest" else (there, here)
+        process = popen(
+            *("watch", "btcusdt", "-n", "3", "-c", "4"),
+            *("--ws-url", f"ws://{ws}/market", "--rest-url", f"http://{rest}"),
+        )
+        line = wait_for_line(process, "HTTP 403")
+        assert "trying again" in line
+        assert "and on for 30 s more" in line
+        toxic.heal()
+        assert process.stdout is not None
+        got = candles(process.stdout.read())
+        code, err = ended(process)
+    assert code == 0, err
+    assert "again\n" in err  # REST answers, or it is connected
+    assert len(got) == 4
+    check_whole(fast_exchange, got)
 
 
 def wait_for_line(process: subprocess.Popen[bytes], words: str) -> str:

@@ -13,14 +13,17 @@ import trustme
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from klinetail.errors import RateLimited, Refused, Unavailable, Unreachable
+from klinetail.errors import Forbidden, RateLimited, Refused, Unavailable, Unreachable
 from klinetail.exchange.client import (
     MAX_FRAGMENTS,
     MAX_MESSAGE,
     Handlers,
+    SocketManager,
+    StreamClient,
     connector,
 )
 from klinetail.exchange.transport import Deadline
+from tests import starved
 from tests.venue import (
     BINARY,
     CLOSE,
@@ -158,6 +161,25 @@ class TestConnecting:
             go.set()
             assert listener.message() == b"{}"
 
+    def test_one_that_no_thread_can_be_started_for_is_closed(self):
+        class Unstartable(threading.Thread):
+            def start(self):
+                raise RuntimeError("can't start new thread")
+
+        class Lacking(SocketManager, Unstartable):
+            pass
+
+        class Client(StreamClient):
+            def _initialize_socket(self, stream_url, *_):
+                ends = (self._handlers, self._deadline, self._proxy, 0.0, None)
+                return Lacking(stream_url, *ends)
+
+        handlers = Handlers(print, print, print)
+        with Venue([Ack(), Stall()]) as venue:
+            with pytest.raises(RuntimeError), Deadline(60) as deadline:
+                Client(venue.ws_url, handlers, deadline, None)
+            assert venue.peer().gone.wait(PATIENCE)
+
     @pytest.mark.parametrize("script", [[Stall()], [Ack(drip=1.0)]])
     def test_abort_ends_it_at_once(self, script):
         with Venue(script) as venue, Deadline(60) as deadline:
@@ -244,7 +266,7 @@ class TestConnecting:
         ("status", "kind"),
         [
             (400, Refused),
-            (403, Refused),
+            (403, Forbidden),
             (404, Refused),
             (451, Refused),
             (300, Refused),
@@ -680,6 +702,21 @@ class TestClosing:
         assert reason == "the server closed the connection: 1008 Too many requests"
 
 
+STOPPED = """
+import queue
+from klinetail.exchange.client import Handlers, connector
+from klinetail.exchange.transport import Deadline
+
+ended = queue.Queue()
+handlers = Handlers(print, print, lambda reason, code: ended.put(reason))
+with Deadline(60) as deadline:
+    connection = connector(sys.argv[1])(handlers, deadline)
+starve()
+connection.stop(60)
+print("aborted:", ended.get(timeout=60).startswith("the connection broke"))
+"""
+
+
 class TestStopping:
     def test_says_goodbye_and_hears_the_answer(self):
         class Answered(Heed):
@@ -690,6 +727,13 @@ class TestStopping:
             listener = Listener(venue.ws_url)
             listener.connection.stop(60)
             assert listener.exit().endswith(": 1000 normal closure")
+
+    def test_without_a_thread_for_it(self):
+        """Then there is no goodbye that might block, but an end."""
+        with Venue([Ack(), Stall()]) as venue:
+            assert starved.run(STOPPED, venue.ws_url) == "aborted: True\n"
+            assert venue.peer().gone.wait(PATIENCE)
+            assert venue.peer().frames.empty()
 
     def test_a_server_that_never_answers(self):
         with Venue([Ack(), Stall()]) as venue:

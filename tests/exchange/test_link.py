@@ -1,4 +1,5 @@
 import contextlib
+import errno
 import json
 import queue
 import threading
@@ -108,9 +109,9 @@ class Running:
             streams,
             connect,
             on_message=options.pop("on_message", self._on_message),
-            on_event=self.events.put,
+            on_event=options.pop("on_event", self.events.put),
             on_refused=self.refused.put,
-            on_quiet=lambda: self.quiet.put(None),
+            on_quiet=options.pop("on_quiet", lambda: self.quiet.put(None)),
             monotonic=time.monotonic,
             random=options.pop("random", lambda: 0.0),
             **options,
@@ -431,6 +432,142 @@ class TestLink:
                 assert event.delay == expected
                 if expected == 2.0:
                     break
+
+
+NO_THREAD = RuntimeError("can't start new thread")
+NO_FILE = OSError(errno.EMFILE, "Too many open files")
+SHORTAGES = [NO_THREAD, MemoryError(), NO_FILE, ZeroDivisionError("a bug")]
+
+
+class Failing:
+    """A call that raises a few times, and then does what it should."""
+
+    def __init__(self, error, times, then):
+        self.error = error
+        self.left = times
+        self.then = then
+
+    def __call__(self, *args):
+        if self.left:
+            self.left -= 1
+            raise self.error
+        return self.then(*args)
+
+
+class Obliging(Fake):
+    """Its connections ack whatever is asked for."""
+
+    def __call__(self, handlers, deadline):
+        connection = super().__call__(handlers, deadline)
+        connection.subscribe = lambda stream, id: handlers.on_reply(Reply(id, None))  # noqa: A006
+        return connection
+
+
+class Prompt(Turns):
+    """Nobody waits for a turn."""
+
+    def attempt(self, now):
+        return now
+
+
+class TestWhateverAnActionRaises:
+    """A link goes on, whatever one of its actions raises: a thread, memory or a file
+    descriptor may be lacking, for a while."""
+
+    @pytest.mark.parametrize("error", SHORTAGES, ids=repr)
+    def test_a_connection_that_cannot_be_made(self, error):
+        connect = Fake(*[error] * 3, None)
+        with Running(connect, turns=Prompt()) as running:
+            connect.opened.get(timeout=PATIENCE).ack()
+            running.until(LIVE)
+        assert connect.attempts == 4
+
+    @pytest.mark.parametrize("state", [CONNECTING, SUBSCRIBING, LIVE, WAITING])
+    def test_news_that_cannot_be_told(self, state):
+        tell = Failing(NO_THREAD, 2, lambda event: running.events.put(event))
+
+        def on_event(event):
+            (tell if event.state is state else running.events.put)(event)
+
+        connect = Obliging(None, *[Unreachable("no")] * 3, None)
+        with Running(connect, turns=Prompt(), on_event=on_event) as running:
+            first = connect.opened.get(timeout=PATIENCE)
+            if state is WAITING:
+                running.until(LIVE)
+            first.handlers.on_exit("closed", None)
+            running.until(LIVE)
+            while tell.left:
+                running.until(LIVE)
+            last = list(connect.opened.queue)[-1]
+            assert not last.stopped.is_set()
+
+    def test_a_connection_that_cannot_be_ended(self):
+        connect = Fake(None)
+        with Running(connect, turns=Prompt()) as running:
+            first = connect.opened.get(timeout=PATIENCE)
+            first.ack()
+            running.until(LIVE)
+            first.stop = Failing(NO_THREAD, 99, None)
+            first.handlers.on_exit("closed", None)
+            assert running.until(WAITING).reason == "closed"
+            connect.opened.get(timeout=PATIENCE).ack()
+            running.until(LIVE)
+
+    def test_a_request_that_cannot_be_sent(self):
+        connect = Fake(None)
+        with Running(connect, turns=Prompt()) as running:
+            first = connect.opened.get(timeout=PATIENCE)
+            first.ack()
+            running.until(LIVE)
+            first.ping = Failing(NO_THREAD, 1, None)
+            running.link.doubt()
+            assert "ping could not be sent" in running.until(WAITING).reason
+            connect.opened.get(timeout=PATIENCE).ack()
+            running.until(LIVE)
+
+    def test_a_silence_that_cannot_be_looked_into(self):
+        looked = queue.Queue()
+        connect = Fake(None)
+        look = Failing(NO_THREAD, 1, lambda: looked.put(None))
+        with Running(connect, turns=Prompt(), on_quiet=look) as running:
+            connection = connect.opened.get(timeout=PATIENCE)
+            connection.ack()
+            running.until(LIVE)
+            for _ in range(2):
+                running.link.doubt()
+                payload = connection.pings.get(timeout=PATIENCE)
+                connection.handlers.on_pong(payload)
+            looked.get(timeout=PATIENCE)
+            assert not connection.stopped.is_set(), "it lives, which was all to know"
+
+    def test_a_renewal_that_cannot_be_done(self):
+        class Lacking(Prompt):
+            renewal = Failing(NO_THREAD, 1, lambda link, now: now)
+
+        connect = Fake(None)
+        with Running(connect, lifetime=0.2, turns=Lacking()) as running:
+            first = connect.opened.get(timeout=PATIENCE)
+            first.ack()
+            running.until(LIVE)
+            eventually(lambda: not Lacking.renewal.left)
+            running.link.doubt()
+            first.pings.get(timeout=PATIENCE)
+            assert not first.stopped.is_set()
+
+    def test_an_old_connection_that_cannot_be_ended_after_a_renewal(self):
+        connect = Fake(None)
+        with Running(connect, turns=Prompt(), lifetime=0.2) as running:
+            first = connect.opened.get(timeout=PATIENCE)
+            first.ack()
+            first.stop = Failing(NO_THREAD, 99, None)
+            second = connect.opened.get(timeout=PATIENCE)
+            second.ack()
+            second.candles = 1
+            while running.until(LIVE).reason != "the connection was renewed":
+                pass
+            running.link.doubt()
+            second.pings.get(timeout=PATIENCE)
+            assert not second.stopped.is_set()
 
 
 def acked(*ids):

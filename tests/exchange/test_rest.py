@@ -11,6 +11,7 @@ import trustme
 from klinetail.errors import (
     BadMessage,
     ExchangeError,
+    Forbidden,
     RateLimited,
     Refused,
     Unavailable,
@@ -19,6 +20,7 @@ from klinetail.errors import (
 from klinetail.exchange.http import MAX_BODY
 from klinetail.exchange.rest import BinanceRest
 from klinetail.protocol.rest import Listing, encode_rows
+from tests import starved
 from tests.strategies import BTCUSDT_1M, candle
 from tests.venue import (
     PATIENCE,
@@ -215,7 +217,7 @@ class TestErrors:
             (400, b"[]", Refused),
             (400, b'[{"code":-1}]', Refused),
             (404, b"<html>not here</html>", Refused),
-            (403, b"<html>\x1b[2J</html>", Refused),
+            (403, b"<html>\x1b[2J</html>", Forbidden),
             (451, b'{"msg":"no code"}', Refused),
             (400, b'{"code":"-1"}', Refused),
             (401, b"", Refused),
@@ -616,3 +618,29 @@ class TestClosing:
         rest = BinanceRest("http://127.0.0.1:1")
         rest.close()
         rest.close()
+
+
+def test_without_a_thread_it_is_unreachable_and_with_one_it_answers():
+    answer = Answer(200, b'{"serverTime":1700000000000}')
+    with Venue([answer]) as venue:
+        said = starved.run(STARVED, venue.rest_url)
+    words, time = said.splitlines()
+    assert words.startswith("cannot ask http://127.0.0.1:")
+    assert words.endswith("this machine has no thread left (can't start new thread)")
+    assert time == "1700000000000"
+
+
+STARVED = """
+import klinetail.exchange.http
+from klinetail.errors import Unreachable
+from klinetail.exchange.rest import BinanceRest
+
+rest = BinanceRest(sys.argv[1], patience=60)
+starve()
+try:
+    rest.server_time()
+except Unreachable as error:
+    print(error)
+feed()
+print(rest.server_time())
+"""

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from klinetail.errors import Refused
+from klinetail.errors import Forbidden, Refused
 from klinetail.events import LinkState
 from klinetail.exchange.supervision import (
     ACK_TIMEOUT,
@@ -46,6 +46,7 @@ from klinetail.exchange.supervision import (
     Ping,
     Ponged,
     Renewal,
+    Served,
     Start,
     Status,
     Stop,
@@ -62,6 +63,7 @@ from klinetail.exchange.supervision import (
 
 IDLE, CONNECTING, SUBSCRIBING, LIVE, WAITING, STOPPED = LinkState
 REFUSED = Refused("no")
+FORBIDDEN = Forbidden("not now")
 
 requests = st.frozensets(st.integers(1, 6), min_size=1)
 inputs = st.one_of(
@@ -74,7 +76,7 @@ inputs = st.one_of(
         st.just("why"),
         st.integers(0, 3),
         st.sampled_from([0.0, 17.0, 259_200.0]),
-        st.none() | st.just(REFUSED),
+        st.sampled_from([None, REFUSED, FORBIDDEN]),
         st.sampled_from([None, 1001, POLICY]),
     ),
     st.builds(Due, st.integers(0, 3), st.integers(0, 1)),
@@ -86,6 +88,7 @@ inputs = st.one_of(
     st.just(Doubt()),
     st.just(Distrust("mute")),
     st.just(Again(("btcusdt@kline_1m",), "mute")),
+    st.just(Served()),
     st.just(Stop()),
 )
 pauses = st.floats(0, 3600)
@@ -142,7 +145,15 @@ class TestTransition:
                 assert not status.early
             if status.early:
                 assert status.state in (IDLE, CONNECTING, WAITING)
-            assert status.succeeded == (before.succeeded or status.state is LIVE)
+            served = type(event) is Served and before.state is not STOPPED
+            assert status.succeeded == (
+                before.succeeded or status.state is LIVE or served
+            )
+            if served:
+                assert (status._replace(succeeded=before.succeeded), actions) == (
+                    before,
+                    (),
+                )
             both = status.renewal is not Renewal.NONE
             assert both <= (status.state is LIVE)
             assert kinds.count(Swap) + kinds.count(DropNext) <= 1
@@ -156,9 +167,13 @@ class TestTransition:
                 assert event.error is not None
                 assert not before.succeeded
                 assert not given_up
+                if event.error is FORBIDDEN:
+                    assert now - before.refused_since >= FORBIDDEN.patience
                 given_up = True
             if type(event) is Broken and WAITING in told:
                 assert status.due - now >= event.wait - 1e-6
+            if status.succeeded or status.state is LIVE:
+                assert all(a.patience == math.inf for a in actions if type(a) is Tell)
             if type(event) is Broken and before.state in (IDLE, WAITING):
                 assert (status, actions) == (before, ())
             if status.failures < before.failures and status.state is not STOPPED:
@@ -259,6 +274,20 @@ class TestTransition:
         )
         assert (status.state, status.due) == (WAITING, 5.0 + BACKOFF[1])
         assert actions == (Hangup(), Tell(WAITING, "no", 1, BACKOFF[1]))
+
+    def test_what_is_forbidden_for_now_is_tried_for_a_while_and_told(self):
+        broken = Broken("no", error=FORBIDDEN)
+        status, now, told = Status(CONNECTING), 100.0, []
+        while status.state is not STOPPED:
+            status, actions = transition(status, broken, now, lambda: 0.9)
+            told += [action for action in actions if type(action) is Tell]
+            now = min(status.due, now + 99)
+            status, _ = transition(status, Due(), now, lambda: 0.9)
+        assert actions == (Hangup(), GiveUp(FORBIDDEN))
+        assert [tell.delay for tell in told[:4]] == [0.45, 0.9, 1.8, 3.6]
+        assert sum(tell.delay for tell in told) == pytest.approx(30)
+        assert told[0] == Tell(WAITING, "no", 1, 0.45, 30.0)
+        assert told[1].patience == pytest.approx(29.55)
 
     def test_the_third_close_for_policy_makes_it_slow(self):
         most, within, slow = POLICY_LIMIT

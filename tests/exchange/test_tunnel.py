@@ -17,6 +17,7 @@ from klinetail.exchange.transport import Deadline, reach
 from klinetail.exchange.tunnel import MAX_ANSWER
 from klinetail.sim.server import Server
 from klinetail.sim.synthetic import Synthetic
+from tests import starved
 from tests.proxy import ConnectProxy
 from tests.strategies import BTCUSDT_1M
 from tests.venue import (
@@ -319,6 +320,26 @@ class TestInTime:
                 reach("exchange.example", 443, deadline, Proxy.parse(venue.rest_url))
             assert deadline.aborted
             timer.join()
+
+
+def test_one_for_whose_thread_there_is_none_leaves_nothing_open():
+    assert starved.run(CARRIED) == "can't start new thread\n0 left open\n"
+
+
+CARRIED = """
+import socket
+from klinetail.exchange.tunnel import plain_end
+
+before = len(os.listdir("/proc/self/fd"))
+tls, other = socket.socketpair()
+starve()
+try:
+    plain_end(tls)
+except RuntimeError as error:
+    print(error)
+    other.close()
+    print(len(os.listdir("/proc/self/fd")) - before, "left open")
+"""
 
 
 def _mentions(error, words):

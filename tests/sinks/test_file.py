@@ -419,6 +419,20 @@ class TestFileThread:
         assert seen.get(timeout=PATIENCE) == (True, None)
         thread.join(PATIENCE)
 
+    def test_whatever_fails_is_said(self, tmp_path):
+        class Lacking(FileSink):
+            def write(self, lines):
+                raise MemoryError
+
+        path, box, ended = tmp_path / "a.csv", Mailbox(csv.line), queue.Queue()
+        thread = FileThread(Lacking(str(path)), box, ended.put)
+        thread.start()
+        box.put(candles(1))
+        error = ended.get(timeout=PATIENCE)
+        assert isinstance(error, OutputError)
+        assert str(error) == f"{path}: this machine has no memory left"
+        thread.join(PATIENCE)
+
     def test_a_file_that_fails_ends_its_mailbox(self, tmp_path):
         """However it fails, even if somebody closed it under us."""
         path, box = tmp_path / "a.csv", Mailbox(jsonl.line)
