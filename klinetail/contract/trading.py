@@ -161,7 +161,7 @@ class Trading:
     @property
     def _dated(self) -> bool:
         """Whether the delivery date counts: no trade came after it."""
-        return self.delivery > 0 and self.last <= self.delivery + STOPPED
+        return self.last <= self.delivery + STOPPED
 
     def verdict(self, time: int, *, by_date: bool) -> str | None:
         """Why a stream that is idle at exchange time `time` (ms) has ended, or None if

@@ -98,6 +98,7 @@ def test_one_list_serves_all_and_only_those_end_that_it_calls_ended() -> None:
         Listing("DUSDT", "SETTLING"),
     ]
     a, _, c, d = STREAMS
+    asked.endings.learn([Listing("BUSDT", "TRADING")], asked.now)
     asked.trade(d, IDLE - 1)
     asked.at(IDLE - 1)
     assert asked.sent == 0
@@ -121,8 +122,17 @@ def test_what_was_learned_ends_what_becomes_idle_later_without_another_list() ->
     asked.at(T0 + 6 * LEAST)
     assert (asked.sent, asked.ended) == (1, {long: "SETTLING"})
     asked.series[STREAMS[0]].hearing.unheard = 0
-    asked.at(T0 + 6 * LEAST + 1)
+    asked.at(T0 + 20 * LEAST)
     assert (asked.sent, len(asked.ended)) == (1, 2)
+
+
+def test_the_time_is_read_before_the_list() -> None:
+    asked = Asked(STREAMS[0])
+    order = []
+    asked.endings._read_time = lambda: order.append("time")
+    asked.rest.listings = lambda: order.append("list") or []  # type: ignore[method-assign]
+    asked.at(IDLE)
+    assert order == ["time", "list"]
 
 
 def test_a_long_stream_ends_with_the_short_one_of_its_symbol() -> None:
@@ -135,6 +145,7 @@ def test_a_long_stream_ends_with_the_short_one_of_its_symbol() -> None:
 
 def test_it_is_asked_every_ten_real_minutes_and_not_before_what_is_live() -> None:
     """However fast the exchange's clock runs, and whether there is an answer or not."""
+    assert PAUSE == 600.0
     for answers in (True, False):
         asked = Asked()
         if not answers:
@@ -205,8 +216,19 @@ class TestDates:
         if not answers:
             asked.rest.listings = fail  # type: ignore[method-assign]
         asked.at(date + MINUTE)
+        assert len(asked.ended) == answers
         asked.at(date + MINUTE + 1)
         assert (asked.sent, asked.ended) == (1, {STREAMS[0]: DELIVERED})
+
+    def test_while_the_list_is_on_its_way_it_decides_nothing(self) -> None:
+        date = T0 + 90_000
+        asked = self.dated(date, "SETTLING")
+        asked.now = Moment(date + MINUTE, 150.0)
+        for _ in range(3):
+            asked.endings.look_at(asked.series[STREAMS[0]], asked.now)
+        assert (len(asked.jobs), asked.ended) == (1, {})
+        asked.jobs[0][2]()
+        assert asked.ended == {STREAMS[0]: "SETTLING"}
 
     def test_it_decides_where_the_list_was_asked_a_moment_ago(self) -> None:
         date = T0 + 10 * MINUTE
@@ -262,6 +284,19 @@ class TestMissing:
             asked.at(IDLE + n * int(PAUSE) * 1000)
         assert (asked.sent, asked.ended) == (3, {})
         assert [event.why for event in asked.told] == [Drop.LISTING] * 3
+        odd.left_out = 0
+        for n in range(3, 5):
+            asked.at(IDLE + n * int(PAUSE) * 1000)
+        assert asked.ended == {STREAMS[0]: GONE}, "all of its names were read"
+
+    def test_not_even_after_one_that_could(self) -> None:
+        asked = Asked(STREAMS[0])
+        asked.listed = [Listing("X", "TRADING")]
+        asked.at(IDLE)
+        asked.listed = odd = Listings(asked.listed)
+        odd.odd = odd.left_out = 1
+        asked.at(IDLE + int(PAUSE) * 1000)
+        assert (asked.sent, asked.ended) == (2, {})
 
     def test_nor_does_an_empty_one(self) -> None:
         asked = Asked(STREAMS[0])

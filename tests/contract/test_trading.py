@@ -74,6 +74,41 @@ class TestSee:
         trading.see_closed(candle(T0 + MINUTE, 3), None)
         assert trading.last == T0 + 2 * MINUTE - 1
 
+    @pytest.mark.parametrize(
+        ("forming", "at"),
+        [
+            (candle(T0, 3, closed=False, event_time=T0 + 7_000), T0 + 7_000),
+            (candle(T0, 2, closed=False, event_time=T0 + 7_000), T0 + MINUTE - 1),
+            (candle(T0 + MINUTE, 3, closed=False), T0 + MINUTE - 1),
+            (None, T0 + MINUTE - 1),
+        ],
+    )
+    def test_only_a_frame_with_all_its_trades_dates_a_close(
+        self, forming: Candle | None, at: int
+    ) -> None:
+        trading = seen()
+        trading.see_closed(candle(T0, 3), forming)
+        assert trading.last == at
+
+    def test_a_delivered_candle_that_shows_nothing_new_dates_nothing(self) -> None:
+        trading = seen()
+        trading.see(candle(T0, 3, closed=False, event_time=T0 + 7_000))
+        again = candle(T0, 3, closed=False, event_time=T0 + 9_000)
+        trading.see_closed(candle(T0, 3), again)
+        trading.see_closed(candle(T0 - MINUTE, 4), None)
+        trading.see_closed(candle(T0 + MINUTE, 0), None)
+        assert trading.last == T0 + 7_000
+        trading.see_closed(candle(T0, 4), None)
+        assert trading.last == T0 + MINUTE - 1
+        trading.see_closed(candle(T0 + MINUTE, 4), None)
+        assert trading.last == T0 + 2 * MINUTE - 1
+
+    def test_a_candle_from_before_the_start_does_not_bring_it_forward(self) -> None:
+        trading = seen()
+        trading.see_closed(candle(T0 - 3 * MINUTE, 4), None)
+        assert trading.last == T0
+        assert trading.shows_trades(T0 - 3 * MINUTE)
+
     def test_in_which_candle_it_was(self) -> None:
         trading = seen()
         assert not trading.shows_trades(T0)
@@ -168,8 +203,17 @@ class TestVerdict:
         trading.begin(T0, 0)
         trading.told(PENDING, T0, T0)
         assert trading.verdict(T0 + HOUR, by_date=True) is None
-        trading.told("CLOSE", T0, T0)
+        trading.told("CLOSE", T0, T0 - 1)
         assert trading.verdict(T0 + HOUR, by_date=True) == "CLOSE"
+
+    def test_what_is_traded_again_may_be_looked_up_at_once(self) -> None:
+        trading = seen()
+        trading.look_up_from = 1e9
+        trading.end(T0)
+        assert (trading.state, trading.until) == (State.ENDED, T0)
+        trading.resume()
+        assert (trading.state, trading.until) == (State.TRADED, NEVER)
+        assert trading.look_up_from == -math.inf
 
 
 def flat(open_time: int, *, closed: bool = True) -> Candle:
