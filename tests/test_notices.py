@@ -201,7 +201,9 @@ class TestNotices:
 
     def test_what_may_be_given_up_is_said_at_once_and_for_how_long(self):
         def limited(attempt, left, name="link-0"):
-            return LinkEvent(name, LinkState.WAITING, "HTTP 403", attempt, 0.4, left)
+            return LinkEvent(
+                name, LinkState.WAITING, "HTTP 403", attempt, 0.4, patience=left
+            )
 
         trial = [limited(1, 30.0), limited(2, 29.6), limited(3, 12.0)]
         line = "HTTP 403; trying again in 0.4 s, and on for 30 s more"

@@ -6,6 +6,7 @@ import contextlib
 import io
 import math
 import os
+import select
 import sys
 import threading
 import time
@@ -130,7 +131,7 @@ class Voice:
             if self._parts:
                 self._wake()
             if self._thread is None:
-                return True
+                return self._write_here()
             self._finishing = True
             self._silent.notify_all()
             said = self._silent.wait_for(
@@ -138,6 +139,15 @@ class Voice:
             )
             self._gave_up = not said
             return said
+
+    def _write_here(self) -> bool:
+        """Write what no thread could be had for, as far as the descriptor takes it at
+        once; whether that is all."""
+        ready = select.poll()
+        ready.register(self._fd, select.POLLOUT)
+        while self._parts and ready.poll(0):
+            self._write(self._parts.popleft()[1][: select.PIPE_BUF])
+        return not self._parts
 
     def _speak(self) -> None:
         while (data := self._next()) is not None:

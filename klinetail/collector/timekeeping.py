@@ -14,8 +14,9 @@ from klinetail.events import CLOCK, LinkEvent, LinkState
 from klinetail.exchange.rest import Rest
 from klinetail.pace import SPAN, Reading
 
-TRIES: Final = 4
-"""Readings in a row before it is waited for a while."""
+TRIES: Final = 6
+"""Readings in a row before it is waited for a while: as many as it takes to learn the
+pace of an exchange that runs fast."""
 
 PAUSES: Final = (1.0, 3.0)
 """Real seconds before an exchange of which the time is in doubt is asked again: at
@@ -29,7 +30,7 @@ AGAIN: Final = 300.0
 """Real seconds after which the time is read again though nobody asks: the local clock
 that carries it on is not exact."""
 
-SAID_AFTER: Final = 1.0
+SAID_AFTER: Final = 1.5
 """Real seconds of doubt at the start after which a person is told."""
 
 WITNESSES: Final = 3

@@ -20,9 +20,10 @@ from benchmarks.market import (
     text_frame,
 )
 from klinetail.candle import Candle, Interval, Stream, symbol_fault
-from klinetail.clock import AHEAD, ExchangeClock, Moment
+from klinetail.clock import AHEAD, Moment
 from klinetail.contract.series import Series
 from klinetail.protocol.frames import decode
+from tests.clocks import known
 
 COUNT = 40_000
 
@@ -63,8 +64,7 @@ def test_frames_carry_their_number(built):
 
 def test_the_contract_delivers_every_frame(feed):
     """Nothing is stale, held, parked or early: what comes in goes out at once."""
-    clock = ExchangeClock()
-    clock.sync(BEGIN, 0.0)
+    clock = known(BEGIN)
     series = {stream: Series(stream) for stream in feed.streams}
     for one in series.values():
         one.begin(Moment(BEGIN, 0.0))

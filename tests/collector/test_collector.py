@@ -619,7 +619,8 @@ def test_an_answer_that_cannot_be_handled_is_asked_for_again() -> None:
 
     class FailingRest(FakeRest):
         def klines(self, *args: object, **options: object) -> list:
-            return Failing(super().klines(*args, **options))  # type: ignore[arg-type]
+            rows = super().klines(*args, **options)  # type: ignore[arg-type]
+            return rows if options.get("start") is None else Failing(rows)
 
     seen, rest = Seen(), FailingRest()
     minute = START - START % 60_000

@@ -21,6 +21,7 @@ from klinetail.events import (
     PendingEvent,
     TradedEvent,
 )
+from klinetail.exchange.rest import BinanceRest
 from klinetail.protocol.rest import Listing
 from klinetail.protocol.routes import Route, sim_route
 from klinetail.sim.history import Afterlife
@@ -217,13 +218,16 @@ def test_a_date_that_was_known_at_the_start_decides_at_once() -> None:
     seen = Seen()
     with Server(settling(announced=0), speed=600) as server:
         streams = [BTC, ETH, Stream("SOLUSDT", Interval.H1)]
-        collector = collect(server, streams, seen, lines=1)
+        rest = BinanceRest(sim_route(server.port).rest_url)
+        listed = rest.listings()
+        rest.close()
+        collector = collect(server, streams, seen, lines=1, listed=listed)
         collector.start()
         try:
             seen.wait(lambda: bool(ends_of(seen)))
         finally:
             collector.stop()
-        assert server.requests(INFO) == 2, "one of them at the start"
+        assert server.requests(INFO) == 2, "one of them before the start"
         assert ends_of(seen) == [EndedEvent(ETH, "SETTLING")]
         whole(server, seen, ETH)
 

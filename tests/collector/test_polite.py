@@ -63,7 +63,7 @@ def test_while_it_is_to_wait_nothing_is_sent() -> None:
     assert caught.value.retry_after == 1.0
     assert polite.sent == [1]
     polite.now += 1.0
-    assert polite.rest.klines(BTC, limit=1) == []
+    assert polite.rest.klines(BTC, limit=2) == []
     assert polite.sent == [1, 1]
 
 

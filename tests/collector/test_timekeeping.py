@@ -142,7 +142,7 @@ class Kept:
 
 
 def test_what_it_waits_for_is_what_was_chosen() -> None:
-    assert (TRIES, PAUSES, AGAIN, SAID_AFTER) == (4, (1.0, 3.0), 300.0, 1.0)
+    assert (TRIES, PAUSES, AGAIN, SAID_AFTER) == (6, (1.0, 3.0), 300.0, 1.5)
     assert UNSTARTED < SOON
 
 

@@ -286,7 +286,7 @@ class TestTransition:
         assert actions == (Hangup(), GiveUp(FORBIDDEN))
         assert [tell.delay for tell in told[:4]] == [0.45, 0.9, 1.8, 3.6]
         assert sum(tell.delay for tell in told) == pytest.approx(30)
-        assert told[0] == Tell(WAITING, "no", 1, 0.45, 30.0)
+        assert told[0] == Tell(WAITING, "no", 1, 0.45, patience=30.0)
         assert told[1].patience == pytest.approx(29.55)
 
     def test_the_third_close_for_policy_makes_it_slow(self):

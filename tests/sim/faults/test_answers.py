@@ -8,7 +8,7 @@ from random import Random
 import pytest
 
 from klinetail.candle import Interval, Stream
-from klinetail.errors import BadMessage, RateLimited, Refused, Unavailable
+from klinetail.errors import BadMessage, Forbidden, RateLimited, Refused, Unavailable
 from klinetail.protocol import rest
 from klinetail.sim.faults.answers import Manner, disturbed, fault_of
 from klinetail.sim.faults.chaos import Chaos
@@ -117,7 +117,7 @@ def test_how_long_to_wait_is_said(name, body, start):
 def test_kinds_of_refusal(body, start):
     assert {type(e) for e in errors("unavailable", body, start)} == {Unavailable}
     assert {type(e) for e in errors("challenge", body, start)} == {Unavailable}
-    assert {type(e) for e in errors("forbidden", body, start)} == {Refused}
+    assert {type(e) for e in errors("forbidden", body, start)} == {Forbidden, Refused}
     assert {d.status for d in spoilt("forbidden", body, start)} == {403, 451}
     assert {d.status for d in spoilt("unavailable", body, start)} == {
         408,
