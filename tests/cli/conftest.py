@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import logging
+import signal
 from collections.abc import Iterator
 
 import pytest
 
 from klinetail.cli.voice import VOICE
 
+STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+
 
 @pytest.fixture(autouse=True)
 def nothing_left() -> Iterator[None]:
-    """No thread that speaks, and no handler of log records."""
+    """No thread that speaks, no handler of log records, and no signal unheard: the
+    processes that later tests start would inherit that."""
     logger = logging.getLogger("klinetail")
     handlers = list(logger.handlers)
+    heard = {number: signal.getsignal(number) for number in STOPS}
     yield
+    for number, handler in heard.items():
+        signal.signal(number, handler)
     logger.handlers[:] = handlers
     assert VOICE.finish(60.0)

@@ -67,7 +67,7 @@ def test_renewals_lose_nothing_and_are_no_reconnects(exchange: Server) -> None:
         assert exchange.connections <= 2
     finally:
         collector.stop()
-    states = [e.state for e in seen.events if isinstance(e, LinkEvent)]
+    states = [e.state for e in seen.events if isinstance(e, LinkEvent) and e.connection]
     assert LinkState.WAITING not in states
     assert not [e for e in seen.events if isinstance(e, DropEvent)]
     for stream in (BTC, THIN):
@@ -216,7 +216,7 @@ def test_the_last_candle_of_a_long_interval_comes_though_it_has_ended() -> None:
 
 def test_a_date_that_was_known_at_the_start_decides_at_once() -> None:
     seen = Seen()
-    with Server(settling(announced=0), speed=600) as server:
+    with Server(settling(announced=0), speed=60) as server:
         streams = [BTC, ETH, Stream("SOLUSDT", Interval.H1)]
         rest = BinanceRest(sim_route(server.port).rest_url)
         listed = rest.listings()
