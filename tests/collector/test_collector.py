@@ -815,8 +815,12 @@ def test_a_hole_of_one_stream_disturbs_no_other() -> None:
         assert gaps == [GapEvent(BTC, MINUTE - 300_000, MINUTE - 240_000, NO_ROW)]
         assert not [e for e in seen.events if getattr(e, "link", "") == "rest"]
         times = [c.open_time for c in seen.closed(BTC)]
-        assert times[:25] == [MINUTE - n * 60_000 for n in range(30, 5, -1)]
-        assert times[25:29] == [MINUTE - n * 60_000 for n in range(4, 0, -1)]
+        # On a busy machine the exchange is some minutes further when it begins.
+        hole, first = MINUTE - 300_000, times[0]
+        assert MINUTE - 30 * 60_000 <= first < hole
+        whole_but_one = [first + n * 60_000 for n in range(40)]
+        whole_but_one.remove(hole)
+        assert times[:29] == whole_but_one[:29]
         seen.events.clear()
         whole(exchange, seen, THIN)
 

@@ -16,7 +16,7 @@ from klinetail.sim.server import Server
 from tests.e2e.conftest import DEADLINE, KLINETAIL, environment, urls
 from tests.e2e.test_watch import candles, check_whole, ended, run
 from tests.toxic import Toxic
-from tests.venue import Answer, Request, Stall, Venue, eventually
+from tests.venue import Answer, Request, Stall, Venue
 
 Popen = Callable[..., subprocess.Popen[bytes]]
 TRADED = [
@@ -211,12 +211,11 @@ def test_one_answer_serves_to_find_and_to_verify() -> None:
             *("watch", "*usdt", "-n0", "--no-follow"),
             *("--ws-url", v.ws_url, "--rest-url", v.rest_url),
         )
-        eventually(lambda: len(v.peers) == 4, "the requests")
-        asked = [peer.requests.get(timeout=DEADLINE) for peer in v.peers]
-    assert done.returncode == 3
+        asked = [peer.requests.get(timeout=DEADLINE) for peer in v.peers[:2]]
+    assert done.returncode == 3, "the first refusal ends it"
     paths = [head.split()[1].partition("?")[0] for head in asked]
     assert paths[0] == "/fapi/v1/exchangeInfo"
-    assert sorted(paths[1:]) == ["/fapi/v1/klines", "/fapi/v1/time", "/fapi/v1/time"]
+    assert paths[1] in ("/fapi/v1/klines", "/fapi/v1/time")
 
 
 def test_an_exchange_that_cannot_be_reached_is_waited_for(
