@@ -6,6 +6,7 @@ lines as it came; whoever prints them escapes it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -45,14 +46,18 @@ class Notices:
 
     Args:
         verbose: also say what was dropped, and each change of a link.
+        patience: seconds without an answer before giving up.
     """
 
-    def __init__(self, *, verbose: bool = False) -> None:
+    def __init__(self, *, verbose: bool = False, patience: float = math.inf) -> None:
         self._verbose = verbose
+        self._patience = patience
         self._down: dict[str, bool] = {}
         """Links that do not work, and whether it was said that they are slow to."""
         self._said_bad = False
         self._named: dict[str, str] = {}
+        self._slow: set[str] = set()
+        """Links of which it was said that they are slow to connect."""
         self._silent: set[str] = set()
         """Links of which it was said that they bring no candle."""
 
@@ -85,10 +90,19 @@ class Notices:
             return [f"dropped a message: {event.detail}"]
         return [f"dropped: {event.why} {event.stream}"] if self._verbose else []
 
+    def _tries(self, delay: float) -> str:
+        shown = f"{delay:.1f}"
+        soon = "at once" if float(shown) == 0 else f"in {shown} s"
+        if self._patience == math.inf:
+            return f"trying again {soon}, and on until it works"
+        return f"trying again {soon}, for {self._patience:g} s at most"
+
     def _link(self, event: LinkEvent) -> list[str]:
         name, silent = event.link, event.link in self._silent
         reason = with_where(event.reason, event.where)
         self._silent.discard(name)
+        if event.state in (LinkState.LIVE, LinkState.IDLE):
+            self._slow.discard(name)
         if event.state is LinkState.LIVE and event.attempt:
             self._silent.add(name)
             first = self._named.get(name) != reason
@@ -98,8 +112,11 @@ class Notices:
             slow, known = event.delay >= SLOW, self._down.get(name)
             self._down[name] = slow or bool(known)
             if known is None or (slow and not known) or self._verbose:
-                tries = f"trying again in {event.delay:.1f} s"
-                return [f"{reason}; {tries}, and on until it works"]
+                return [f"{reason}; {self._tries(event.delay)}"]
+        elif event.state is LinkState.CONNECTING and event.reason:
+            known = name in self._slow or name in self._down
+            self._slow.add(name)
+            return [reason] if not known or self._verbose else []
         elif event.state in (LinkState.LIVE, LinkState.IDLE) and name in self._down:
             del self._down[name]
             return [_AGAIN.get(name, "connected again")]

@@ -37,6 +37,10 @@ def read_words(name: str) -> str:
         if name == "-":
             if sys.stdin is None:
                 raise UsageError("@-: stdin is closed")
+            if sys.stdin.isatty():
+                from klinetail.cli import complain
+
+                complain("type what to follow; Ctrl-D on an empty line ends it")
             data = sys.stdin.buffer.read(_MOST + 1)
         else:
             with open(name, "rb") as file:
@@ -102,7 +106,7 @@ def _listed(
     from klinetail.exchange.rest import BinanceRest
     from klinetail.notices import Notices
 
-    notices = Notices()
+    notices = Notices(patience=patience)
 
     def say(event: LinkEvent) -> None:
         if not quiet:

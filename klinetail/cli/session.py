@@ -13,8 +13,9 @@ import os
 import select
 import signal
 import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import tzinfo
 from typing import TYPE_CHECKING, Final, NamedTuple, TextIO
 
@@ -22,15 +23,16 @@ from klinetail.candle import Candle, Stream
 from klinetail.cli.outlets import LineOutlet, TableOutlet
 from klinetail.cli.signals import Signals
 from klinetail.cli.voice import Voice
-from klinetail.cli.words import history_lines, proxy_lines
+from klinetail.cli.words import history_lines, proxy_lines, start_line
 from klinetail.collector import DataCollector
 from klinetail.collector.backfill import weight_of
 from klinetail.collector.budget import Budget
 from klinetail.errors import ExitCode, OutputError
-from klinetail.events import Event, GapEvent
+from klinetail.events import Event, GapEvent, LinkEvent, LinkState
 from klinetail.exchange.client import connector
 from klinetail.exchange.proxy import Proxy
 from klinetail.exchange.rest import BinanceRest
+from klinetail.exchange.slowness import SOON
 from klinetail.formats import FORMATS
 from klinetail.mailbox import Latest, Mailbox, Pace
 from klinetail.notices import Notices, receipt
@@ -106,7 +108,12 @@ class Session:
         self._voice = Voice()
         self._awaited = 0
         self._code = ExitCode.OK
-        self._notices = Notices(verbose=plan.verbose)
+        patience = math.inf if plan.follow else ONE_SHOT
+        self._notices = Notices(verbose=plan.verbose, patience=patience)
+        self._starting = threading.Lock()
+        seen = plan.quiet or plan.output == "table"
+        self._start_by = math.inf if seen else time.monotonic() + SOON
+        """When to say what is done at the latest; infinite once that is said."""
         self._screen: Screen | None = None
         self._stop_by: float | None = None
         """Monotonic seconds; set from the moment on that the run is to end."""
@@ -142,13 +149,13 @@ class Session:
         )
         self._collector = DataCollector(
             plan.streams,
-            on_candles=self._tee.candles,
+            on_candles=self._on_candles,
             on_event=self._tee.event,
             lines=plan.lines,
             hold=plan.hold,
             share=plan.share,
             follow=plan.follow,
-            patience=ONE_SHOT,
+            patience=patience,
             listed=plan.listed,
             route=plan.route,
             rest=BinanceRest(plan.route.rest_url, proxy=plan.rest_proxy),
@@ -208,7 +215,10 @@ class Session:
         self._collector.start()
         due = 0.0
         while not self._finished(now := time.monotonic()):
-            ready = self._poll(max(0.0, min(due, self._stop_by or math.inf) - now))
+            wake_at = min(due, self._start_by, self._stop_by or math.inf)
+            ready = self._poll(max(0.0, wake_at - now))
+            if time.monotonic() >= self._start_by and self._stop_by is None:
+                self._say_start()
             self._signals.clear()
             self._heed_signals()
             due = self._step(ready)
@@ -322,10 +332,38 @@ class Session:
 
     # News from other threads
 
+    def _on_candles(self, candles: Sequence[Candle]) -> None:
+        self._say_start()
+        self._tee.candles(candles)
+
     def _on_event(self, event: Event) -> None:
+        # A symbol that is not listed is to be one line: whether all are is known once
+        # a link subscribes.
+        if isinstance(event, LinkEvent) and (
+            event.reason or event.state is LinkState.SUBSCRIBING
+        ):
+            self._say_start()
         if not self._plan.quiet or isinstance(event, GapEvent):
             for line in self._notices.lines(event):
                 self.say(line)
+
+    def _say_start(self) -> None:
+        """Say once what is done, to whoever sees nothing of it."""
+        if self._start_by == math.inf:
+            return
+        with self._starting:
+            if self._start_by == math.inf:
+                return
+            self._start_by, plan = math.inf, self._plan
+            self.say(
+                start_line(
+                    plan.streams,
+                    plan.source,
+                    lines=plan.lines,
+                    follow=plan.follow,
+                    limit=plan.limit,
+                )
+            )
 
     def _on_counted(self) -> None:
         self._counted = True

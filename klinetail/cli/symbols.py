@@ -17,6 +17,7 @@ from klinetail.cli.exchange import (
 )
 
 if TYPE_CHECKING:
+    from klinetail.events import LinkEvent
     from klinetail.protocol.rest import Listing
 
 PATIENCE: Final = 30.0
@@ -60,14 +61,20 @@ def symbols(
     from klinetail.collector.symbols import encode, find
     from klinetail.errors import OutputError
     from klinetail.exchange.rest import BinanceRest
-    from klinetail.notices import plural
+    from klinetail.notices import Notices, plural
 
     if sys.stdout is None:
         raise OutputError("stdout is closed")
     with ExitStack() as stack:
         exchange = exchange_of(stack, env, ws_url, rest_url, proxy)
         rest = BinanceRest(exchange.route.rest_url, proxy=exchange.rest_proxy)
-        inquiry = Inquiry(rest, lambda _: None, patience=PATIENCE)
+        notices = Notices(patience=PATIENCE)
+
+        def say(event: LinkEvent) -> None:
+            for line in notices.lines(event):
+                complain(line)
+
+        inquiry = Inquiry(rest, say, patience=PATIENCE)
         stack.callback(inquiry.stop)
         inquiry.start()
         found = find(pattern or "*", inquiry.answer.result(), quote)

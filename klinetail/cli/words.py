@@ -12,6 +12,9 @@ from klinetail.errors import UsageError
 from klinetail.exchange.proxy import Proxy
 from klinetail.notices import plural
 
+_NAMED: Final = 3
+"""Streams that are named where there may be thousands."""
+
 _INTERVAL: Final = re.compile(r"\d+[A-Za-z]").fullmatch
 
 
@@ -99,6 +102,35 @@ def proxy_lines(ws: Proxy | None, rest: Proxy | None) -> list[str]:
         return [] if ws is None else [f"through the proxy {ws}"]
     sides = (("WebSocket", ws), ("REST", rest))
     return [f"{side} through the proxy {proxy}" for side, proxy in sides if proxy]
+
+
+def start_line(
+    streams: Sequence[Stream],
+    source: str,
+    *,
+    lines: int,
+    follow: bool,
+    limit: int | None,
+) -> str:
+    """What to say at a start that nobody sees: what is followed, from where, and how
+    it ends.
+
+    Args:
+        streams: what is followed.
+        source: where candles come from.
+        lines: closed candles from before the start.
+        follow: whether it goes on after these.
+        limit: closed candles in all after which it ends.
+    """
+    names = [str(stream) for stream in streams[:_NAMED]]
+    if (more := len(streams) - len(names)) > 0:
+        names.append(f"{more:,} more")
+    last = f" and {names.pop()}" if len(names) > 1 else ""
+    which = f"{', '.join(names)}{last}, from {source}"
+    if not follow:
+        return f"fetching the last {plural(lines, 'closed candle')} of {which}"
+    end = "Ctrl-C" if limit is None else f"{plural(limit, 'closed candle')} came"
+    return f"following {which}, until {end}"
 
 
 def history_lines(streams: int, minutes: float) -> list[str]:

@@ -60,6 +60,7 @@ def begin(
         patience=patience,
         stopping=stopping,
         tell=tell,
+        under_way=lambda: rest.under_way(),
     )
 
 

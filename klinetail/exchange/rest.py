@@ -61,6 +61,10 @@ class Rest(Protocol):
     def listings(self) -> list[Listing]:
         """The symbols that the exchange lists."""
 
+    def under_way(self) -> tuple[str, str]:
+        """How far a request is that is under way, and what it asks for, with the
+        address; empty words if there is none."""
+
     def close(self) -> None:
         """End requests under way; there will be no further ones."""
 
@@ -120,6 +124,7 @@ class BinanceRest:
         where = f"asking {self._rest_url}{path}{through(self._proxy)}"
         target = f"{path}?{urlencode(parameters)}" if parameters else path
         with Deadline(self._patience) as deadline:
+            deadline.where = where
             try:
                 answer = self._get(target, deadline)
             except (ExchangeError, OSError, ValueError) as error:
@@ -165,6 +170,13 @@ class BinanceRest:
     def listings(self) -> list[Listing]:
         """See `Rest`."""
         return decode_listings(self._ask("/fapi/v1/exchangeInfo"))
+
+    def under_way(self) -> tuple[str, str]:
+        """See `Rest`."""
+        for line in list(self._lines):
+            if line.lock.locked() and (deadline := line.deadline) is not None:
+                return deadline.doing, deadline.where
+        return "", ""
 
     def close(self) -> None:
         """See `Rest`."""

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from klinetail.candle import Interval, Pattern, Stream
-from klinetail.cli.words import expand, parse_streams
+from klinetail.cli.words import expand, parse_streams, start_line
 from klinetail.errors import UsageError
 from tests.strategies import intervals, symbols
 
@@ -83,3 +83,29 @@ class TestExpand:
     def test_a_file_is_as_good_as_words(self, words):
         text = "\n".join(words)
         assert expand(["@x"], lambda _: text) == words
+
+
+@pytest.mark.parametrize(
+    ("symbols", "options", "said"),
+    [
+        (1, {}, "following s0usdt@1m, from the sim, until Ctrl-C"),
+        (2, {}, "following s0usdt@1m and s1usdt@1m, from the sim, until Ctrl-C"),
+        (
+            1003,
+            {"limit": 2000},
+            (
+                "following s0usdt@1m, s1usdt@1m, s2usdt@1m and 1,000 more,"
+                " from the sim, until 2,000 closed candles came"
+            ),
+        ),
+        (
+            1,
+            {"follow": False},
+            "fetching the last 10 closed candles of s0usdt@1m, from the sim",
+        ),
+    ],
+)
+def test_what_is_said_at_a_start_that_nobody_sees(symbols, options, said):
+    streams = [Stream(f"S{n}USDT", Interval.M1) for n in range(symbols)]
+    options = {"lines": 10, "follow": True, "limit": None, **options}
+    assert start_line(streams, "the sim", **options) == said

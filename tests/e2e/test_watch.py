@@ -74,8 +74,14 @@ def test_the_history_alone_as_json_lines(exchange: Server) -> None:
     got = candles(done.stdout)
     assert len(got) == 5
     check_whole(exchange, got)
-    assert done.stderr.count(b"\n") == 1
-    assert b"5 candles" in done.stderr
+    start, receipt = done.stderr.decode().splitlines()
+    source = f"ws://127.0.0.1:{exchange.port}/market"
+    assert start == (
+        f"klinetail: following btcusdt@1m, from {source}, until 5 closed candles came"
+    )
+    assert receipt.startswith("klinetail: 5 candles")
+    wanted = ["btcusdt", "-n1", "--no-follow", "-q", *urls(exchange)]
+    assert run("watch", *wanted).stderr == b""
 
 
 def test_no_follow_ends_after_the_history(exchange: Server) -> None:
