@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from klinetail.events import MuteEvent as MuteEvent
     from klinetail.events import PreviewEvent as PreviewEvent
     from klinetail.events import RevisionEvent as RevisionEvent
+    from klinetail.events import UnconfirmedEvent as UnconfirmedEvent
 
 __version__ = "0.1.0"
 
@@ -45,6 +46,7 @@ _HOME = {
     "MuteEvent": "events",
     "PreviewEvent": "events",
     "RevisionEvent": "events",
+    "UnconfirmedEvent": "events",
 }
 
 __all__ = ["__version__", *_HOME]

@@ -95,6 +95,19 @@ class LinkEvent(msgspec.Struct, frozen=True):
         return self.link not in (REST, CLOCK)
 
 
+class UnconfirmedEvent(msgspec.Struct, frozen=True):
+    """REST has shown a closed candle that is too young to be believed at once.
+
+    For views. The candle, or a gap in its place, follows when it is its turn.
+    """
+
+    stream: Stream
+    open_time: int
+    """The candle's, ms."""
+    until: int
+    """Exchange time (ms) from which on another answer can confirm it."""
+
+
 class MuteEvent(msgspec.Struct, frozen=True):
     """A stream is mute: its connection is live and REST shows trades of which no frame
     came. Its closed candles come by REST meanwhile."""
@@ -134,6 +147,7 @@ Event = (
     | GapEvent
     | RevisionEvent
     | LinkEvent
+    | UnconfirmedEvent
     | MuteEvent
     | EndedEvent
     | DropEvent

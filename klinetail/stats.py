@@ -21,6 +21,7 @@ from klinetail.events import (
     MuteEvent,
     PreviewEvent,
     RevisionEvent,
+    UnconfirmedEvent,
 )
 
 _DELAYS_KEPT = 10_000
@@ -49,6 +50,8 @@ class Stats:
         again, the event has the reason of the failure before."""
         self.mute: set[Stream] = set()
         """Streams of which no frame comes now, though REST shows trades."""
+        self.unconfirmed: set[Stream] = set()
+        """Streams whose next closed candle REST has shown, too young to be believed."""
         self.reconnects = 0
         self._broken: set[str] = set()
         self._was_live: set[str] = set()
@@ -70,6 +73,9 @@ class Stats:
             case EndedEvent(stream):
                 self.ended += 1
                 self.mute.discard(stream)
+                self.unconfirmed.discard(stream)
+            case UnconfirmedEvent(stream):
+                self.unconfirmed.add(stream)
             case MuteEvent(stream, over):
                 (self.mute.discard if over else self.mute.add)(stream)
             case LinkEvent():
@@ -81,6 +87,7 @@ class Stats:
         if event.filled:
             self.missing -= len(event.candles)
         else:
+            self.unconfirmed.discard(event.stream)
             self.gaps += 1
             self.missing += event.stream.interval.steps(event.start, event.end)
 
@@ -88,6 +95,8 @@ class Stats:
         """Count candles in: the closed ones, and how many forming ones."""
         self.updates += updates
         self.closed += len(closed)
+        if self.unconfirmed:
+            self.unconfirmed.difference_update(candle.stream for candle in closed)
         for candle in closed:
             if candle.source is Source.REST:
                 self.by_rest += 1

@@ -23,12 +23,23 @@ from klinetail.candle import Candle, Stream
 from klinetail.cli.outlets import LineOutlet, TableOutlet
 from klinetail.cli.signals import Signals
 from klinetail.cli.voice import Voice
-from klinetail.cli.words import history_lines, proxy_lines, start_line
+from klinetail.cli.words import (
+    history_lines,
+    proxy_lines,
+    start_line,
+    unconfirmed_line,
+)
 from klinetail.collector import DataCollector
 from klinetail.collector.backfill import weight_of
 from klinetail.collector.budget import Budget
 from klinetail.errors import ExitCode, OutputError
-from klinetail.events import Event, GapEvent, LinkEvent, LinkState
+from klinetail.events import (
+    Event,
+    GapEvent,
+    LinkEvent,
+    LinkState,
+    UnconfirmedEvent,
+)
 from klinetail.exchange.client import connector
 from klinetail.exchange.proxy import Proxy
 from klinetail.exchange.rest import BinanceRest
@@ -114,6 +125,9 @@ class Session:
         seen = plan.quiet or plan.output == "table"
         self._start_by = math.inf if seen else time.monotonic() + SOON
         """When to say what is done at the latest; infinite once that is said."""
+        self._unconfirmed_at = math.inf
+        """When to say that candles are being confirmed, if some still are."""
+        self._unconfirmed_said = seen
         self._screen: Screen | None = None
         self._stop_by: float | None = None
         """Monotonic seconds; set from the moment on that the run is to end."""
@@ -215,10 +229,11 @@ class Session:
         self._collector.start()
         due = 0.0
         while not self._finished(now := time.monotonic()):
-            wake_at = min(due, self._start_by, self._stop_by or math.inf)
+            wake_at = min(due, self._start_by, self._unconfirmed_at)
+            wake_at = min(wake_at, self._stop_by or math.inf)
             ready = self._poll(max(0.0, wake_at - now))
-            if time.monotonic() >= self._start_by and self._stop_by is None:
-                self._say_start()
+            if self._stop_by is None:
+                self._say_what_is_due(time.monotonic())
             self._signals.clear()
             self._heed_signals()
             due = self._step(ready)
@@ -343,9 +358,27 @@ class Session:
             event.reason or event.state is LinkState.SUBSCRIBING
         ):
             self._say_start()
+        if (
+            isinstance(event, UnconfirmedEvent)
+            and not self._unconfirmed_said
+            and self._unconfirmed_at == math.inf
+        ):
+            self._unconfirmed_at = time.monotonic() + SOON
+            self._signals.wake()
         if not self._plan.quiet or isinstance(event, GapEvent):
             for line in self._notices.lines(event):
                 self.say(line)
+
+    def _say_what_is_due(self, now: float) -> None:
+        if now >= self._start_by:
+            self._say_start()
+        if now >= self._unconfirmed_at:
+            self._unconfirmed_at = math.inf
+            with self._tee.lock:
+                count = len(self._tee.stats.unconfirmed)
+            if count:
+                self._unconfirmed_said = True
+                self.say(unconfirmed_line(count))
 
     def _say_start(self) -> None:
         """Say once what is done, to whoever sees nothing of it."""

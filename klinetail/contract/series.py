@@ -25,6 +25,7 @@ from klinetail.events import (
     MuteEvent,
     PreviewEvent,
     RevisionEvent,
+    UnconfirmedEvent,
 )
 
 GRACE: Final = 3_000
@@ -546,6 +547,20 @@ class Series:
         if self.expected == before and self.lacking:
             self._retry(rows, asked, now)
         return out
+
+    def unconfirmed(self, asked: Moment) -> UnconfirmedEvent | None:
+        """That the awaited candle is to be confirmed, if this answer has shown it for
+        the first time, or otherwise than before.
+
+        Args:
+            asked: when the request was sent, as given to `fill`.
+        """
+        time = self.expected
+        if not self.lacking or not self._finality.is_new(time, asked):
+            return None
+        close = self.stream.interval.close_time(time)
+        until = self._finality.ask_from(time, close, asked) or 0
+        return UnconfirmedEvent(self.stream, time, until)
 
     def _skip_unlisted(self, first: int, out: list[Output]) -> None:
         """Begin where the exchange's own candles begin, once two answers agree."""

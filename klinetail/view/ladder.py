@@ -10,7 +10,14 @@ from typing import Final
 from rich.cells import cell_len
 
 from klinetail.candle import HOUR, Candle, Source, Stream
-from klinetail.events import EndedEvent, Event, GapEvent, MuteEvent, RevisionEvent
+from klinetail.events import (
+    EndedEvent,
+    Event,
+    GapEvent,
+    MuteEvent,
+    RevisionEvent,
+    UnconfirmedEvent,
+)
 from klinetail.view import figures
 from klinetail.view.columns import Column, Layout, fit
 from klinetail.view.look import QUIET, TITLE, Cell, Glyphs, Line, clipped, line
@@ -21,6 +28,7 @@ from klinetail.view.notes import (
     gap_note,
     mute_note,
     revision_note,
+    unconfirmed_line,
 )
 
 KEPT: Final = 500
@@ -56,6 +64,7 @@ class Ladder:
         self._last_closed = -1
         self._ended: Note | None = None
         self._mute: Note | None = None
+        self._unconfirmed: UnconfirmedEvent | None = None
         self._gaps = Gaps()
         self._price = (1, 0)
         self._volume = (1, 0)
@@ -81,6 +90,7 @@ class Ladder:
             self._insert((candle.open_time, _CANDLE_RANK), candle)
             self._last_closed = max(self._last_closed, candle.open_time)
             self._forget_forming(0, self._last_closed + 1)
+            self._confirmed(self._last_closed + 1)
         elif not self._is_news(candle):
             return
         else:
@@ -102,6 +112,7 @@ class Ladder:
                     note = gap_note(gap, tz=self._tz, glyphs=self._glyphs)
                     self._insert((gap.start, _GAP_RANK), note)
                     self._forget_forming(gap.start, gap.end)
+                    self._confirmed(gap.end)
             case RevisionEvent(_, revised) if revised.stream == self._stream:
                 key = (revised.open_time, _REVISION_RANK)
                 self._remove(key)
@@ -110,6 +121,9 @@ class Ladder:
             case EndedEvent(stream) if stream == self._stream:
                 self._ended = ended_note(event, glyphs=self._glyphs)
                 self._mute = None
+            case UnconfirmedEvent(stream, open_time) if stream == self._stream:
+                if open_time > self._last_closed:
+                    self._unconfirmed = event
             case MuteEvent(stream, over) if stream == self._stream:
                 self._mute = None if over else mute_note(self._glyphs)
             case _:
@@ -153,6 +167,12 @@ class Ladder:
             overdue = open_time != newest
             text = self._forming_line(candle, exchange_time, overdue=overdue)
             yield self._day(open_time), clipped(text, width, self._glyphs)
+        waits = self._unconfirmed
+        if waits is not None and waits.open_time not in self._forming:
+            text = unconfirmed_line(
+                waits, tz=self._tz, exchange_time=exchange_time, glyphs=self._glyphs
+            )
+            yield self._day(waits.open_time), clipped(text, width, self._glyphs)
         for key in reversed(self._keys):
             yield self._day(key[0]), self._built_line(key, width)
 
@@ -266,6 +286,11 @@ class Ladder:
         if self._rows.pop(key, None) is not None:
             self._keys.remove(key)
             self._built.pop(key, None)
+
+    def _confirmed(self, before: int) -> None:
+        """What opens before this time is there now, or given up."""
+        if self._unconfirmed is not None and self._unconfirmed.open_time < before:
+            self._unconfirmed = None
 
     def _forget_forming(self, start: int, end: int) -> None:
         for open_time in [t for t in self._forming if start <= t < end]:
