@@ -95,7 +95,8 @@ def test_watch_through_a_given_proxy(fast_exchange: Server) -> None:
         assert {record["source"] for record in records} == {"rest", "stream"}
         said = done.stderr.decode().splitlines()
         assert said[0] == f"klinetail: through the proxy {proxy.url}"
-        assert len(said) == 2
+        assert said[1].startswith("klinetail: following btcusdt@1m, from ")
+        assert len(said) == 3
         targets = proxy.targets()
         assert len(targets) >= 2
         assert set(targets) == {f"127.0.0.1:{fast_exchange.port}"}
@@ -151,7 +152,8 @@ def test_a_proxy_that_wants_another_login_ends_it(
         url = proxy.url if login is None else proxy.url_with(login)
         done = run("btcusdt", *urls(exchange), "--proxy", url)
     assert done.returncode == 3
-    assert b"through the proxy " + proxy.url.encode() + b": " in done.stderr
+    assert b", asking http" in done.stderr
+    assert done.stderr.count(b" through the proxy " + proxy.url.encode() + b"\n") == 2
     assert b"HTTP 407" in done.stderr
 
 
@@ -218,8 +220,8 @@ def test_a_proxy_that_is_down_is_tried_again(exchange: Server, popen: Popen) -> 
         *("--proxy", f"127.0.0.1:{port}"),
     )
     said = lines_until(process, "trying again")
-    where = f"through the proxy http://127.0.0.1:{port}: Connection refused; trying"
-    assert where in said[-1]
+    assert said[-1].startswith("klinetail: Connection refused, asking http://")
+    assert f" through the proxy http://127.0.0.1:{port}; trying again" in said[-1]
     with ConnectProxy(port=port):
         output, rest = process.communicate(timeout=DEADLINE)
     assert process.returncode == 0, rest
