@@ -116,8 +116,9 @@ def test_two_connections_and_one_that_breaks(
     told = Counter(said.read_text().splitlines())
     again = told["klinetail: connected again"]
     told -= before
-    assert told["klinetail: link-0: connecting"] >= 1, told
-    assert told["klinetail: link-1: connecting"] == 0, told
+    # Which of the two was made first, and is cut, a busy machine decides.
+    again_of = [told[f"klinetail: link-{n}: connecting"] for n in (0, 1)]
+    assert min(again_of) == 0 < max(again_of), told
     assert told["klinetail: connected again"] == 1, told
     figures = json.loads(stats.read_text())
     assert figures["reconnects"] == again, "a busy machine may have lost one before"
