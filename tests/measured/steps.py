@@ -5,7 +5,7 @@ import time
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from tests import test_series
+from tests.contract import test_series
 
 STEPS = 100
 
