@@ -36,6 +36,12 @@ class Moment(NamedTuple):
         """Exchange time by `/time` alone, ms. It decides what is final."""
         return self.exchange - self.ahead
 
+    def left(self, time: float) -> float:
+        """Seconds until exchange time is `time` (ms), if it runs at the pace of real
+        time; 0 or less if it is. What event times put it ahead it stands still for."""
+        reached = time <= self.exchange
+        return (time - (self.exchange if reached else self.confirmed)) / 1000
+
 
 class ExchangeClock:
     """The last server time plus the local monotonic time since, or the greatest

@@ -171,3 +171,20 @@ def test_equally_fast_means_within_a_quarter(pace, believed):
     synced = START + 600_000 + pace * 10_000
     clock.sync(synced, 20.0)
     assert clock.now(21.0) == synced + believed * 1000
+
+
+@pytest.mark.parametrize(
+    ("moment", "time", "seconds"),
+    [
+        (Moment(10_000, 5.0), 12_000, 2.0),
+        (Moment(10_000, 5.0), 10_000, 0.0),
+        (Moment(10_000, 5.0), 9_000, -1.0),
+        (Moment(10_000, 5.0, ahead=4_000), 12_000, 6.0),
+        (Moment(10_000, 5.0, ahead=4_000), 10_001, 4.001),
+        (Moment(10_000, 5.0, ahead=4_000), 10_000, 0.0),
+        (Moment(10_000, 5.0, ahead=4_000), 7_000, -3.0),
+        (Moment(10_000, 5.0), float("inf"), float("inf")),
+    ],
+)
+def test_what_event_times_put_it_ahead_it_stands_still_for(moment, time, seconds):
+    assert moment.left(time) == seconds

@@ -136,7 +136,7 @@ class Series:
         """Monotonic seconds at which to `tick` and `take_wish` next, if exchange
         time runs at the pace of real time until then."""
         dues = [
-            max(since, now.monotonic + (time - now.exchange) / 1000)
+            max(since, now.monotonic + now.left(time))
             for time, since in self._thresholds()
         ]
         if (since := self._held_since) is not None:
