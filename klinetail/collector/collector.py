@@ -66,7 +66,7 @@ from klinetail.mailbox import Mailbox, as_it_is
 from klinetail.protocol.batches import decode_klines
 from klinetail.protocol.frames import decode, stream_name
 from klinetail.protocol.limits import klines_weight
-from klinetail.protocol.rest import Listing
+from klinetail.protocol.rest import Listing, Row
 from klinetail.protocol.routes import LIVE, Route
 
 _log = logging.getLogger(__name__)
@@ -102,7 +102,7 @@ class DataCollector:
             to 1.
         follow: whether to go on after the history.
         patience: with `follow=False`, seconds without an answer, or with answers that
-            lack a candle, before giving up.
+            have no candle at all, before giving up.
         keep: closed candles to keep a stream in `buffer`; 200,000 in all at most.
         listed: what the exchange lists, if it was asked a moment ago.
         route: which exchange.
@@ -184,7 +184,9 @@ class DataCollector:
         most = max(1, ALL_KEPT // len(self.streams))
         keep, held = max(1, min(keep, most)), min(HELD, most)
         self._series: Mapping[Stream, Series] = {
-            stream: Series(stream, lines=lines, hold=hold, keep=keep, held=held)
+            stream: Series(
+                stream, lines=lines, hold=hold, keep=keep, held=held, follow=follow
+            )
             for stream in self.streams
         }
         self._lock = threading.RLock()
@@ -578,7 +580,7 @@ class DataCollector:
                 return
             limit = _limit(series, wish)
         reason, wait = "", 0.0
-        rows: list[Candle] = []
+        rows: Sequence[Row] = []
         try:
             rows = self._rest.klines(series.stream, start=wish.start, limit=limit)
         except RateLimited as error:

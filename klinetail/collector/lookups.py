@@ -129,7 +129,8 @@ class Lookups:
             shard.quiet.look(link.candles)
         for stream in shard.streams[:SAMPLE]:
             with contextlib.suppress(ExchangeError, BadMessage):
-                shown.append(self._rest.klines(stream, limit=ROWS))
+                rows = self._rest.klines(stream, limit=ROWS)
+                shown.append([row for row in rows if isinstance(row, Candle)])
         with self._lock:
             traded = [shard.quiet.show(rows) for rows in shown]
             remedy = shard.quiet.judge(link.candles, traded=any(traded))

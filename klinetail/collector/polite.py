@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from klinetail.candle import Candle, Stream
+from klinetail.candle import Stream
 from klinetail.errors import BadMessage, ExchangeError, RateLimited
 from klinetail.exchange.rest import Rest
 from klinetail.protocol.limits import LISTINGS_WEIGHT, TIME_WEIGHT, klines_weight
-from klinetail.protocol.rest import Listing
+from klinetail.protocol.rest import Listing, Row
 
 _log = logging.getLogger(__name__)
 
@@ -57,7 +57,7 @@ class PoliteRest:
 
     def klines(
         self, stream: Stream, *, start: int | None = None, limit: int
-    ) -> list[Candle]:
+    ) -> Sequence[Row]:
         """See `Rest`."""
         return self._ask(
             klines_weight(limit),

@@ -34,7 +34,8 @@ def latest(rest: Rest, stream: Stream) -> Candle | None:
         if error.code == INVALID_SYMBOL:
             check([stream.symbol], rest.listings())
         raise
-    return rows[-1] if rows else None
+    candles = [row for row in rows if isinstance(row, Candle)]
+    return candles[-1] if candles else None
 
 
 def check(symbols: Iterable[str], listed: Sequence[Listing]) -> None:

@@ -8,11 +8,13 @@ What each event resets (the table is the point of this class):
     delivered        cleared        cleared   -             -          -
     line_up          cleared (*)    cleared   cleared       cleared    -
     failed           set if unset   + 1       cleared       set        -
-    young            -              -         cleared       set        set
-    denied           set if unset   + 1       set if unset  set        set
+    answered         cleared        -         -             -          -
+    young            -              -         cleared       -          set
+    lacking          -              + 1       (**)          set        -
 
 (*) unless what waits has waited for the whole hold: a line that comes and goes must not
 prolong a hold for ever.
+(**) set if unset if the answer has nothing later either, else cleared.
 """
 
 from __future__ import annotations
@@ -48,7 +50,8 @@ class Attempts:
         self.reason = ""
         """Of the last failure, for a gap's announcement."""
         self.denied_since: float | None = None
-        """Since when the exchange answers, and without the candle."""
+        """Since when the exchange answers, and has neither the awaited candle nor a
+        later one; monotonic seconds."""
 
     def allowed(self, now: Moment) -> bool:
         """Whether the next request may be sent."""
@@ -77,23 +80,46 @@ class Attempts:
         self.retry_at = -math.inf
 
     def failed(self, reason: str, now: Moment, wait: float = 0.0) -> None:
-        """A request failed; the pauses grow."""
+        """A request failed; the pauses grow.
+
+        Args:
+            reason: why, for a gap's announcement.
+            now: when it failed.
+            wait: real seconds that the exchange asks to wait at least.
+        """
+        self._pause(now, wait)
+        self.reason = reason
+        if self.failing_since is None:
+            self.failing_since = now.monotonic
+
+    def _pause(self, now: Moment, wait: float) -> None:
         first, most = RETRY
         self.denied_since = None
         self.failures += 1
         pause = min(most, first * 2 ** min(self.failures - 1, 16))
         self.retry_at = now.monotonic + max(wait, pause)
-        self.reason = reason
-        if self.failing_since is None:
-            self.failing_since = now.monotonic
+
+    def answered(self) -> None:
+        """An answer came: whatever it lacks, the fetching does not fail."""
+        self.failing_since = None
 
     def young(self, ask_from: int) -> None:
         """The row is there and not final yet."""
         self.ask_from = ask_from
         self.denied_since = None
 
-    def denied(self, now: Moment) -> None:
-        """An answer lacks a candle that is old enough to have to be there."""
+    def lacking(self, now: Moment, *, later: bool, until: float = math.inf) -> None:
+        """An answer lacks a candle that is old enough to have to be there; the pauses
+        grow.
+
+        Args:
+            now: when the answer was there.
+            later: whether the answer has later candles.
+            until: monotonic seconds at which to ask in any case, if they are to come.
+        """
         since = self.denied_since
-        self.failed("the exchange has no such candle", now)
-        self.denied_since = now.monotonic if since is None else since
+        self._pause(now, 0.0)
+        if until > now.monotonic:
+            self.retry_at = min(self.retry_at, until)
+        if not later:
+            self.denied_since = now.monotonic if since is None else since

@@ -64,5 +64,7 @@ class Finality:
         was seen already; None if it was never seen."""
         if (seen := self.seen.get(open_time)) is None:
             return None
-        telling = (seen[1].exchange + CONFIRM, close + SETTLED)
-        return min((t for t in telling if t > asked.exchange), default=0)
+        telling = (seen[1].confirmed + CONFIRM, close + SETTLED)
+        # By then event times are ahead of what is confirmed by no more than now.
+        left = (time + asked.ahead for time in telling if time > asked.confirmed)
+        return min(left, default=0)

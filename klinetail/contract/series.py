@@ -7,8 +7,8 @@ to fetch and the next deadlines come out. No thread, no socket, no clock of its 
 from __future__ import annotations
 
 import math
-from collections import deque
-from collections.abc import Sequence
+from collections import Counter, deque
+from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 from klinetail.candle import DAY, Candle, Interval, Stream
@@ -16,6 +16,7 @@ from klinetail.clock import Moment
 from klinetail.contract.attempts import RETRY, Attempts
 from klinetail.contract.finality import NOTICE, SETTLED, Finality
 from klinetail.contract.gaps import OpenGaps
+from klinetail.contract.holes import Holes, lacks
 from klinetail.contract.mute import Hearing
 from klinetail.events import (
     Drop,
@@ -24,6 +25,7 @@ from klinetail.events import (
     PreviewEvent,
     RevisionEvent,
 )
+from klinetail.protocol.rest import BadRow, Row
 
 GRACE: Final = 3_000
 """How far (ms of exchange time) a close may be overdue before it is fetched: the
@@ -66,6 +68,9 @@ class Series:
         hold: real seconds that later candles wait for a failing fetch.
         keep: closed candles to keep.
         held: closed candles to keep while an earlier one is missing.
+        follow: whether frames come, and candles are awaited after the history. If
+            not, what answers lack at its end is given up as well: nothing later will
+            ever wait for it.
     """
 
     def __init__(
@@ -76,6 +81,7 @@ class Series:
         hold: float = 30.0,
         keep: int = 500,
         held: int = HELD,
+        follow: bool = True,
     ) -> None:
         self.stream = stream
         self.closed: deque[Candle] = deque(maxlen=keep)
@@ -95,6 +101,7 @@ class Series:
         self._lines = lines
         self._hold = hold
         self._most_held = held
+        self._follow = follow
         self._first = 0
         self._subscribed_in = 0
         self._fetch_until = 0
@@ -102,7 +109,17 @@ class Series:
         self._gaps = OpenGaps()
         self._in_flight: Wish | None = None
         self._finality = Finality()
-        self._absent: int | None = None
+        self._holes = Holes()
+        self._listed: int | None = None
+        """Where the exchange's candles begin (open time, ms) by the last answer that
+        told it, while that is in question; see `_skip_unlisted`."""
+        self._shown = math.inf
+        """While nothing was delivered yet: the earliest awaited candle (open time, ms)
+        that there was a frame of, or a row, however bad."""
+        self._told: frozenset[int] = frozenset()
+        """Open times (ms) of candles whose bad rows were told of."""
+        self._answered = False
+        """Whether an answer had a candle, whichever."""
         self._passed_at: float | None = None
         self._waiting_since: float | None = None
         self._attempts = Attempts()
@@ -139,20 +156,25 @@ class Series:
             max(since, now.monotonic + now.left(time))
             for time, since in self._thresholds()
         ]
-        if (since := self._held_since) is not None:
-            dues.append(since + self._hold)
+        if (over := self._hold_over) is not None:
+            confirmed, since = over
+            left = (confirmed - now.confirmed) / 1000
+            dues.append(max(since, now.monotonic + left))
         return min(dues, default=math.inf)
 
     def exchange_due(self, now: Moment) -> float:
         """Exchange time (ms) from which on the same may have something to do, if
         exchange time runs faster; infinite if it cannot bring anything about."""
         times = [time for time, _ in self._thresholds() if time > now.exchange]
+        if (over := self._hold_over) is not None and over[0] > now.confirmed:
+            # Confirmed time lags behind by `ahead` now, and by no more later.
+            times.append(over[0] + now.ahead)
         return min(times, default=math.inf)
 
-    def _thresholds(self) -> list[tuple[int, float]]:
+    def _thresholds(self) -> list[tuple[float, float]]:
         """What time brings about: exchange time (ms) and monotonic seconds that both
         must have come."""
-        found: list[tuple[int, float]] = []
+        found: list[tuple[float, float]] = []
         if self.ended:
             return found
         idle = self._in_flight is None
@@ -161,10 +183,10 @@ class Series:
                 found.append((self._attempts.ask_from, self._attempts.retry_at))
         elif self.expected:
             end = self.stream.interval.shift(self.expected, 1)
-            if self._passed_at is None:
-                found.append((end, -math.inf))
-            else:
+            if self._passed_at is not None:
                 found.append((end + self.grace, self._passed_at + NOTICE))
+            elif self._follow:
+                found.append((end, -math.inf))
             if idle and self._gaps:
                 found.append((0, self._gaps.retry_at))
         return found
@@ -175,23 +197,45 @@ class Series:
         if not self.expected:
             return out
         self._notice(now)
-        since = self._held_since
-        if since is not None and now.monotonic >= since + self._hold:
-            self._give_up(out)
+        while (over := self._hold_over) is not None:
+            if now.confirmed < over[0] or now.monotonic < over[1]:
+                break
+            self._give_up(now, out)
         return out
 
     @property
-    def _held_since(self) -> float | None:
-        """Since when something waits for a fetch that fails."""
+    def _hold_over(self) -> tuple[float, float] | None:
+        """Confirmed exchange time (ms) and monotonic seconds from which on the awaited
+        candle may be given up; None if nothing waits, or nothing fails.
+
+        A forming frame of the next candle may come early, so a hold counts from when
+        the awaited close is overdue; what event times say of that is not enough.
+        """
         failing = self._attempts.failing_since
-        if failing is None or not self._waiting:
+        hole = self._holes.at(self.expected)
+        if failing is None and hole is None:
             return None
-        return max(failing, self._waiting_since or failing)
+        waiting, since = self._waiting, []
+        if failing is not None and waiting:
+            since.append(max(failing, self._waiting_since or failing))
+        if hole is not None and hole.agreed and (waiting or self._alone):
+            asked_last = hole.last >= hole.since + self._hold
+            if asked_last or failing is not None:
+                since.append(hole.since)
+        if not since:
+            return None
+        overdue = self.stream.interval.shift(self.expected, 1) + GRACE
+        return overdue + self._hold * 1000, min(since) + self._hold
+
+    @property
+    def _alone(self) -> bool:
+        """Whether nothing is to come but answers, and some had candles."""
+        return not self._follow and self._answered
 
     def _notice(self, now: Moment) -> None:
         interval = self.stream.interval
         end = interval.shift(self.expected, 1)
-        if now.exchange < end:
+        if now.exchange < end or not self._follow:
             return
         if self._passed_at is None:
             self._passed_at = now.monotonic
@@ -231,10 +275,10 @@ class Series:
         return silent and now.exchange >= interval.shift(self.expected, 3)
 
     def denied(self, now: Moment) -> float:
-        """Real seconds for which the exchange has answered without the candle that is
-        awaited, however old."""
+        """Real seconds for which the exchange has answered and had no candle at all,
+        though those asked for are old; 0 from the first one on."""
         since = self._attempts.denied_since
-        return 0.0 if since is None else now.monotonic - since
+        return 0.0 if since is None or self._answered else now.monotonic - since
 
     def end(self) -> None:
         """The exchange does not trade the symbol any more: expect nothing, unless a
@@ -268,6 +312,8 @@ class Series:
         if not self.expected:
             self._start(candle.open_time)
         self.hearing.frame(candle.open_time)
+        if candle.open_time >= self.expected == self._first:
+            self._shown = min(self._shown, candle.open_time)
         if self.ended and candle.open_time >= self.expected:
             self.ended = False
             self._attempts.line_up()
@@ -277,9 +323,16 @@ class Series:
             self._accept_closed(candle, out)
         else:
             self._accept_forming(candle, out)
-        if self._waiting_since is None and self._waiting:
-            self._waiting_since = now.monotonic
+        self._note_waiting(now)
         return out
+
+    def _note_waiting(self, now: Moment) -> None:
+        if self._waiting_since is not None or not self._waiting:
+            return
+        self._waiting_since = now.monotonic
+        if self._attempts.denied_since is not None:
+            # So far the exchange had nothing later either: it is asked at once.
+            self._attempts.line_up()
 
     def _amid(self, candle: Candle) -> bool:
         """Whether it opens while others of its stream run: 3d may open on any day, but
@@ -351,6 +404,9 @@ class Series:
             return
         if candle.open_time in self._held:
             out.append(DropEvent(Drop.DUPLICATE, self.stream))
+        self._keep_held(candle)
+
+    def _keep_held(self, candle: Candle) -> None:
         self._held[candle.open_time] = candle
         if len(self._held) > self._most_held:
             del self._held[max(self._held)]
@@ -380,8 +436,11 @@ class Series:
         self.expected = open_time
         self._passed_at = None
         self._waiting_since = None
-        self._absent = None
+        self._listed = None
         self._attempts.moved_on()
+        self._holes.forget(open_time)
+        if self._told:
+            self._told = frozenset(time for time in self._told if time >= open_time)
         self.grace = GRACE
         self.started = self.started or open_time >= self._subscribed_in
 
@@ -451,77 +510,201 @@ class Series:
     def _missing(self) -> Wish:
         if not self.expected and self._begun is not None:
             return self._unanchored(self._begun)
-        return Wish(self.expected, min(self._held, default=self._fetch_until))
+        end = min(self._held, default=self._fetch_until)
+        return Wish(self.expected, max(end, self._holes.end))
 
     def _unanchored(self, begun: Moment) -> Wish:
         current = self.stream.interval.floor(begun.exchange)
         start = self._back(current, self._lines + 1)
         return Wish(start, self.stream.interval.shift(current, 1))
 
-    def fill(self, rows: Sequence[Candle], asked: Moment, now: Moment) -> list[Output]:
+    def fill(self, rows: Sequence[Row], asked: Moment, now: Moment) -> list[Output]:
         """Take in the answer to the wish.
 
         Args:
-            rows: consecutive candles, from the wish's start or later.
+            rows: by open time, each candle once, from the wish's start on; see
+                `decode_rows`.
             asked: when the request was sent.
             now: when the answer was there.
         """
         out: list[Output] = []
-        wish, self._in_flight = self._in_flight, None
-        if wish is not None and wish.late:
-            self._fill_gap(wish, rows, asked, now, out)
+        if not self.expected and not self._find_anchor(rows):
+            self.fail("the exchange has no candles", now)
             return out
-        if not self.expected:
-            if not rows:
-                self.fail("the exchange has no candles", now)
-                return out
-            self._start(rows[0].open_time)
-        if rows and self._amid(rows[0]):
-            self.fail("the exchange's candles open amid those it pushed", now)
+        sound, bad = self._sort_out(rows, now)
+        wish, self._in_flight = self._in_flight or self._missing(), None
+        if wish.late:
+            self._fill_gap(wish, sound, asked, now, out)
             return out
+        self._attempts.answered()
+        self._answered = self._answered or bool(sound)
         before = self.expected
-        self._skip_unlisted(rows[0].open_time if rows else self.expected, out)
-        for index, row in enumerate(rows):
-            if row.open_time < self.expected:
-                continue
-            later = index + 1 < len(rows)
-            if row.open_time > self.expected or not self._finality.is_final(
-                row, later, asked
-            ):
-                break
-            self.hearing.row(row, now)
-            self._deliver(row, out)
-            self._release(out)
-        if self.expected == before and self.lacking:
-            self._retry(rows, asked, now)
+        places = self._tell_bad(bad, out)
+        places |= {row.open_time: None for row in sound if row.open_time >= before}
+        begins = self._skip_unlisted(places, asked, out)
+        listing = begins > self.expected
+        self._take_rows(sound, wish.end, asked, now, out)
+        if not self.lacking:
+            return out
+        self._note_holes(max(begins, self.expected), wish.end, places, asked, now)
+        if self.expected == before or self._holes.at(self.expected) is not None:
+            self._retry(sound, asked, now, listing=listing)
         return out
 
-    def _skip_unlisted(self, first: int, out: list[Output]) -> None:
-        """Begin where the exchange's own candles begin, once two answers agree."""
-        if self.expected != self._first:
-            return
-        begins = min(first, self._subscribed_in, *self._held)
+    def _find_anchor(self, rows: Sequence[Row]) -> bool:
+        """Begin with the days on which most of these candles of 3d open; whether there
+        are any."""
+        length = self.stream.interval.length or 1
+        candles = [row.open_time for row in rows if isinstance(row, Candle)]
+        phases = Counter(open_time % length for open_time in candles).most_common(2)
+        if not phases or (len(phases) > 1 and phases[0][1] == phases[1][1]):
+            return False
+        self._start(phases[0][0])
+        return True
+
+    def _sort_out(
+        self, rows: Sequence[Row], now: Moment
+    ) -> tuple[list[Candle], list[BadRow]]:
+        """The candles of an answer, and what cannot be one."""
+        sound: list[Candle] = []
+        bad: list[BadRow] = []
+        interval = self.stream.interval
+        latest = now.exchange + (interval.length or 31 * DAY)
+        for row in rows:
+            time = row.open_time
+            if isinstance(row, BadRow):
+                place = time if time is None or time <= latest else None
+                bad.append(BadRow(place, row.reason, row.sample))
+            elif row.open_time > latest:
+                bad.append(BadRow(None, f"{time} opens in the future"))
+            elif self._amid(row):
+                place = interval.floor(row.open_time, self._anchor)
+                bad.append(BadRow(place, f"{time} opens amid other candles"))
+            else:
+                sound.append(row)
+        return sound, bad
+
+    def _tell_bad(
+        self, bad: Sequence[BadRow], out: list[Output]
+    ) -> dict[int, str | None]:
+        """Tell of rows that cannot be believed, of each candle once; returns what is
+        wrong with those that stand for a candle, by open time."""
+        places: dict[int, str | None] = {}
+        for row in bad:
+            time = self.expected if row.open_time is None else row.open_time
+            if time < self.expected:
+                continue
+            if row.open_time is not None:
+                places[time] = row.reason
+            if time not in self._told:
+                self._told |= {time}
+                sample = f": {row.sample}" if row.sample else ""
+                out.append(self._bad(f"a bad row: {row.reason}{sample}"))
+        return places
+
+    def _skip_unlisted(
+        self, places: Mapping[int, str | None], asked: Moment, out: list[Output]
+    ) -> int:
+        """Begin where the exchange's own candles begin, once two answers agree: what
+        was not listed or not traded yet is no gap.
+
+        Returns:
+            The open time (ms) from which on a row that is absent is missing; later
+            than the awaited one as long as where to begin is in question.
+        """
+        if self.expected != self._first or not places:
+            return self.expected
+        bad = [time for time, why in places.items() if why is not None]
+        self._shown = min([self._shown, *bad])
+        begins = int(min([self._shown, *self._held, *places]))
         if begins <= self.expected:
-            self._absent = None
-        elif self._absent == first:
-            self._first = begins
+            return self.expected
+        if asked.confirmed < begins - 1 + SETTLED:
+            # REST lags: what is so young may be there later.
+            self._attempts.ask_from = begins - 1 + SETTLED + asked.ahead
+            return begins
+        agreed, unknown = begins == self._listed, self._listed is None
+        self._listed = begins
+        if agreed:
+            self._first = self._shown = begins
             self._expect(begins)
             self._release(out)
-        else:
-            self._absent = first
+        # Answers that never agree keep nothing back for ever.
+        return begins if unknown else self.expected
 
-    def _retry(self, rows: Sequence[Candle], asked: Moment, now: Moment) -> None:
-        """The answer brought nothing: normal for a young row, failing for an old."""
+    def _take_rows(
+        self,
+        rows: Sequence[Candle],
+        end: int,
+        asked: Moment,
+        now: Moment,
+        out: list[Output],
+    ) -> None:
+        """Deliver what is final and in order; hold what lies behind a hole, as far as
+        it was asked for."""
+        for index, row in enumerate(rows):
+            if row.open_time < self.expected or row.open_time in self._held:
+                continue
+            if not self._finality.is_final(row, index + 1 < len(rows), asked):
+                continue
+            if row.open_time == self.expected:
+                self.hearing.row(row, now)
+                self._deliver(row, out)
+                self._release(out)
+            elif row.open_time < end:
+                self.hearing.row(row, now)
+                self._keep_held(row)
+
+    def _note_holes(
+        self,
+        start: int,
+        end: int,
+        places: Mapping[int, str | None],
+        asked: Moment,
+        now: Moment,
+    ) -> None:
+        """Take note of candles that an answer lacks though they are old enough, if
+        anything is behind them: if not, they may just be late.
+
+        Args:
+            start: open time (ms) of the first candle to look for.
+            end: open time of the first one that was not asked for.
+            places: the answer's rows, as `lacks` takes them.
+            asked: when the request was sent.
+            now: when the answer was there.
+        """
+        if max(places, default=0) <= start and not (self._waiting or self._alone):
+            self._holes.clear()
+            return
+        interval = self.stream.interval
+        reach = end
+        if (last := max(places, default=end)) < end:  # the page ends there
+            reach = interval.shift(last, 1)
+        settled = interval.floor(asked.confirmed - SETTLED + 1, self._anchor)
+        known = {**places, **dict.fromkeys(self._held)}
+        found = lacks(start, min(reach, settled), known, interval)
+        self._holes.note(found, reach, now.monotonic)
+
+    def _retry(
+        self, rows: Sequence[Candle], asked: Moment, now: Moment, *, listing: bool
+    ) -> None:
+        """The answer brought nothing, or not what comes next: normal for a young row,
+        and for one of before the listing, which is still in question."""
         attempts = self._attempts
         attempts.retry_at = now.monotonic + NOTICE
         close = self.stream.interval.close_time(self.expected)
         ask_from = self._finality.ask_from(self.expected, close, asked)
         if ask_from is not None and any(r.open_time == self.expected for r in rows):
             attempts.young(ask_from)
-        elif self._absent is None:
+        elif listing:
+            return
+        elif asked.confirmed - close >= SETTLED:
+            later = any(row.open_time > self.expected for row in rows)
+            hole = self._holes.at(self.expected)
+            until = math.inf if hole is None else hole.since + self._hold
+            attempts.lacking(now, later=later, until=until)
+        else:
             attempts.ask_from = asked.exchange + ABSENT
-            if asked.confirmed - close >= SETTLED:
-                attempts.denied(now)
 
     def fail(self, reason: str, now: Moment, wait: float = 0.0) -> None:
         """The wish could not be fetched.
@@ -538,13 +721,20 @@ class Series:
         else:
             self._attempts.failed(reason, now, wait)
 
-    def _give_up(self, out: list[Output]) -> None:
-        """Let what waits go out behind an announced gap, which is retried."""
-        forming = self.forming
-        ends = list(self._held)
+    def _give_up(self, now: Moment, out: list[Output]) -> None:
+        """Let what waits go out behind an announced gap, which is retried. No candle is
+        part of it whose close may still be pushed in time."""
+        forming, hole = self.forming, self._holes.at(self.expected)
+        overdue = self.stream.interval.floor(now.confirmed - GRACE, self._anchor)
+        ends = [overdue, *self._held]
         if forming is not None and forming.open_time > self.expected:
             ends.append(forming.open_time)
-        gap = GapEvent(self.stream, self.expected, min(ends), self._attempts.reason)
+        reason = self._attempts.reason
+        if hole is not None and hole.agreed:
+            ends.append(hole.end)
+            reason = hole.reason
+            self._attempts.line_up()
+        gap = GapEvent(self.stream, self.expected, min(ends), reason)
         self._gaps.add(gap)
         out.append(gap)
         self._attempts.delivered()

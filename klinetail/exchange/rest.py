@@ -10,16 +10,18 @@ from __future__ import annotations
 
 import re
 import threading
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, Protocol
 from urllib.parse import urlencode
 
-from klinetail.candle import Candle, Stream
+from klinetail.candle import Stream
 from klinetail.errors import BadMessage, ExchangeError, Unreachable
 from klinetail.exchange.proxy import Proxy, through
 from klinetail.exchange.transport import Deadline, failure
 from klinetail.protocol.rest import (
     USED_WEIGHT,
     Listing,
+    Row,
     decode_listings,
     decode_rows,
     decode_time,
@@ -49,8 +51,9 @@ class Rest(Protocol):
 
     def klines(
         self, stream: Stream, *, start: int | None = None, limit: int
-    ) -> list[Candle]:
-        """Consecutive candles, the last perhaps still forming.
+    ) -> Sequence[Row]:
+        """Candles by open time, each once, the last perhaps still forming. Some may be
+        absent; what cannot be one is a `BadRow`.
 
         Args:
             stream: of which symbol and interval.
@@ -150,7 +153,7 @@ class BinanceRest:
 
     def klines(
         self, stream: Stream, *, start: int | None = None, limit: int
-    ) -> list[Candle]:
+    ) -> Sequence[Row]:
         """See `Rest`."""
         since = {} if start is None else {"startTime": start}
         body = self._ask(

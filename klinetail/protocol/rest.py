@@ -9,7 +9,7 @@ from __future__ import annotations
 import calendar
 import email.utils
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Final
 
 import msgspec
@@ -18,6 +18,7 @@ from klinetail.candle import (
     LAST_TIME,
     MAX_SYMBOL,
     Candle,
+    Interval,
     Source,
     Stream,
     symbol_fault,
@@ -29,6 +30,7 @@ from klinetail.errors import (
     Refused,
     Unavailable,
 )
+from klinetail.protocol.limits import MAX_ROWS
 
 PING_PATH: Final = "/fapi/v1/ping"
 TIME_PATH: Final = "/fapi/v1/time"
@@ -43,53 +45,197 @@ TOO_MANY_REQUESTS: Final = -1003
 USED_WEIGHT: Final = "X-MBX-USED-WEIGHT-1M"
 """The header with the weight that the address used in the present minute."""
 
-_Row = tuple[int, str, str, str, str, str, int, str, int, str, str, str]
-_rows_decoder = msgspec.json.Decoder(list[_Row])
+
+class BadRow(msgspec.Struct, frozen=True):
+    """A row of an answer that cannot be believed. It costs no other row."""
+
+    open_time: int | None
+    """Open time of the candle that the row stands for, ms; None if nothing tells it."""
+    reason: str
+    """What is wrong with the row, in a few words of ours."""
+    sample: str = ""
+    """How the row begins, unescaped: it is text from the network."""
 
 
-def decode_rows(body: bytes, stream: Stream) -> list[Candle]:
-    """The rows of an answer of `/fapi/v1/klines`, ascending and without holes.
+Row = Candle | BadRow
+"""A row of an answer as it was understood."""
 
-    The exchange does not flag the candle that is still forming, so every row
-    comes back as `closed`; whether it is final is the reader's to judge.
+
+class _Values(msgspec.Struct, array_like=True, gc=False):
+    """The values of a row that mean something. The exchange has a twelfth, which it
+    calls "ignore"; whatever follows these eleven is not looked at."""
+
+    open_time: int
+    open: str
+    high: str
+    low: str
+    close: str
+    volume: str
+    close_time: int
+    quote_volume: str
+    count: int
+    taker_buy_volume: str
+    taker_buy_quote_volume: str
+
+
+_WIDTH: Final = len(_Values.__struct_fields__)
+_values_decoder = msgspec.json.Decoder(list[_Values])
+
+
+def decode_rows(body: bytes, stream: Stream) -> list[Row]:
+    """The rows of an answer of `/fapi/v1/klines`, ascending, each candle once.
+
+    The exchange does not flag the candle that is still forming, so every candle
+    comes back as `closed`; whether it is final is the reader's to judge. An answer
+    may lack rows, have them in any order, or one of them twice alike: that loses
+    nothing. A row that cannot be, or that comes twice with different values, is a
+    `BadRow` in its place; those that nothing tells the place of come last.
 
     Raises:
-        BadMessage: it is no list of rows, or the rows are not consecutive
-            candles of `stream`. Rows always are consecutive: minutes without a
-            trade have one too.
+        BadMessage: it is no list of rows at all.
     """
     try:
-        rows = _rows_decoder.decode(body)
+        rows = [_row_of(values, stream) for values in _values_decoder.decode(body)]
+    except (ValueError, RecursionError):  # msgspec's errors are ValueErrors
+        rows = [*_rows_one_by_one(body, stream)]
+    return rows if _are_as_usual(rows) else _in_order(rows, stream.interval)
+
+
+def _row_of(values: _Values, stream: Stream) -> Row:
+    candle = Candle(
+        stream,
+        values.open_time,
+        values.open,
+        values.high,
+        values.low,
+        values.close,
+        values.volume,
+        values.close_time,
+        values.quote_volume,
+        values.count,
+        values.taker_buy_volume,
+        values.taker_buy_quote_volume,
+        True,
+        Source.REST,
+    )
+    if (fault := candle.fault()) is None:
+        return candle
+    sample = _written(msgspec.structs.astuple(values))
+    return BadRow(_place(values.open_time, stream.interval), fault, sample)
+
+
+def _rows_one_by_one(body: bytes, stream: Stream) -> Iterator[Row]:
+    """The rows of an answer of which at least one is not as it should be. Python's own
+    reader takes more than msgspec's does: half a surrogate, say, costs one row then."""
+    import json  # almost no run needs it: loading it takes time at the start
+
+    try:
+        text = body.decode("utf-8", "replace")
+        rows = json.loads(text, parse_int=_integer)
     except (ValueError, RecursionError) as error:
         raise BadMessage(f"no list of klines: {error}", _sample(body)) from None
-    candles = [
-        Candle(
-            stream,
-            row[0],
-            row[1],
-            row[2],
-            row[3],
-            row[4],
-            row[5],
-            row[6],
-            row[7],
-            row[8],
-            row[9],
-            row[10],
-            True,
-            Source.REST,
-        )
-        for row in rows
-    ]
+    if not isinstance(rows, list):
+        raise BadMessage("no list of klines", _sample(body))
+    if len(rows) > MAX_ROWS:
+        reason = f"{len(rows)} klines, of at most {MAX_ROWS} that can be asked for"
+        raise BadMessage(reason, _sample(body))
+    for row in rows:
+        try:
+            known = row[:_WIDTH] if isinstance(row, list) else row
+            values = msgspec.convert(known, _Values)
+        except (ValueError, RecursionError) as error:
+            first = row[0] if isinstance(row, list) and row else None
+            time = first if type(first) is int else -1
+            yield BadRow(_place(time, stream.interval), str(error), _written(row))
+        else:
+            yield _row_of(values, stream)
+
+
+def _written(row: object) -> str:
+    """How a row begins, in ASCII whatever is in it."""
+    import json
+
+    return json.dumps(row)[:_SAMPLE]
+
+
+def _integer(digits: str) -> int | None:
+    """A whole number in JSON; None in place of one that no row can have. Python would
+    refuse the whole answer for a number of thousands of digits."""
+    return int(digits) if len(digits) <= _LONGEST_INTEGER else None
+
+
+_LONGEST_INTEGER: Final = 40
+
+
+def _place(open_time: int, interval: Interval) -> int | None:
+    """The open time of a row, if a candle can open then."""
+    if 0 <= open_time <= LAST_TIME and interval.opens_at(open_time):
+        return open_time
+    return None
+
+
+def _are_as_usual(rows: Sequence[Row]) -> bool:
+    """Whether these are consecutive candles, as they nearly always are: minutes without
+    a trade have a row too."""
     expected: int | None = None
-    for candle in candles:
-        if (fault := candle.fault()) is not None:
-            raise BadMessage(f"a row of {stream}: {fault}", _sample(body))
-        if expected is not None and candle.open_time != expected:
-            reason = f"rows of {stream}: {candle.open_time} where {expected} belongs"
-            raise BadMessage(reason, _sample(body))
-        expected = candle.close_time + 1
-    return candles
+    for row in rows:
+        if isinstance(row, BadRow) or expected not in (None, row.open_time):
+            return False
+        expected = row.close_time + 1
+    return True
+
+
+def _in_order(rows: Sequence[Row], interval: Interval) -> list[Row]:
+    """The rows by open time, one a candle; those without a place last."""
+    by_time: dict[int, Row] = {}
+    homeless = []
+    for row in _placed(rows, interval):
+        if row.open_time is None:
+            homeless.append(row)
+            continue
+        other = by_time.setdefault(row.open_time, row)
+        if not _say_the_same(row, other):
+            sample = row.sample if isinstance(row, BadRow) else _sample_of(row)
+            by_time[row.open_time] = BadRow(row.open_time, _DIFFERING, sample)
+    return [*(by_time[time] for time in sorted(by_time)), *homeless]
+
+
+_DIFFERING: Final = "it comes twice, with different values"
+
+
+def _say_the_same(one: Row, other: Row) -> bool:
+    if isinstance(one, BadRow) or isinstance(other, BadRow):
+        return isinstance(one, BadRow) and isinstance(other, BadRow)
+    return one.same_values(other)
+
+
+def _sample_of(candle: Candle) -> str:
+    return _sample(encode_rows([candle])[1:-1])
+
+
+def _placed(rows: Sequence[Row], interval: Interval) -> Iterator[Row]:
+    """The rows; one that does not say when its candle opens stands, if there is room,
+    for the candle after the row before it, or before the row after it."""
+    times = [row.open_time for row in rows]
+    taken = {time for time in times if time is not None}
+    for at, row in enumerate(rows):
+        if isinstance(row, BadRow) and row.open_time is None:
+            time = _room_for(at, times, taken, interval)
+            if time is not None:
+                taken.add(time)
+                times[at] = time
+                row = msgspec.structs.replace(row, open_time=time)
+        yield row
+
+
+def _room_for(
+    at: int, times: Sequence[int | None], taken: set[int], interval: Interval
+) -> int | None:
+    for neighbour, steps in ((at - 1, 1), (at + 1, -1)):
+        time = times[neighbour] if 0 <= neighbour < len(times) else None
+        if time is not None and (room := interval.shift(time, steps)) not in taken:
+            return room
+    return None
 
 
 def encode_rows(candles: Sequence[Candle]) -> bytes:
@@ -284,5 +430,9 @@ def _wait(words: str, retry_after: str | None, server_time: int | None) -> float
     return min(max(1.0, wait), _LONGEST_WAIT)
 
 
+_SAMPLE: Final = 200
+"""So much of what is bad is kept: bytes, or characters."""
+
+
 def _sample(body: bytes) -> str:
-    return body[:200].decode("utf-8", "backslashreplace")
+    return body[:_SAMPLE].decode("utf-8", "backslashreplace")

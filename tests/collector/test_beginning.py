@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from klinetail.candle import Candle, Source, Stream
+from klinetail.candle import Source, Stream
 from klinetail.collector.backfill import WORKERS, Backfill
 from klinetail.collector.beginning import Began, begin, inquire
 from klinetail.collector.budget import Budget
@@ -24,7 +24,7 @@ from klinetail.errors import (
     UsageError,
 )
 from klinetail.events import LinkEvent, LinkState
-from klinetail.protocol.rest import INVALID_SYMBOL, Listing
+from klinetail.protocol.rest import INVALID_SYMBOL, BadRow, Listing, Row
 from tests.collector.test_collector import BTC, START, FakeRest
 from tests.strategies import candle
 
@@ -46,7 +46,7 @@ class Exchange:
     def __init__(self) -> None:
         self.asked: list[str] = []
         self.failing: Exception | None = None
-        self.rows: list[Candle] = [candle(OPEN)]
+        self.rows: list[Row] = [candle(OPEN)]
 
     def server_time(self) -> int:
         self.asked.append("time")
@@ -124,6 +124,13 @@ def test_one_that_is_not_traded_is_refused_with_its_status(more: int) -> None:
 def test_one_that_trades_but_not_just_now_is_looked_up_and_taken() -> None:
     exchange = Exchange()
     exchange.rows = [candle(OPEN - 60_000)]
+    ask(exchange, "btcusdt@1m")
+    assert exchange.asked == ["time", "BTCUSDT", "listings"]
+
+
+def test_one_whose_latest_row_is_bad_is_looked_up_and_taken() -> None:
+    exchange = Exchange()
+    exchange.rows = [BadRow(OPEN, "its volume is negative")]
     ask(exchange, "btcusdt@1m")
     assert exchange.asked == ["time", "BTCUSDT", "listings"]
 

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from klinetail import DataCollector, EventBus
 from klinetail.candle import Candle, Interval, Source, Stream
+from klinetail.contract.holes import NO_ROW, bad_row
 from klinetail.errors import (
     ExchangeError,
     Refused,
@@ -36,7 +37,7 @@ from klinetail.events import (
 )
 from klinetail.mailbox import Mailbox
 from klinetail.protocol.frames import encode_kline
-from klinetail.protocol.rest import Listing
+from klinetail.protocol.rest import BadRow, Listing, Row
 from klinetail.protocol.routes import Route, sim_route
 from klinetail.sim.server import Server
 from klinetail.sim.synthetic import Synthetic
@@ -419,7 +420,7 @@ class FakeRest:
 
     def __init__(self) -> None:
         self.time = START
-        self.rows: list[Candle] = []
+        self.rows: list[Row] = []
         self.failure: Exception | None = None
         self.closed = False
         self.used_weight: int | None = None
@@ -552,30 +553,102 @@ def test_history_alone_gives_up_when_the_exchange_cannot_be_reached() -> None:
     assert isinstance(error, Unreachable)
 
 
-def test_history_alone_gives_up_what_the_exchange_does_not_have() -> None:
-    """It answers, so nothing fails, and nothing would ever come."""
-    seen, rest = Seen(), FakeRest()
-    minute = START - START % 60_000
-    rest.rows = [made_up(minute - n * 60_000, source=Source.REST) for n in (5, 4, 2)]
-    collector = DataCollector(
+MINUTE = START - START % 60_000
+
+
+def history_alone(rest: FakeRest, seen: Seen, **options: object) -> DataCollector:
+    """A collector of five candles from before a time late in a minute."""
+    rest.time = MINUTE + 40_000
+    return DataCollector(
         [BTC],
         seen.candle,
+        on_event=seen.event,
         lines=5,
         rest=rest,
         connect=never,
         follow=False,
-        patience=0.1,
         listed=[Listing(BTC.symbol, "TRADING")],
+        **options,
     )
+
+
+def test_history_alone_is_whole_but_for_the_rows_that_are_bad() -> None:
+    """REST is not down meanwhile, and what cannot be is a bad message, once."""
+    seen, rest = Seen(), FakeRest()
+    rows = [made_up(MINUTE - n * 60_000, source=Source.REST) for n in range(5, -1, -1)]
+    rest.rows = [*rows[:1], *rows[2:3], BadRow(rows[3].open_time, "-1"), *rows[4:]]
+    collector = history_alone(rest, seen, hold=0.0)
+    collector.start()
+    try:
+        assert collector.ended.exception(PATIENCE) is None
+    finally:
+        collector.stop()
+    assert seen.closed(BTC) == [rows[0], rows[2], rows[4]]
+    assert seen.events == [
+        DropEvent(Drop.BAD, BTC, "btcusdt@1m: a bad row: -1"),
+        GapEvent(BTC, rows[1].open_time, rows[2].open_time, NO_ROW),
+        GapEvent(BTC, rows[3].open_time, rows[4].open_time, bad_row("-1")),
+    ]
+
+
+class Rotten(Synthetic):
+    """A market that lacks a row of BTCUSDT for good."""
+
+    def klines(
+        self,
+        stream: Stream,
+        start: int | None = None,
+        end: int | None = None,
+        limit: int = 500,
+        *,
+        now: int,
+    ) -> list[Candle]:
+        rows = super().klines(stream, start, end, limit, now=now)
+        absent = MINUTE - 5 * 60_000 if stream == BTC else 0
+        return [row for row in rows if row.open_time != absent]
+
+
+def test_a_hole_of_one_stream_disturbs_no_other() -> None:
+    seen = Seen()
+    with Server(Rotten(seed=7, start=MINUTE + 40_000), speed=300) as exchange:
+        collector = collect(exchange, [BTC, THIN], seen, lines=30, hold=1.0)
+        collector.start()
+        try:
+            seen.wait(
+                lambda: sum(c.closed and c.stream == BTC for c in seen.candles) > 29
+            )
+            known = len(seen.closed(THIN))
+            seen.wait(
+                lambda: (
+                    sum(c.closed and c.stream == THIN for c in seen.candles) > known + 3
+                )
+            )
+        finally:
+            collector.stop()
+        gaps = [e for e in seen.events if isinstance(e, GapEvent)]
+        assert gaps == [GapEvent(BTC, MINUTE - 300_000, MINUTE - 240_000, NO_ROW)]
+        assert not [e for e in seen.events if getattr(e, "link", "") == "rest"]
+        times = [c.open_time for c in seen.closed(BTC)]
+        assert times[:25] == [MINUTE - n * 60_000 for n in range(30, 5, -1)]
+        assert times[25:29] == [MINUTE - n * 60_000 for n in range(4, 0, -1)]
+        seen.events.clear()
+        whole(exchange, seen, THIN)
+
+
+def test_history_alone_gives_up_an_exchange_that_has_no_candle_at_all() -> None:
+    """It answers, so nothing fails, and nothing would ever come."""
+    seen, rest = Seen(), FakeRest()
+    collector = history_alone(rest, seen, hold=0.0, patience=0.1)
     collector.start()
     error = collector.ended.exception(PATIENCE)
     collector.stop()
     assert isinstance(error, ExchangeError)
-    missing = minute - 3 * 60_000
+    missing = MINUTE - 5 * 60_000
     assert str(error) == (
         f"btcusdt@1m: the exchange has no candle that opens at {missing}"
     )
-    assert len(seen.closed(BTC)) == 2
+    assert not seen.candles
+    assert not seen.events
 
 
 def test_one_that_follows_never_gives_up() -> None:

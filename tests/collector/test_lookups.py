@@ -14,7 +14,7 @@ from klinetail.collector.silence import LASTING, SAMPLE
 from klinetail.contract.finality import SETTLED
 from klinetail.contract.series import ABSENT, Series
 from klinetail.errors import Unreachable
-from klinetail.protocol.rest import Listing
+from klinetail.protocol.rest import BadRow, Listing, Row
 from tests.collector.test_collector import FakeRest
 from tests.contract.test_series import T0, candle
 
@@ -227,6 +227,18 @@ def test_a_frame_that_comes_during_the_look_spoils_it() -> None:
     def klines(stream: Stream, *, start: int | None = None, limit: int) -> list[Candle]:
         asked.link.candles += 1
         return [traded_row(stream, asked.link.candles)]
+
+    asked.rest.klines = klines
+    for _ in range(9):
+        asked.look()
+    assert (asked.link.again, asked.link.reasons) == ([], [])
+
+
+def test_a_bad_row_shows_no_trade() -> None:
+    asked = Asked()
+
+    def klines(stream: Stream, *, start: int | None = None, limit: int) -> list[Row]:
+        return [traded_row(stream, 1), BadRow(T0 + MINUTE, "no number")]
 
     asked.rest.klines = klines
     for _ in range(9):

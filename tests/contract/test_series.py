@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import copy
+import json
 import random
-from collections import deque
+from collections import Counter, deque
 
 import pytest
 from hypothesis import settings
@@ -20,6 +21,7 @@ from hypothesis.stateful import (
 from klinetail.candle import MINUTE, Candle, Interval, Source, Stream
 from klinetail.clock import Moment
 from klinetail.contract.finality import CONFIRM, SETTLED
+from klinetail.contract.holes import NO_ROW, bad_row
 from klinetail.contract.series import FOUNDED, GRACE, HELD, Series, Wish
 from klinetail.events import (
     Drop,
@@ -28,6 +30,7 @@ from klinetail.events import (
     PreviewEvent,
     RevisionEvent,
 )
+from klinetail.protocol.rest import Row, decode_rows, encode_rows
 
 STREAM = Stream("BTCUSDT", Interval.M1)
 T0 = 1_700_000_040_000 - 1_700_000_040_000 % MINUTE
@@ -84,19 +87,61 @@ def row(open_time: int, time: int) -> Candle:
     return candle(open_time, count_at(open_time, time), source=Source.REST)
 
 
+def written(*rows: Candle) -> list:
+    """Rows as the exchange writes them, each a list of its values."""
+    return json.loads(encode_rows(rows))
+
+
+def spoilt(rows: list, at: int, how: str) -> list:
+    """The rows of an answer as one of them is bad; `null` is not a row at all."""
+    open_time, first, high, low, *others = bad = list(rows[at])
+    bad = {
+        "negative": [open_time, first, high, low, others[0], "-1", *others[2:]],
+        "crossed": [open_time, first, "99", *bad[3:]],
+        "early": [*bad[:6], bad[6] - 1, *bad[7:]],
+        "short": bad[:10],
+        "null": None,
+        "longer": [*bad[:11], 7, {"x": [[]]}, "0"],
+        "differing": [*bad[:8], bad[8] + 1, *bad[9:]],
+    }.get(how, bad)
+    put = {"absent": [], "doubled": [bad, bad], "differing": [rows[at], bad]}
+    return [*rows[:at], *put.get(how, [bad]), *rows[at + 1 :]]
+
+
+HARMLESS = ("doubled", "longer")
+IMPOSSIBLE = ("negative", "crossed", "early", "short", "differing")
+HOWS = (*HARMLESS, *IMPOSSIBLE, "null", "absent")
+ORDERS = ("ascending", "ascending", "swapped", "descending")
+
+
+def ordered(rows: list, order: str) -> list:
+    """The rows in another order."""
+    if order == "descending":
+        return rows[::-1]
+    return [*rows[1::-1], *rows[2:]] if order == "swapped" else rows
+
+
+def answer_of(rows: list) -> list[Row]:
+    """What is read of an answer of these rows."""
+    return decode_rows(json.dumps(rows).encode(), STREAM)
+
+
 def _state(series: Series) -> dict:
     return {
         name: {slot: getattr(value, slot) for slot in value.__slots__}
-        if type(value).__name__ in ("OpenGaps", "Finality", "Attempts", "Hearing")
+        if type(value).__name__
+        in ("OpenGaps", "Finality", "Attempts", "Hearing", "Holes")
         else value
         for name, value in vars(series).items()
     }
 
 
 class Line(RuleBasedStateMachine):
-    """The truth, a line that drops, delays, doubles, reorders and is cut, and a REST
-    side that fails, lags and gives half an answer. What came out must be the truth's
-    prefix, in order, each once, with final values, or a gap was announced."""
+    """The truth; a line that drops, delays, doubles, reorders and is cut, and brings
+    frames ahead of their time; and a REST side that fails, lags, gives half an answer,
+    lacks some rows for good and spoils others now and then. What came out must be the
+    truth's prefix, in order, each once, with final values, or a gap was announced. A
+    gap of what answers lack has just that, and none reaches into what is not over."""
 
     stream = STREAM
 
@@ -105,19 +150,37 @@ class Line(RuleBasedStateMachine):
         offset=st.integers(0, 3 * MINUTE),
         hold=st.sampled_from([0.0, 5.0, 30.0, float("inf")]),
         keep=st.sampled_from([1, 3, 500]),
-        listed=st.integers(-10, 0),
+        listed=st.one_of(st.integers(-10, 0), st.integers(1, 8)),
+        rotten=st.dictionaries(
+            st.integers(-5, 12), st.sampled_from([*IMPOSSIBLE, "absent"]), max_size=4
+        ),
+        healed=st.booleans(),
     )
     def begin(
-        self, lines: int, offset: int, hold: float, keep: int, listed: int
+        self,
+        lines: int,
+        offset: int,
+        hold: float,
+        keep: int,
+        listed: int,
+        rotten: dict[int, str],
+        healed: bool,
     ) -> None:
         self.now = T0 + offset
         self.monotonic = 1000.0
+        self.newest_event = 0
         self.listed = T0 + listed * MINUTE
         self.series = Series(self.stream, lines=lines, hold=hold, keep=keep)
         self.series.begin(self.moment)
         current = self.now - self.now % MINUTE
         self.asked = current - lines * MINUTE
-        self.first = max(self.asked, min(self.listed, current))
+        self.first = max(self.asked, self.listed)
+        self.rotten = {T0 + n * MINUTE: how for n, how in rotten.items()}
+        self.healed = healed or hold == float("inf")
+        self.hold = hold
+        self.lacked: Counter[int] = Counter()
+        self.lacked_since: dict[int, float] = {}
+        self.heard: set[int] = set()
         self.wish: tuple[Wish, Moment, int] | None = None
         self.connected = True
         self.pushed_until = self.now
@@ -127,11 +190,22 @@ class Line(RuleBasedStateMachine):
 
     @property
     def moment(self) -> Moment:
-        return Moment(self.now, self.monotonic)
+        """Event times put the exchange's clock ahead, `/time` is right."""
+        ahead = max(0, self.newest_event - self.now)
+        return Moment(self.now + ahead, self.monotonic, ahead)
+
+    def begin_at(self, open_time: int) -> None:
+        """Nothing came out before: what neither a frame nor a row was of is no gap."""
+        skipped = range(self.first, open_time, MINUTE)
+        absent = all(self.rotten.get(time) == "absent" for time in skipped)
+        if absent and not self.heard.intersection(skipped):
+            self.first = open_time
 
     def take(self, output: list) -> None:
         """Check what came out against everything that is promised."""
         for item in output:
+            if isinstance(item, Candle) and not self.out:
+                self.begin_at(item.open_time)
             if isinstance(item, Candle) and item.closed:
                 self.out.append(item)
             elif isinstance(item, Candle):
@@ -143,8 +217,13 @@ class Line(RuleBasedStateMachine):
                 # Until two answers agree it cannot know what was not listed then.
                 if not self.out and item.start == self.asked:
                     self.first = self.asked
+                elif not self.out:
+                    self.begin_at(item.start)
                 assert item.start == self.next_expected()
                 assert item.end > item.start
+                assert item.end <= self.now - GRACE, "it is not over"
+                if item.reason == NO_ROW or item.reason.startswith(bad_row("")):
+                    self.check_hole(item)
                 self.out.append(item)
             elif isinstance(item, GapEvent):
                 times = [one.open_time for one in item.candles]
@@ -159,6 +238,12 @@ class Line(RuleBasedStateMachine):
         if self.wish is None and (wish := self.series.take_wish(self.moment)):
             assert wish.start < wish.end
             self.wish = wish, self.moment, self.now
+
+    def check_hole(self, gap: GapEvent) -> None:
+        """Of all of it the latest answers had no row to believe, for the whole hold."""
+        for time in range(gap.start, gap.end, MINUTE):
+            assert self.lacked[time] >= 2
+            assert self.monotonic >= self.lacked_since[time] + self.hold
 
     def next_expected(self) -> int:
         if not self.out:
@@ -179,6 +264,8 @@ class Line(RuleBasedStateMachine):
         self.monotonic += seconds
         for open_time in range(before - before % MINUTE, self.now + 1, MINUTE):
             if not self.connected or not final_count(open_time):
+                continue
+            if open_time < self.listed:
                 continue
             end = open_time + MINUTE
             middle = min(end - 1, self.now)
@@ -213,20 +300,34 @@ class Line(RuleBasedStateMachine):
     def chatter(self, ages: list[int]) -> None:
         """Updates of the present candle come, mostly newer ones."""
         open_time = self.now - self.now % MINUTE
+        if open_time < self.listed:
+            return
         for age in ages:
             time = self.now - age
             if time > open_time and (count := count_at(open_time, time)):
                 self.come(candle(open_time, count, closed=False, event_time=time))
 
+    @precondition(lambda self: self.connected)
+    @rule(early=st.integers(1, 60), late=st.sampled_from([1, 100, 5_000, 40_000]))
+    def hurry(self, early: int, late: int) -> None:
+        """A forming frame of a candle that does not open for a while yet."""
+        open_time = self.now + early * 1_000
+        open_time -= open_time % MINUTE
+        if self.now < open_time >= self.listed and open_time + late < self.now + MINUTE:
+            time = open_time + late
+            self.come(candle(open_time, 1, closed=False, event_time=time))
+
     def come(self, frame: Candle) -> None:
         """The short way answers what the long way would have, or leaves it to it."""
+        self.newest_event = max(self.newest_event, frame.event_time)
+        self.heard.add(frame.open_time)
         twin = copy.copy(self.series)
         vars(twin).update(
             (name, copy.copy(value))
             for name, value in vars(self.series).items()
             if isinstance(value, dict | list | deque)
         )
-        for name in ("_gaps", "_finality", "_attempts", "hearing"):
+        for name in ("_gaps", "_finality", "_attempts", "_holes", "hearing"):
             setattr(twin, name, copy.deepcopy(getattr(self.series, name)))
         output = twin.accept(frame, self.moment)
         if self.series.follow(frame):
@@ -270,11 +371,14 @@ class Line(RuleBasedStateMachine):
             assert wish.start < wish.end
             self.wish = wish, self.moment, self.now
 
-    def rows(self, wish: Wish, asked: int, lag: int, page: int) -> list[Candle]:
+    def rows(self, wish: Wish, asked: int, lag: int, page: int) -> list:
+        """The rows of an answer, of a good one save for those that rot."""
         first = max(wish.start, self.listed)
         found = [
-            row(open_time, asked - lag)
-            for open_time in range(first, asked - lag + 1, MINUTE)
+            one
+            for time in range(first, asked - lag + 1, MINUTE)
+            if self.rotten.get(time) != "absent"
+            for one in written(row(time, asked - lag))
         ]
         return found[:page]
 
@@ -283,18 +387,46 @@ class Line(RuleBasedStateMachine):
         lag=st.sampled_from([0, 0, 0, 5_000, 19_000]),
         page=st.sampled_from([2, 3, 500, 500]),
         later=st.booleans(),
+        how=st.sampled_from(["", *HOWS]),
+        at=st.integers(0, 6),
+        order=st.sampled_from(ORDERS),
     )
-    def answer(self, lag: int, page: int, later: bool) -> None:
+    def answer(
+        self, lag: int, page: int, later: bool, how: str, at: int, order: str
+    ) -> None:
         """REST answers with what it knew a while ago, and perhaps with a newer row
-        behind an unfinished one."""
+        behind an unfinished one; and perhaps one more row is bad. Of the first one, if
+        it is not young, there is always something: without, nobody could tell it from a
+        late listing."""
         wish, asked, _ = self.wish
         self.wish = None
-        rows = self.rows(wish, asked.exchange, lag, page)
+        rows = self.rows(wish, asked.confirmed, lag, page)
         if later and rows and len(rows) < page:
-            following = rows[-1].close_time + 1
-            if following <= asked.exchange:
-                rows.append(row(following, asked.exchange))
-        self.take(self.series.fill(rows, asked, self.moment))
+            following = rows[-1][6] + 1
+            if following <= asked.confirmed and following not in self.rotten:
+                rows += written(row(following, asked.confirmed))
+        for place in reversed(range(len(rows))):
+            rots = self.rotten.get(rows[place][0])
+            if rots is not None:
+                rows = spoilt(rows, place, rots)
+            elif how and place == at:
+                young = asked.confirmed - rows[place][6] < 20_000
+                if place or young or how not in ("null", "absent"):
+                    rows = spoilt(rows, place, how)
+        read = answer_of(ordered(rows, order))
+        if not wish.late:
+            self.note(wish, [one.open_time for one in read if isinstance(one, Candle)])
+        self.take(self.series.fill(read, asked, self.moment))
+
+    def note(self, wish: Wish, believed: list[int]) -> None:
+        """Count the answers in a row that lack a candle."""
+        for time in range(wish.start, wish.end, MINUTE):
+            if time in believed:
+                self.lacked[time] = 0
+                self.lacked_since.pop(time, None)
+            else:
+                self.lacked[time] += 1
+                self.lacked_since.setdefault(time, self.monotonic)
 
     @precondition(lambda self: self.wish)
     @rule(wait=st.sampled_from([0.0, 0.0, 60.0]))
@@ -327,27 +459,41 @@ class Line(RuleBasedStateMachine):
             assert len(self.series._held) <= HELD
             assert len(self.series._finality.seen) <= 8
 
+    def missing(self) -> set[int]:
+        """What was announced as missing and did not come later."""
+        return {
+            time
+            for gap in self.series._gaps._gaps
+            for time in range(gap.start, gap.end, MINUTE)
+        }
+
     def teardown(self) -> None:
-        """With a good line and a good REST everything comes out in the end."""
+        """With a good line and a good REST everything comes out in the end, but for
+        what the exchange never has."""
         if not hasattr(self, "series"):
             return
         self.in_transit.clear()
         self.connected = True
         self.series.resume(self.moment)
         goal = self.now - self.now % MINUTE
+        if self.healed:
+            self.rotten.clear()
         for _ in range(400):
-            if self.next_expected() >= goal:
+            reached = self.next_expected() >= goal
+            had = {t for t in self.missing() if t >= self.listed} - {*self.rotten}
+            if reached and not had:
                 break
             self.take(self.series.tick(self.moment))
             if self.wish is not None:
-                self.answer(0, 500, False)
+                self.answer(0, 500, False, "", 0, "ascending")
             else:
                 due = self.series.due(self.moment)
                 assert due < float("inf"), f"{self.series!r} waits for nothing"
                 seconds = max(0.001, due - self.monotonic)
                 self.monotonic += seconds
                 self.now += int(seconds * 1000) + 1
-        assert self.next_expected() >= goal, repr(self.series)
+        assert reached, repr(self.series)
+        assert not had, repr(self.series)
         self.prefix_of_the_truth()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import msgspec
 
@@ -10,7 +11,8 @@ from klinetail.candle import DAY, MINUTE, Candle, Interval, Source, Stream
 from klinetail.clock import Moment
 from klinetail.contract.attempts import RETRY
 from klinetail.contract.finality import CONFIRM, NOTICE, SETTLED
-from klinetail.contract.series import ABSENT, GRACE, HELD, Series, Wish
+from klinetail.contract.holes import NO_ROW
+from klinetail.contract.series import ABSENT, GRACE, HELD, Output, Series, Wish
 from klinetail.events import (
     Drop,
     DropEvent,
@@ -18,6 +20,7 @@ from klinetail.events import (
     PreviewEvent,
     RevisionEvent,
 )
+from klinetail.protocol.rest import Row
 from tests.contract.test_series import STREAM, T0, begun, candle, moment, row
 
 
@@ -69,9 +72,8 @@ def test_due_is_when_the_hold_ends_if_something_waits() -> None:
     series.accept(candle(T0 + MINUTE, 1, closed=False), now)
     assert series.due(now) == 1020.0
     assert series.tick(Moment(T0 + 31_000, 1019.9)) == []
-    (gap, preview) = series.tick(Moment(T0 + 31_000, 1020.0))
-    assert gap == GapEvent(STREAM, T0 - 5 * MINUTE, T0 + MINUTE, "HTTP 503")
-    assert preview == series.forming
+    (gap,) = series.tick(Moment(T0 + 31_000, 1020.0))
+    assert gap == GapEvent(STREAM, T0 - 5 * MINUTE, T0, "HTTP 503"), "T0 is not over"
 
 
 def test_what_is_on_its_way_is_not_due() -> None:
@@ -263,21 +265,21 @@ def test_the_pause_between_failures_doubles_up_to_thirty_seconds() -> None:
 
 def test_a_success_ends_the_row_of_failures() -> None:
     series = begun(lines=2, hold=30.0)
-    now = Moment(T0 + 31_000, 1000.0)
+    now = Moment(T0 + 41_000, 1000.0)
     for _ in range(4):
         series.take_wish(now)
         series.fail("HTTP 503", now)
-    asked = Moment(T0 + 31_000, 1010.0)
+    asked = Moment(T0 + 41_000, 1010.0)
     assert series.take_wish(asked) is not None
     rows = [row(T0 + n * MINUTE, asked.exchange) for n in (-2, -1)]
     assert series.fill(rows, asked, asked) == rows[:1]
     series.take_wish(asked)
     series.fail("HTTP 503", asked)
-    assert series.take_wish(Moment(T0 + 31_000, 1010.9)) is None
-    assert series.take_wish(Moment(T0 + 31_000, 1011.0)) is not None
+    assert series.take_wish(Moment(T0 + 41_000, 1010.9)) is None
+    assert series.take_wish(Moment(T0 + 41_000, 1011.0)) is not None
     series.accept(candle(T0 + MINUTE, 1, closed=False), asked)
-    assert series.tick(Moment(T0 + 31_000, 1039.9)) == [], "the hold starts afresh"
-    assert series.tick(Moment(T0 + 31_000, 1040.0)) != []
+    assert series.tick(Moment(T0 + 41_000, 1039.9)) == [], "the hold starts afresh"
+    assert series.tick(Moment(T0 + 41_000, 1040.0)) != []
 
 
 def test_a_hold_that_ended_starts_the_next_one_afresh() -> None:
@@ -431,38 +433,45 @@ def test_a_rest_that_fails_or_recovers_makes_nothing_absent() -> None:
     assert series.absent(moment(T0 + 9 * MINUTE)) is False
 
 
-def test_an_old_row_that_is_missing_is_a_failure_and_a_young_one_is_not() -> None:
+def lack(series: Series, at: Moment, rows: Sequence[Row] = ()) -> list[Output]:
+    """What comes of an answer that is asked for `at` a time, and of that time."""
+    assert series.take_wish(at) is not None
+    return [*series.fill(rows, at, at), *series.tick(at)]
+
+
+def test_an_old_row_that_is_missing_is_given_up_and_a_young_one_is_not() -> None:
     series = nothing_comes(hold=0.0)
     at = moment(T0 + 2 * MINUTE)
     forming = candle(T0 + MINUTE, 1, closed=False)
     series.accept(forming, at)
-    (gap, _) = series.tick(at)
-    assert gap.reason == "the exchange has no such candle"
+    assert lack(series, at) == [], "one answer is not enough"
+    (gap, released) = lack(series, moment(at.exchange + 1_000))
+    assert (gap, released) == (GapEvent(STREAM, T0, T0 + MINUTE, NO_ROW), forming)
     for age in (SETTLED - 1, SETTLED):
         series = begun(hold=0.0)
         early = candle(T0 + MINUTE, 1, closed=False, event_time=T0 + MINUTE + 1)
         series.accept(early, moment(T0 + MINUTE + 1))
         asked = moment(T0 + MINUTE - 1 + age)
         series.resume(asked)
-        series.take_wish(asked)
-        series.fill([], asked, asked)
-        assert len(series.tick(asked)) == (2 if age == SETTLED else 0)
+        assert lack(series, asked) == []
         if age < SETTLED:
             assert series.exchange_due(asked) == asked.exchange + ABSENT
+        else:
+            assert series.due(asked) == asked.monotonic + RETRY[0]
+            again = Moment(asked.exchange, asked.monotonic + RETRY[0])
+            assert len(lack(series, again)) == 2
 
 
-def test_a_row_that_was_seen_once_and_is_gone_is_a_failure_too() -> None:
+def test_a_row_that_was_seen_once_and_is_gone_is_given_up_too() -> None:
     series = begun(hold=0.0)
     now = moment(T0 + 2 * MINUTE + SETTLED)
     held = candle(T0 + MINUTE, 3, event_time=now.exchange)
     series.accept(held, now)
-    series.take_wish(now)
-    assert series.fill([row(T0, now.exchange)], now, now) == series.tick(now) == []
+    assert lack(series, now, [row(T0, now.exchange)]) == []
     now = moment(now.exchange + CONFIRM)
-    assert series.take_wish(now) is not None
-    series.fill([], now, now)
-    reason = "the exchange has no such candle"
-    assert series.tick(now) == [GapEvent(STREAM, T0, T0 + MINUTE, reason), held]
+    assert lack(series, now) == []
+    now = moment(now.exchange + 1_000)
+    assert lack(series, now) == [GapEvent(STREAM, T0, T0 + MINUTE, NO_ROW), held]
 
 
 def test_a_young_row_is_asked_for_again_when_that_can_tell() -> None:
@@ -538,7 +547,6 @@ def test_a_row_of_a_minute_that_is_not_over_is_nothing() -> None:
     series.resume(moment(T0 + MINUTE))
     forming = candle(T0, 1, source=Source.REST)
     assert series.fill([forming], asked, asked) == []
-    assert not series._finality.seen
 
 
 def mute(up_at: int, *, count: int = 2, heard: bool = False) -> Series:
@@ -684,37 +692,56 @@ def test_what_was_held_is_missing_no_more() -> None:
 
 
 def test_two_answers_that_disagree_about_the_listing_settle_nothing() -> None:
+    """What one of them had is held all the same, and comes out once two agree."""
     series = begun(lines=10)
     rows = {n: row(T0 + n * MINUTE, T0 + 40_000) for n in range(-9, 1)}
     at = 41_000
-    for first in (-3, -5, -3):
+    for first in (-3, -5):
         now = moment(T0 + at)
         assert series.take_wish(now) is not None
         answer = [rows[n] for n in range(first, 1)]
         assert series.fill(answer, now, now) == []
         at += 6_000
     now = moment(T0 + at)
-    series.take_wish(now)
-    assert len(series.fill([rows[n] for n in range(-3, 1)], now, now)) == 3
-    assert series.accept(candle(T0 - 4 * MINUTE, 1), now) == []
+    assert series.take_wish(now) == Wish(T0 - 10 * MINUTE, T0 - 5 * MINUTE)
+    came = series.fill([rows[-3], rows[-2]], now, now)
+    assert came == [rows[n] for n in range(-5, 0)]
+    assert series.accept(candle(T0 - 6 * MINUTE, 1), now) == []
 
 
-def test_an_answer_without_rows_says_nothing_about_the_listing_and_is_a_failure() -> (
-    None
-):
-    """Whatever the answer before it said: what waits is not to wait for ever."""
-    series = begun(lines=5, hold=10.0)
-    close = candle(T0, 2, event_time=T0 + MINUTE + 500)
-    now = moment(T0 + MINUTE + 500)
-    series.accept(close, now)
-    series.take_wish(now)
-    assert series.fill([row(T0, now.exchange)], now, now) == []
-    now = moment(T0 + MINUTE + 2_000)
-    series.take_wish(now)
-    assert series.fill([], now, now) == []
-    reason = "the exchange has no such candle"
-    gap = GapEvent(STREAM, T0 - 5 * MINUTE, T0, reason)
-    assert series.tick(moment(T0 + MINUTE + 12_000)) == [gap, close]
+def test_answers_that_never_agree_about_the_listing_end_in_a_gap() -> None:
+    """What waits is not to wait for ever."""
+    series = begun(lines=10, hold=10.0)
+    rows = {n: row(T0 + n * MINUTE, T0 + 40_000) for n in range(-9, 1)}
+    out = []
+    for second, first in enumerate((-3, -4, -5), 41):
+        now = Moment(T0 + second * 1_000, 1000.0 + 10 * (second - 41))
+        out += lack(series, now, [rows[first], rows[first + 1]])
+    gap = GapEvent(STREAM, T0 - 10 * MINUTE, T0 - 5 * MINUTE, NO_ROW)
+    assert out == [gap, *(rows[n] for n in (-5, -4, -3))]
+
+
+def test_an_answer_without_rows_says_nothing_about_the_listing() -> None:
+    """Two that begin alike do, whatever came between them; and what waits is not to
+    wait for ever if there is nothing but empty ones."""
+    for others, comes in (([row(T0, T0 + MINUTE)], True), ([], False)):
+        series = begun(lines=5, hold=10.0)
+        close = candle(T0, 2, event_time=T0 + MINUTE + 500)
+        now = moment(T0 + MINUTE + 500)
+        series.accept(close, now)
+        assert lack(series, now, [row(T0, now.exchange)]) == []
+        for second in (2, 4):
+            assert lack(series, moment(T0 + MINUTE + second * 1_000)) == []
+        assert series.tick(moment(T0 + MINUTE + 11_999)) == []
+        last = lack(series, moment(T0 + MINUTE + 11_999), others)
+        if comes:
+            assert last == [close]
+            continue
+        gap = GapEvent(STREAM, T0 - 5 * MINUTE, T0, NO_ROW)
+        assert last == []
+        at = moment(T0 + MINUTE + 12_000)
+        assert series.due(at) == at.monotonic, "once more when the hold is over"
+        assert lack(series, at) == [gap, close]
 
 
 def test_a_row_that_begins_late_is_no_listing_once_history_has_begun() -> None:
@@ -780,7 +807,15 @@ def test_three_days_that_open_amid_others_are_no_candles() -> None:
     rows = [
         candle(opens + days * DAY, 3, stream=D3, source=Source.REST) for days in (1, 4)
     ]
-    assert series.fill(rows, later, later) == []
+    told = series.fill(rows, later, later)
+    assert told == [
+        DropEvent(
+            Drop.BAD,
+            D3,
+            f"btcusdt@3d: a bad row: {opens + days * DAY} opens amid other candles",
+        )
+        for days in (1, 4)
+    ]
     assert series.due(later) == later.monotonic + RETRY[0]
     assert series.expected == opens
 
@@ -888,35 +923,36 @@ def test_behind_a_gap_the_next_hole_is_asked_for_without_a_pause() -> None:
         series.accept(candle(T0 + n * MINUTE, 5), now)
     assert series.take_wish(now) == Wish(T0, T0 + MINUTE)
     assert series.fill([], now, now) == []
-    assert len(series.tick(now)) == 2
-    wish = Wish(T0 + 2 * MINUTE, T0 + 3 * MINUTE)
-    assert series.take_wish(Moment(now.exchange, 1001.0)) == wish
+    now = Moment(T0 + 4 * MINUTE, 1001.0)
+    assert len(lack(series, now)) == 2
+    assert series.take_wish(now) == Wish(T0 + 2 * MINUTE, T0 + 3 * MINUTE)
 
 
-def test_a_row_missing_after_a_late_listing_is_asked_for_in_five_seconds() -> None:
-    series = begun(lines=3)
-    now = moment(T0 + 31_000)
-    rows = [row(T0 + n * MINUTE, now.exchange) for n in (-3, -2, -1, 0)]
-    assert series.take_wish(now) is not None
-    assert series.fill(rows[1:], now, now) == []
-    close = candle(T0 - 3 * MINUTE, 3)
-    assert series.accept(close, now) == [close]
+def test_a_row_that_lacks_behind_the_listing_is_a_hole() -> None:
+    series = begun(lines=4, hold=10.0)
     now = moment(T0 + 41_000)
-    assert series.take_wish(now) is not None
-    assert series.fill(rows[2:], now, now) == []
-    assert series.exchange_due(now) == now.exchange + ABSENT
+    rows = [row(T0 + n * MINUTE, now.exchange) for n in (-4, -3, -2, -1, 0)]
+    assert lack(series, now, [rows[1], *rows[3:]]) == []
+    now = moment(T0 + 42_000)
+    assert lack(series, now, [rows[1], *rows[3:]]) == [rows[1]]
+    assert series.due(now) == now.monotonic + RETRY[0]
+    assert lack(series, moment(T0 + 43_000), rows[3:]) == []
+    gap = GapEvent(STREAM, T0 - 2 * MINUTE, T0 - MINUTE, NO_ROW)
+    assert lack(series, moment(T0 + 50_000), rows[3:]) == []
+    assert series.take_wish(moment(T0 + 50_999)) is None
+    assert lack(series, moment(T0 + 51_000), rows[3:]) == [gap, rows[3]]
 
 
 def test_later_rows_do_not_stand_in_for_the_one_that_is_missing() -> None:
-    series = begun(hold=0.0)
+    series = begun(lines=1, hold=0.0)
     now = moment(T0 + 3 * MINUTE)
+    series.accept(candle(T0 - MINUTE, 3), now)
+    rows = [candle(T0 + n * MINUTE, 4, source=Source.REST) for n in (1, 2)]
     held = candle(T0 + 2 * MINUTE, 3)
     series.accept(held, now)
-    series.take_wish(now)
-    assert series.fill([row(T0 + MINUTE, now.exchange)], now, now) == []
-    reason = "the exchange has no such candle"
-    gap = GapEvent(STREAM, T0, T0 + 2 * MINUTE, reason)
-    assert series.tick(now) == [gap, held]
+    assert lack(series, now, rows) == []
+    gap = GapEvent(STREAM, T0, T0 + MINUTE, NO_ROW)
+    assert lack(series, moment(now.exchange + 1_000), rows) == [gap, rows[0], held]
 
 
 def test_a_gap_ends_where_the_first_of_what_waits_begins() -> None:

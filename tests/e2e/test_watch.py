@@ -15,11 +15,14 @@ import time
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 
-from klinetail.candle import Candle, Interval, Stream
+from klinetail.candle import MINUTE, Candle, Interval, Stream
 from klinetail.formats import csv, jsonl
+from klinetail.notices import utc
 from klinetail.recordings.read import read
 from klinetail.sim.faults.chaos import Chaos
 from klinetail.sim.recorded import Recorded
@@ -84,6 +87,90 @@ def test_no_follow_ends_after_the_history(exchange: Server) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert len(candles(done.stdout)) == 8
+
+
+class Rotten(Synthetic):
+    """A market one of whose rows has a negative volume, and that lacks another."""
+
+    NEGATIVE, ABSENT = (START - START % MINUTE - n * MINUTE for n in (20, 7))
+
+    def klines(
+        self,
+        stream: Stream,
+        start: int | None = None,
+        end: int | None = None,
+        limit: int = 500,
+        *,
+        now: int,
+    ) -> list[Candle]:
+        more = limit + (start is not None)
+        rows = super().klines(stream, start, end, more, now=now)
+        left = [row for row in rows if row.open_time != self.ABSENT]
+        return [
+            msgspec.structs.replace(row, volume_text="-" + row.volume_text)
+            if row.open_time == self.NEGATIVE
+            else row
+            for row in left[:limit]
+        ]
+
+
+@pytest.mark.parametrize("strict", [False, True])
+def test_two_bad_rows_cost_two_candles_of_thirty(strict: bool) -> None:
+    words = ("watch", "btcusdt", "-n", "30", "--no-follow", "--hold", "0")
+    with Server(Rotten(seed=3, start=START)) as server:
+        done = run(*words, *["--strict"] * strict, *urls(server))
+        got = candles(done.stdout)
+        truth = Synthetic(seed=3, start=START).klines(
+            BTC, got[0].open_time, None, 30, now=server.now()
+        )
+    err = done.stderr.decode().splitlines()
+    assert done.returncode == (4 if strict else 0), err
+    bad_ones = (Rotten.NEGATIVE, Rotten.ABSENT)
+    left = [c for c in truth if c.open_time not in bad_ones]
+    before = [c for c in truth if c.open_time < Rotten.NEGATIVE]
+    assert [c.texts for c in got] == [c.texts for c in (before if strict else left)]
+    assert len(left) == 28
+    bad, *gaps, figures = err
+    assert bad.startswith("klinetail: dropped a message: btcusdt@1m: a bad row: a ")
+    assert str(Rotten.NEGATIVE) in bad
+    lacks = {
+        Rotten.NEGATIVE: "the exchange's row for it is bad: a price or volume is not a"
+        " plain decimal",
+        Rotten.ABSENT: "the exchange has no row for it",
+    }
+    said = [
+        f"klinetail: gap: btcusdt@1m {utc(start)} to before {utc(start + MINUTE)} is"
+        f" missing: {why}"
+        for start, why in lacks.items()
+    ]
+    assert gaps == said[: 1 if strict else 2]
+    assert "1 bad message dropped" in figures
+    assert "REST" not in figures.replace("by REST", "")
+
+
+class Young(Synthetic):
+    """A market all of whose symbols are listed, and trade minutes later."""
+
+    FIRST = START - START % MINUTE + 4 * MINUTE
+
+    def klines(self, *arguments: Any, **options: Any) -> list[Candle]:
+        rows = super().klines(*arguments, **options)
+        return [row for row in rows if row.open_time >= self.FIRST]
+
+    def pushes(self, *arguments: Any) -> list[Candle]:
+        frames = super().pushes(*arguments)
+        return [frame for frame in frames if frame.open_time >= self.FIRST]
+
+
+def test_a_symbol_that_does_not_trade_yet_makes_no_gap() -> None:
+    words = ("watch", "btcusdt", "-n", "10", "-c", "3", "--strict")
+    with Server(Young(seed=3, start=START), speed=300) as server:
+        done = run(*words, *urls(server))
+        assert done.returncode == 0, done.stderr
+        got = candles(done.stdout)
+        check_whole(server, got)
+    assert got[0].open_time == Young.FIRST
+    assert b"0 gaps" in done.stderr
 
 
 def test_live_candles_go_on_where_the_history_ends(fast_exchange: Server) -> None:

@@ -18,7 +18,7 @@ from klinetail.errors import (
 )
 from klinetail.exchange.http import MAX_BODY
 from klinetail.exchange.rest import BinanceRest
-from klinetail.protocol.rest import Listing, encode_rows
+from klinetail.protocol.rest import BadRow, Listing, encode_rows
 from tests.strategies import BTCUSDT_1M, candle
 from tests.venue import (
     PATIENCE,
@@ -81,6 +81,18 @@ class TestRequests:
             "startTime=1700000040000",
             "symbol=BTCUSDT",
         ]
+
+    def test_a_bad_row_costs_no_other(self):
+        rows = [candle(1_700_000_040_000), candle(1_700_000_100_000)]
+        body = encode_rows(rows).replace(b'"0"]', b'0,{"more":[1]}]')
+        body = body[:-1] + b",null]"
+        with Venue([Answer(200, body), Stall()]) as venue:
+            rest = BinanceRest(venue.rest_url)
+            *found, bad = rest.klines(BTCUSDT_1M, limit=3)
+            rest.close()
+        assert [row.open_time for row in found] == [row.open_time for row in rows]
+        assert isinstance(bad, BadRow)
+        assert bad.open_time == 1_700_000_160_000
 
     def test_the_latest_klines_need_no_start(self):
         with Venue([Answer(200, b"[]"), Stall()]) as venue:
@@ -244,7 +256,7 @@ class TestErrors:
         with Venue([Answer(200, body), Stall()]) as venue, pytest.raises(BadMessage):
             ask(venue)
 
-    @pytest.mark.parametrize("body", [b"{}", b"[[]]", b'{"code":0}', b"[" * 100_000])
+    @pytest.mark.parametrize("body", [b"{}", b"7", b'{"code":0}', b"[" * 100_000])
     def test_the_same_for_klines_and_symbols(self, body):
         with Venue([Answer(200, body)] * 2 + [Stall()]) as venue:
             rest = BinanceRest(venue.rest_url)

@@ -18,6 +18,7 @@ from websockets.sync.client import connect
 from klinetail.candle import HOUR, MINUTE, Candle, Interval, Stream
 from klinetail.errors import BadMessage
 from klinetail.protocol import frames
+from klinetail.protocol.rest import BadRow, decode_rows
 from klinetail.sim import hub
 from klinetail.sim.faults import answers, line
 from klinetail.sim.faults.chaos import Chaos
@@ -615,19 +616,33 @@ def test_truncated(market):
         assert any(body.startswith(b"[[") and body[-2:] != b"]]" for body in found)
 
 
-@pytest.mark.parametrize("name", ["unsorted", "doubled", "short", "hole"])
+@pytest.mark.parametrize("name", ["unsorted", "doubled", "short", "hole", "differing"])
 def test_rows(market, name):
     with serving(market, f"{name}=1") as server:
-        times = [row[0] for row in get(server, limit=9).json()]
+        rows = get(server, limit=9).json()
+        times = [row[0] for row in rows]
         if name == "unsorted":
             assert times == sorted(times, reverse=True)
         elif name == "doubled":
             assert (len(times), len({*times})) == (10, 9)
+        elif name == "differing":
+            assert (len(times), len({*map(str, rows)}), len({*times})) == (10, 10, 9)
         elif name == "short":
             assert 0 < len(times) < 9
         else:
             assert (len(times), times[-1] - times[0]) == (8, 8 * MINUTE)
         assert get(server, "/fapi/v1/time").status_code == 200
+
+
+def test_longer(market):
+    with serving(market, "longer=1") as server:
+        assert {len(row) for row in get(server, limit=9).json()} == {13}
+
+
+def test_impossible(market):
+    with serving(market, "impossible=1") as server:
+        rows = decode_rows(get(server, limit=9).content, BTC)
+        assert sum(isinstance(row, BadRow) for row in rows) == 1
 
 
 # All of it
@@ -659,22 +674,21 @@ def test_all_at_once_and_the_truth_is_there_in_the_end(market, start):
         until = time.monotonic() + DEADLINE
         while len(rows) <= (last - asked) // MINUTE:
             assert time.monotonic() < until
-            with contextlib.suppress(requests.RequestException, ValueError, KeyError):
+            with contextlib.suppress(requests.RequestException, BadMessage):
                 answer = get(server, startTime=asked, limit=99, timeout=1)
                 found = final_rows(answer, server.now())
-                rows.update((row[0], row) for row in found)
+                rows.update((row.open_time, row) for row in found)
     assert len(chaos.counts) > 3
     for candle in expected:
-        assert rows[candle.open_time][4] == candle.close_text
-        assert rows[candle.open_time][8] == candle.count
+        assert rows[candle.open_time].close_text == candle.close_text
+        assert rows[candle.open_time].count == candle.count
 
 
 def final_rows(answer, now):
-    """Rows that are old enough to be final."""
-    rows = answer.json()
-    if not isinstance(rows, list):
-        return []
-    return [row for row in rows if row[6] < now - 60_000]
+    """Candles that are old enough to be final."""
+    rows = decode_rows(answer.content, BTC)
+    candles = [row for row in rows if isinstance(row, Candle)]
+    return [candle for candle in candles if candle.close_time < now - 60_000]
 
 
 def test_a_server_with_faults_stops_in_time(market):

@@ -41,7 +41,15 @@ class Delivery(NamedTuple):
 
 
 _LAGS: Final = ("lag", "absent")
-_ROWS: Final = ("unsorted", "doubled", "short", "hole")
+_ROWS: Final = (
+    "unsorted",
+    "doubled",
+    "short",
+    "hole",
+    "longer",
+    "differing",
+    "impossible",
+)
 _STRIKING: Final = [
     fault.name
     for fault in FAULTS.values()
@@ -184,6 +192,29 @@ def _shuffled(name: str, random: Random, rows: Sequence[Any]) -> list[Any]:
             return [*rows[: at + 1], *rows[at:]]
         case "short":
             return [*rows[: random.randint(1, len(rows) - 1)]]
+        case "longer":
+            return [[*row, random.choice((0, "0", None, {"x": []}))] for row in rows]
+        case "differing":
+            at = random.randrange(len(rows))
+            other = _with(rows[at], 8, rows[at][8] + 1)
+            return [*rows[:at], *random.sample([rows[at], other], 2), *rows[at + 1 :]]
+        case "impossible":
+            at = random.randrange(len(rows))
+            return [*rows[:at], random.choice(_WAYS)(rows[at]), *rows[at + 1 :]]
         case _:  # never the first one: nobody could tell it from a late listing
             at = random.randint(1, len(rows) - 2)
             return [*rows[:at], *rows[at + 1 :]]
+
+
+def _with(row: Sequence[Any], at: int, value: object) -> list[Any]:
+    return [*row[:at], value, *row[at + 1 :]]
+
+
+_WAYS: Final[Sequence[Callable[[Sequence[Any]], object]]] = (
+    lambda row: _with(row, 5, f"-{row[5]}"),  # volume
+    lambda row: _with(row, 2, "0"),  # high
+    lambda row: _with(row, 6, row[6] + 1),  # close time
+    lambda row: row[:8],
+    lambda _: None,
+)
+"""How a row cannot be."""

@@ -125,6 +125,9 @@ _FAULTS: Final = (
     _rest("doubled", 0.02, "klines request", "a row twice"),
     _rest("short", 0.02, "klines request", "fewer rows than there are"),
     _rest("hole", 0.02, "klines request", "a row in the middle lacks"),
+    _rest("longer", 0.02, "klines request", "rows with one more value"),
+    _rest("differing", 0.02, "klines request", "a row twice, once with another value"),
+    _rest("impossible", 0.02, "klines request", "a row that cannot be, or is none"),
 )
 
 FAULTS: Final = {fault.name: fault for fault in _FAULTS}

@@ -16,6 +16,15 @@ from klinetail.sim.faults.table import FAULTS, Group
 BTC = Stream("BTCUSDT", Interval.M1)
 NAMES = [f.name for f in FAULTS.values() if f.group is Group.REST]
 DIRECT = [name for name in NAMES if name not in ("lag", "absent")]
+ROWS = (
+    "unsorted",
+    "doubled",
+    "short",
+    "hole",
+    "longer",
+    "differing",
+    "impossible",
+)
 
 
 @pytest.fixture
@@ -29,7 +38,7 @@ def spoilt(name, body, now, *, gentle=False):
     ]
 
 
-@pytest.mark.parametrize("name", DIRECT)
+@pytest.mark.parametrize("name", [name for name in DIRECT if name not in ROWS])
 def test_each_one_says_that_it_is_wrong(name, body, start):
     found = spoilt(name, body, start)
     for delivery in found:
@@ -42,16 +51,40 @@ def test_each_one_says_that_it_is_wrong(name, body, start):
             retry_after=delivery.headers.get("Retry-After"),
             server_time=start,
         )
-        if error is not None:
-            continue
-        if name == "short":
-            whole = rest.decode_rows(body, BTC)
-            rows = rest.decode_rows(delivery.body, BTC)
-            assert 0 < len(rows) < len(whole)
+        if error is None:
+            with pytest.raises(BadMessage):
+                rest.decode_rows(delivery.body, BTC)
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_a_bad_row_costs_no_other(name, body, start):
+    whole = rest.decode_rows(body, BTC)
+    places = set()
+    for delivery in spoilt(name, body, start):
+        assert delivery.body != body
+        rows = rest.decode_rows(delivery.body, BTC)
+        lost = [one for one in whole if one not in rows]
+        bad = [one for one in rows if isinstance(one, rest.BadRow)]
+        if name in ("unsorted", "doubled", "longer"):
+            assert rows == whole
+        elif name == "short":
             assert rows == whole[: len(rows)]
-            continue
-        with pytest.raises(BadMessage):
-            rest.decode_rows(delivery.body, BTC)
+            assert 0 < len(rows) < len(whole)
+        else:
+            assert len(lost) == 1
+            expected = [] if name == "hole" else [lost[0].open_time]
+            assert [one.open_time for one in bad] == expected
+            places.add(whole.index(lost[0]))
+    if name in ("differing", "impossible"):
+        assert places == {*range(len(whole))}
+
+
+def test_all_ways_in_which_a_row_cannot_be(body, start):
+    found = set()
+    for delivery in spoilt("impossible", body, start):
+        rows = rest.decode_rows(delivery.body, BTC)
+        found |= {one.reason for one in rows if isinstance(one, rest.BadRow)}
+    assert len(found) >= 5
 
 
 def errors(name, body, now, **options):
@@ -102,7 +135,7 @@ def test_a_hole_is_never_at_the_beginning(body, start):
 
 
 def test_what_has_no_rows_cannot_be_mixed_up(start):
-    for name in ("unsorted", "doubled", "short", "hole"):
+    for name in ROWS:
         for body in (b"{}", b"[]", b"[[1]]"):
             assert spoilt(name, body, start) == [None] * 40
         assert disturbed(name, Random(1), 400, b"[]", start, gentle=False) is None
