@@ -48,12 +48,22 @@ class Moment(NamedTuple):
     monotonic: float
     """Local seconds. They measure waiting, and nothing else."""
     ahead: int = 0
-    """How far (ms) event times put `exchange` ahead of what `/time` confirms."""
+    """How far (ms) event times and doubt put `exchange` ahead of what `/time`
+    confirms."""
+    still: int = 0
+    """How far (ms) event times put `exchange` ahead of what the last answer of `/time`
+    predicts: exchange time stands still until the prediction is as far."""
 
     @property
     def confirmed(self) -> int:
         """Exchange time by `/time` alone, ms. It decides what is final."""
         return self.exchange - self.ahead
+
+    def left(self, time: float) -> float:
+        """Seconds until exchange time is `time` (ms), if it runs at the pace of real
+        time; 0 or less if it is that already."""
+        wait = self.still if time > self.exchange else 0
+        return (time - self.exchange + wait) / 1000
 
 
 class NewestRow(NamedTuple):
@@ -257,7 +267,7 @@ class ExchangeClock:
             # What is final must be so by either of the two.
             confirmed = min(confirmed, _at(self._doubtful[-1], now, self.pace))
         exchange = max(predicted, self._event_time)
-        return Moment(exchange, now, exchange - confirmed)
+        return Moment(exchange, now, exchange - confirmed, exchange - predicted)
 
 
 def _at(reading: Reading, now: float, pace: float) -> int:

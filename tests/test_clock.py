@@ -405,7 +405,7 @@ def test_event_times_cannot_creep_ahead_of_the_exchanges_own_clock() -> None:
     clock = known(START)
     assert clock.see(START + AHEAD, 0.0)
     assert not clock.see(START + AHEAD + 1, 0.0)
-    assert clock.moment(0.0) == Moment(START + AHEAD, 0.0, ahead=AHEAD)
+    assert clock.moment(0.0) == Moment(START + AHEAD, 0.0, AHEAD, AHEAD)
     assert clock.moment(0.0).confirmed == START
     tell(clock, START + AHEAD + 1, 0.0)
     assert clock.see(START + 2 * AHEAD, 0.0)
@@ -636,3 +636,23 @@ def test_lies_of_random_size_never_put_it_ahead_and_are_forgotten_in_10_s(
         exchange.look(0.0)
         assert not clock.doubted
         assert abs(exchange.ahead) <= AGREE + 0.05 * 1000, (seed, exchange.ahead)
+
+
+@pytest.mark.parametrize(
+    ("moment", "time", "seconds"),
+    [
+        (Moment(10_000, 5.0), 12_000, 2.0),
+        (Moment(10_000, 5.0), 10_000, 0.0),
+        (Moment(10_000, 5.0), 9_000, -1.0),
+        (Moment(10_000, 5.0, ahead=4_000), 12_000, 2.0),
+        (Moment(10_000, 5.0, ahead=9_000, still=4_000), 12_000, 6.0),
+        (Moment(10_000, 5.0, ahead=9_000, still=4_000), 10_001, 4.001),
+        (Moment(10_000, 5.0, ahead=9_000, still=4_000), 10_000, 0.0),
+        (Moment(10_000, 5.0, ahead=9_000, still=4_000), 7_000, -3.0),
+        (Moment(10_000, 5.0), float("inf"), float("inf")),
+    ],
+)
+def test_what_event_times_put_it_ahead_it_stands_still_for(
+    moment: Moment, time: float, seconds: float
+) -> None:
+    assert moment.left(time) == seconds

@@ -47,8 +47,7 @@ class Deadlines:
         """Seconds until something may be due, if exchange time runs at the pace of
         real time until then; 0 or less if it is."""
         local = self._local[0][0] if self._local else math.inf
-        ahead = (self.exchange_due - now.exchange) / 1000
-        return min(local - now.monotonic, ahead)
+        return min(local - now.monotonic, now.left(self.exchange_due))
 
     def files(self, series: Series) -> bool:
         """Whether a deadline in exchange time is filed, as for every series that is

@@ -184,20 +184,26 @@ class Series:
         """Monotonic seconds at which to `tick` and `take_wish` next, if exchange
         time runs at the pace of real time until then."""
         dues = [
-            max(since, now.monotonic + (time - now.exchange) / 1000)
-            for time, since in self._thresholds(now)
+            max(since, now.monotonic + now.left(time))
+            for time, since in self._thresholds()
         ]
+        if (over := self._hold_over) is not None:
+            confirmed_in = (over[0] - now.confirmed) / 1000
+            dues.append(max(over[1], now.monotonic + confirmed_in))
         return min(dues, default=math.inf)
 
     def exchange_due(self, now: Moment) -> float:
         """Exchange time (ms) from which on the same may have something to do, if
         exchange time runs faster; infinite if it cannot bring anything about."""
-        times = [time for time, _ in self._thresholds(now) if time > now.exchange]
-        return min(times, default=math.inf)
+        times = [time for time, _ in self._thresholds()]
+        if (over := self._hold_over) is not None:
+            # Confirmed exchange time lags behind by `ahead` now, and not more later.
+            times.append(over[0] + now.ahead)
+        return min((time for time in times if time > now.exchange), default=math.inf)
 
-    def _thresholds(self, now: Moment) -> list[tuple[float, float]]:
-        """What time brings about: exchange time (ms) and monotonic seconds that both
-        must have come."""
+    def _thresholds(self) -> list[tuple[float, float]]:
+        """What time brings about, but for the end of a hold: exchange time (ms) and
+        monotonic seconds that both must have come."""
         found: list[tuple[float, float]] = []
         traded = self.trading.state is _TRADED
         if self._long or not traded:
@@ -206,9 +212,6 @@ class Series:
                 found.append((at, self.trading.look_up_from))
             if not traded and (self.finished or self.pending):
                 return found
-        if (over := self._hold_over) is not None:
-            # Confirmed exchange time lags behind by `ahead` now, and not more later.
-            found.append((over[0] + now.ahead, over[1]))
         idle = self._in_flight is None
         if self.lacking:
             if idle:

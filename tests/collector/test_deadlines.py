@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -151,3 +152,14 @@ def test_what_moved_takes_no_place_for_ever() -> None:
         assert deadlines.take(Moment(T0, float(second)), ALL) == [tried]
     assert len(deadlines._local) + len(deadlines._exchange) <= 2 * 4 * len(series)
     assert set(deadlines.take(Moment(T0, 10_000.0), ALL)) == {series[0], series[2]}
+
+
+def test_while_event_times_are_ahead_nothing_is_looked_at_again_and_again() -> None:
+    """Exchange time stands still until `/time` is where they are."""
+    series = Series(STREAM)
+    series.begin(Moment(T0, 0.0))
+    deadlines = Deadlines([series])
+    ahead = Moment(T0 + MINUTE - 1, 20.0, ahead=40_000, still=40_000)
+    deadlines.file(series, ahead)
+    assert deadlines.left(ahead) == pytest.approx(40.001)
+    assert series.due(ahead) == pytest.approx(60.001)

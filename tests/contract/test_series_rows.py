@@ -495,7 +495,7 @@ def hurried(late: int, **options: object) -> tuple[Series, Moment]:
     series = begun(**options)
     time = T0 + MINUTE + late
     early = candle(T0 + MINUTE, 1, closed=False, event_time=time)
-    now = Moment(time, 1_020.0, ahead=40_000 + late)
+    now = Moment(time, 1_020.0, ahead=40_000 + late, still=40_000 + late)
     assert series.accept(early, now) == [PreviewEvent(early)]
     series.resume(now)
     assert series.take_wish(now) == Wish(*minutes(0, 1))
@@ -507,7 +507,8 @@ def later(now: Moment, seconds: float) -> Moment:
     """So many seconds later, event times standing still until `/time` is at them."""
     confirmed = now.confirmed + int(seconds * 1000)
     exchange = max(now.exchange, confirmed)
-    return Moment(exchange, now.monotonic + seconds, exchange - confirmed)
+    ahead = exchange - confirmed
+    return Moment(exchange, now.monotonic + seconds, ahead, still=ahead)
 
 
 @pytest.mark.parametrize("hold", [0.0, 5.0, 30.0])
