@@ -46,7 +46,8 @@ HELD: Final = 500
 again."""
 
 _TRADED: Final = State.TRADED
-"""Found more quickly than a member of its enum, and every frame asks for it."""
+_ENDED: Final = State.ENDED
+"""Found more quickly than members of their enum, and every frame asks for them."""
 
 Output = (
     Candle
@@ -311,7 +312,7 @@ class Series:
     @property
     def ended(self) -> bool:
         """Whether its symbol is not traded any more, see `end`."""
-        return self.trading.state is State.ENDED
+        return self.trading.state is _ENDED
 
     @property
     def finished(self) -> bool:
@@ -327,9 +328,7 @@ class Series:
     def idle_at(self) -> float:
         """Exchange time (ms) from which on its end is to be expected if no trade is
         seen until then; infinite while it would be seen by nobody."""
-        if self.trading.state is not _TRADED and self.ended:
-            return math.inf
-        if not self.expected and (self._begun is None or not self.pending):
+        if self.ended:
             return math.inf
         if self.forming is not None:
             self.trading.see(self.forming)
@@ -363,7 +362,6 @@ class Series:
         if denied and not self.trading.shows_trades(self.expected):
             last = 0  # neither frames nor rows know of a candle that is awaited
         self.trading.end(max(self.expected, interval.shift(last, 1)))
-        self._held.clear()
         self.started = True
 
     def trade(self, time: int) -> None:

@@ -110,6 +110,15 @@ def test_a_row_is_asked_for_again_when_that_can_tell_more(
     assert found == ROW.close_time + again
 
 
+def test_event_times_ahead_are_no_reason_to_ask_every_second() -> None:
+    finality = Finality()
+    asked = after(1, ahead=50_000)
+    finality.is_final(ROW, False, asked)
+    found = finality.ask_from(T0, ROW.close_time, asked)
+    assert found == ROW.close_time + 1 + CONFIRM + 50_000
+    assert found == asked.exchange + CONFIRM
+
+
 def test_of_a_row_that_is_old_any_answer_can_tell_more() -> None:
     finality = Finality()
     finality.is_final(ROW, False, after(1))

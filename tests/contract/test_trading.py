@@ -270,6 +270,8 @@ class TestSilence:
         series.take_wish(at)
         series.fill([], at, at)
         assert series.idle_at() == T0 + 1 + LEAST
+        series.accept(flat(T0, closed=False), moment(T0 + 2 * MINUTE))
+        assert series.idle_at() == T0 + 1 + LEAST, "only the awaited one came"
         series.accept(flat(T0 + MINUTE, closed=False), moment(T0 + 2 * MINUTE))
         assert series.idle_at() == math.inf, "a later candle came"
 
@@ -430,6 +432,33 @@ class TestLastCandle:
         assert series.fill(rows, now, now) == []
         assert series.finished
 
+    def test_a_row_is_believed_even_if_it_lacks_the_trades_that_were_seen(self) -> None:
+        series, _ = self.ending()
+        now = self.overdue(series)
+        rows = [
+            candle(time, 0, stream=H1, source=Source.REST)
+            for time in (HOUR0, HOUR0 + HOUR)
+        ]
+        assert series.fill(rows, now, now) == rows[:1]
+        assert series.finished
+
+    def test_an_empty_one_before_the_last_trade_comes_too(self) -> None:
+        series = live()
+        last = candle(T0 + MINUTE, 3, closed=False)
+        series.accept(last, moment(last.event_time))
+        series.end()
+        now = moment(T0 + 3 * MINUTE)
+        series.tick(moment(T0 + MINUTE))
+        series.tick(now)
+        assert series.take_wish(now) == Wish(T0, T0 + 2 * MINUTE)
+        rows = [
+            candle(T0 + n * MINUTE, count, source=Source.REST)
+            for n, count in enumerate([0, 3, 0, 0])
+        ]
+        out = series.fill(rows, now, now)
+        assert [one for one in out if one.closed] == rows[:2]
+        assert series.finished
+
     @pytest.mark.parametrize("count", [0, 5])
     def test_what_never_comes_is_a_gap_if_there_were_trades(self, count: int) -> None:
         series, _ = self.ending(count)
@@ -448,15 +477,20 @@ class TestLastCandle:
         assert out == ([GapEvent(H1, HOUR0, HOUR0 + HOUR, NO_ROW)] if count else [])
         assert series.finished
 
-    def test_what_neither_frames_nor_rows_know_of_is_not_awaited(self) -> None:
+    @pytest.mark.parametrize("count", [0, 5])
+    def test_what_neither_frames_nor_rows_know_of_is_not_awaited(
+        self, count: int
+    ) -> None:
         series = begun()
+        if count:
+            series.accept(candle(T0, count, closed=False), moment(T0 + 40_000))
         series.tick(moment(T0 + MINUTE))
         now = moment(T0 + MINUTE - 1 + SETTLED)
         series.tick(now)
         series.take_wish(now)
         series.fill([], now, now)
         series.end()
-        assert series.finished
+        assert series.finished is (count == 0)
 
 
 class TestPending:
@@ -532,8 +566,11 @@ class TestPending:
         series = self.pending(T0, three)
         opens = Interval.D1.floor(T0)
         first = candle(opens, 2, closed=False, stream=three, event_time=T0 + 5)
+        series.trade(T0 + 1)
+        assert (series.expected, series.started) == (0, True), "nobody knows its days"
+        series = self.pending(T0, three)
         assert series.accept(first, moment(T0 + 5)) == [TradedEvent(three), first]
-        assert series.expected == opens
+        assert (series.expected, series.started) == (opens, True)
 
 
 @given(

@@ -37,6 +37,7 @@ from klinetail.protocol.rest import (
     TOO_MANY_REQUESTS,
     BadRow,
     Listing,
+    Listings,
     decode_listings,
     decode_rows,
     decode_time,
@@ -428,6 +429,12 @@ class TestListings:
         with pytest.raises(AttributeError):
             listing.status = "SETTLING"
 
+    def test_listings_that_are_made_up_have_nothing_odd(self):
+        listings = Listings([Listing("BTCUSDT", "TRADING")])
+        assert listings == [Listing("BTCUSDT", "TRADING")]
+        assert (listings.entries, listings.odd, listings.left_out) == (1, 0, 0)
+        assert Listings() == []
+
     def test_the_whole_of_2021(self, shared_data):
         path = shared_data / "rest_misc" / "fapi_exchangeInfo_2021-07-22_full.json"
         symbols = json.loads(path.read_bytes())["symbols"]
@@ -615,6 +622,15 @@ class TestListings:
         assert (found.entries, found.odd, found.left_out) == (3, 1, 1)
         assert found.sample == sample[:MAX_SYMBOL]
         found.sample.encode()
+
+    def test_an_entry_without_a_status_is_odd_and_of_several_the_first_is_named(self):
+        entries = b'{"symbol":"BTCUSDT"},{"symbol":"ETHUSDT","status":1}'
+        found = decode_listings(b'{"symbols":[' + entries + b"]}")
+        assert found == [Listing("BTCUSDT", ""), Listing("ETHUSDT", "")]
+        assert (found.odd, found.left_out, found.sample) == (2, 0, "BTCUSDT")
+
+    def test_an_exchange_may_list_nothing(self):
+        assert decode_listings(b'{"symbols":[]}') == []
 
     def test_of_a_symbol_that_is_there_twice_nobody_knows_which_status_counts(self):
         statuses = ("SETTLING", "TRADING", "TRADING")
