@@ -17,14 +17,16 @@ PARKED: Final = 4_096
 """Frames kept; of more, the oldest give way."""
 
 FRESH: Final = 1.0
-"""Seconds that a frame waits at most: what time it was then nobody can tell later."""
+"""Seconds by which a frame's arrival is uncertain: an answer of `/time` is as exact as
+its way is short, and a second of ours is minutes of an exchange that runs fast."""
 
 PAUSE: Final = (0.2, 60.0)
 """Seconds between two questions for the time: at least, and at most while frames turn
 out to be broken."""
 
 SKEW: Final = 1_000
-"""How far (ms) a frame may be ahead of `/time` all the same."""
+"""How far (ms) a frame may be ahead of `/time` all the same. What time it was when the
+frame came is told by the answer that comes later, and by the pace since."""
 
 
 class Settled(NamedTuple):
@@ -86,14 +88,15 @@ class Parking:
             return settled
         parked, self._parked = self._parked, deque(maxlen=PARKED)
         self._streams.clear()
-        limit = self._clock.now(now) + SKEW
         for candle, at in parked:
-            if now - at >= FRESH:
-                settled.dropped.append(candle)
-            elif candle.stream in self._streams or candle.event_time > limit:
+            if candle.stream in self._streams:
+                self._park(candle, at)
+            elif candle.event_time <= self._clock.now(min(now, at + FRESH)) + SKEW:
+                settled.believed.append(candle)
+            elif now - at < FRESH:
                 self._park(candle, at)
             else:
-                settled.believed.append(candle)
+                settled.dropped.append(candle)
         least, most = PAUSE
         self._pause = min(most, self._pause * 2) if settled.dropped else least
         self._ask_at = now + self._pause

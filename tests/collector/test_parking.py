@@ -60,6 +60,31 @@ def test_one_that_came_while_the_answer_was_on_its_way_waits_for_the_next() -> N
     assert park.settle(0.6, told=True) == ([late], [])
 
 
+def test_frames_that_waited_out_a_long_doubt_are_judged_by_when_they_came() -> None:
+    clock, park = parking()
+    for stream in (STREAM, OTHER):
+        assert not park.admits(frame(FAR + 8_000, stream), 0.0)
+    right, wrong = frame(FAR + 60_000), frame(FAR + 2 * 60_000, OTHER)
+    park.admits(right, 52.0)
+    park.admits(wrong, 52.0)
+    park.settle(52.0, told=False)
+    tell(clock, FAR + 68_000, 60.0)
+    believed, dropped = park.settle(60.0, told=True)
+    assert believed == [frame(FAR + 8_000), frame(FAR + 8_000, OTHER), right]
+    assert dropped == [wrong]
+
+
+def test_one_broken_frame_costs_none_of_those_behind_it() -> None:
+    clock, park = parking()
+    broken, good = frame(FAR + 10**9), frame(T0 + 1)
+    park.admits(broken, 0.0)
+    park.admits(good, 0.1)
+    tell(clock, T0, 0.2)
+    assert park.settle(0.2, told=True) == ([], [])
+    tell(clock, T0 + 9_000, 9.0)
+    assert park.settle(9.0, told=True) == ([good], [broken])
+
+
 def test_what_is_not_confirmed_in_time_is_dropped_and_asked_for_rarely() -> None:
     clock, park = parking()
     now, pauses = 0.0, []
