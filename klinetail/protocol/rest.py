@@ -560,7 +560,9 @@ def _wait(words: str, retry_after: str | None, server_time: int | None) -> float
     elif server_time is not None:
         until = http_date(retry_after)
         if until is None and (match := _BANNED_UNTIL(words)) is not None:
-            until = int(match[1])
+            banned_until = int(match[1])
+            # A ban that is over would not be said: one of the two clocks is wrong.
+            until = banned_until if banned_until > server_time else None
         if until is not None:
             wait = (until - server_time) / 1000
     return min(max(1.0, wait), _LONGEST_WAIT)

@@ -705,7 +705,9 @@ class TestErrors:
         body, until = json.dumps(ban).encode(), 1783855317204
 
         assert error(418, body, server_time=until - 90_500).retry_after == 90.5
-        assert error(418, body, server_time=until + 1).retry_after == 1.0
+        assert error(418, body, server_time=until - 1).retry_after == 1.0
+        for wrong in (0, 1, 3 * 3_600_000):
+            assert error(418, body, server_time=until + wrong).retry_after == 60.0
         assert error(418, body).retry_after == 60.0
 
     def test_200_is_none(self):
