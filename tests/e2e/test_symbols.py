@@ -93,7 +93,7 @@ SAID = (
 )
 
 
-def test_odd_entries_cost_no_other_entry_anything() -> None:
+def test_odd_entries_cost_no_other_entry_anything(popen: Popen) -> None:
     """Whether they are shown or followed: they are said once."""
     info = Answer(200, b'{"symbols":[' + b",".join([*ODD, USUAL]) + b"]}")
     with Venue([info]) as venue:
@@ -110,9 +110,11 @@ def test_odd_entries_cost_no_other_entry_anything() -> None:
     for options, said_times in (((), 1), (("-q",), 0)):
         with Venue([info], *refused) as venue:
             route = ["--ws-url", venue.ws_url, "--rest-url", venue.rest_url]
-            done = run("watch", "*usdt", "-n0", "--no-follow", *options, *route)
-        said = done.stderr.decode().splitlines()
-        assert (done.returncode, said.count(SAID)) == (3, said_times)
+            process = popen("watch", "*usdt", "-n0", *options, *route)
+            venue.peer(1).requests.get(timeout=DEADLINE)
+            process.send_signal(signal.SIGINT)
+            code, said = ended(process)
+        assert (code, said.splitlines().count(SAID)) == (0, said_times)
 
 
 def test_a_reader_that_goes_away_is_exit_141(exchange: Server, popen: Popen) -> None:
@@ -203,16 +205,17 @@ def test_a_quote_in_the_environment_is_no_reason_to_refuse(exchange: Server) -> 
     assert done.returncode == 0, done.stderr
 
 
-def test_one_answer_serves_to_find_and_to_verify() -> None:
+def test_one_answer_serves_to_find_and_to_verify(popen: Popen) -> None:
     info = b'{"symbols":[{"symbol":"BTCUSDT","status":"TRADING","quoteAsset":"USDT"}]}'
     refused = Answer(451, b"{}")
     with Venue([Answer(200, info)], *[[refused] for _ in range(3)]) as v:
-        done = run(
+        process = popen(
             *("watch", "*usdt", "-n0", "--no-follow"),
             *("--ws-url", v.ws_url, "--rest-url", v.rest_url),
         )
-        asked = [peer.requests.get(timeout=DEADLINE) for peer in v.peers[:2]]
-    assert done.returncode == 3, "the first refusal ends it"
+        asked = [v.peer(n).requests.get(timeout=DEADLINE) for n in (0, 1)]
+        process.send_signal(signal.SIGINT)
+        assert ended(process)[0] == 0
     paths = [head.split()[1].partition("?")[0] for head in asked]
     assert paths[0] == "/fapi/v1/exchangeInfo"
     assert paths[1] in ("/fapi/v1/klines", "/fapi/v1/time")

@@ -692,7 +692,7 @@ class TestAgainstAVenue:
     def test_many_reconnects_leave_nothing(self):
         with Venue([*acked(1), Close(1000)]) as venue:
             with Running(connector(venue.ws_url)) as running:
-                for _ in range(60):
+                for _ in range(20):
                     running.until(WAITING)
                 threads = [t for t in threading.enumerate() if "socket" in t.name]
                 assert len(threads) <= 2
