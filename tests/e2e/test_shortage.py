@@ -81,7 +81,6 @@ asyncio.run(main())
 
 COMMAND = """
 from klinetail.cli import main
-import klinetail.cli.app, klinetail.cli.session, klinetail.exchange.http
 starve()
 main()
 """
