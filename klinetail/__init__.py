@@ -69,6 +69,7 @@ if TYPE_CHECKING:
     from klinetail.events import PreviewEvent as PreviewEvent
     from klinetail.events import RevisionEvent as RevisionEvent
     from klinetail.events import TradedEvent as TradedEvent
+    from klinetail.events import UnconfirmedEvent as UnconfirmedEvent
 
 __version__ = "0.1.0"
 
@@ -91,6 +92,7 @@ _HOME = {
     "PreviewEvent": "events",
     "RevisionEvent": "events",
     "TradedEvent": "events",
+    "UnconfirmedEvent": "events",
 }
 
 __all__ = ["__version__", *_HOME]

@@ -98,6 +98,19 @@ class LinkEvent(msgspec.Struct, frozen=True):
         return self.link not in (REST, CLOCK)
 
 
+class UnconfirmedEvent(msgspec.Struct, frozen=True):
+    """REST has shown a closed candle that is too young to be believed at once.
+
+    For views. The candle, or a gap in its place, follows when it is its turn.
+    """
+
+    stream: Stream
+    open_time: int
+    """The candle's, ms."""
+    until: int
+    """Exchange time (ms) from which on another answer can confirm it."""
+
+
 class MuteEvent(msgspec.Struct, frozen=True):
     """A stream is mute: its connection is live and REST shows trades of which no frame
     came. Its closed candles come by REST meanwhile."""
@@ -161,6 +174,7 @@ Event = (
     | GapEvent
     | RevisionEvent
     | LinkEvent
+    | UnconfirmedEvent
     | MuteEvent
     | EndedEvent
     | PendingEvent
@@ -176,7 +190,7 @@ def stream_of(event: Event) -> Stream | None:
             return candle.stream
         case RevisionEvent(_, revised):
             return revised.stream
-        case GapEvent(stream) | MuteEvent(stream):
+        case GapEvent(stream) | UnconfirmedEvent(stream) | MuteEvent(stream):
             return stream
         case EndedEvent(stream) | PendingEvent(stream) | TradedEvent(stream):
             return stream

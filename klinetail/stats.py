@@ -24,6 +24,7 @@ from klinetail.events import (
     PreviewEvent,
     RevisionEvent,
     TradedEvent,
+    UnconfirmedEvent,
 )
 
 _DELAYS_KEPT = 10_000
@@ -115,6 +116,8 @@ class Stats:
         again, the event has the reason of the failure before."""
         self.mute: set[Stream] = set()
         """Streams of which no frame comes now, though REST shows trades."""
+        self.unconfirmed: set[Stream] = set()
+        """Streams whose next closed candle REST has shown, too young to be believed."""
         self.reconnects = 0
         """Connections that were lost and are live again."""
         self._losses = Losses()
@@ -144,10 +147,13 @@ class Stats:
                 self._ended.add(stream)
                 self._list(event)
                 self.mute.discard(stream)
+                self.unconfirmed.discard(stream)
             case TradedEvent(stream):
                 self._ended.discard(stream)
             case PendingEvent():
                 pass  # it is said, and is no figure
+            case UnconfirmedEvent(stream):
+                self.unconfirmed.add(stream)
             case MuteEvent(stream, over):
                 (self.mute.discard if over else self.mute.add)(stream)
             case LinkEvent():
@@ -159,6 +165,7 @@ class Stats:
         if event.filled:
             self.missing -= len(event.candles)
         else:
+            self.unconfirmed.discard(event.stream)
             self.gaps += 1
             self.missing += event.stream.interval.steps(event.start, event.end)
 
@@ -172,6 +179,8 @@ class Stats:
         """Count candles in: the closed ones, and how many forming ones."""
         self.updates += updates
         self.closed += len(closed)
+        if self.unconfirmed:
+            self.unconfirmed.difference_update(candle.stream for candle in closed)
         for candle in closed:
             if candle.source is Source.REST:
                 self.by_rest += 1

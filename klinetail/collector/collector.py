@@ -649,6 +649,8 @@ class DataCollector:
                 self._answered_at = now.monotonic
                 unheard = series.hearing.unheard
                 self._delivery.deliver(series.fill(rows, asked, now))
+                if (waits := series.unconfirmed(asked)) is not None:
+                    self._delivery.deliver([waits])
                 if series.hearing.unheard > unheard:
                     link = self._link_of[series.stream]
                     self._lookups.mute(series, link, now)

@@ -59,6 +59,11 @@ class Finality:
         )
         return confirmed and (later or age >= SETTLED)
 
+    def is_new(self, open_time: int, asked: Moment) -> bool:
+        """Whether no answer before this one has shown a row, not final yet, alike."""
+        seen = self.seen.get(open_time)
+        return seen is not None and seen[1] is asked
+
     def ask_from(self, open_time: int, close: int, asked: Moment) -> int | None:
         """Exchange time (ms) at which a further answer can tell more about a row that
         was seen already; None if it was never seen."""

@@ -28,6 +28,7 @@ from klinetail.events import (
     PreviewEvent,
     RevisionEvent,
     TradedEvent,
+    UnconfirmedEvent,
 )
 from klinetail.protocol.rest import BadRow, Row
 
@@ -704,6 +705,21 @@ class Series:
         if self.expected == before or self._holes.at(self.expected) is not None:
             self._retry(sound, asked, now, listing=listing)
         return out
+
+    def unconfirmed(self, asked: Moment) -> UnconfirmedEvent | None:
+        """That the awaited candle is to be confirmed, if this answer has shown it for
+        the first time, or otherwise than before. Of what is not traded any more
+        nothing is told: a flat row after the last trade is never delivered.
+
+        Args:
+            asked: when the request was sent, as given to `fill`.
+        """
+        time = self.expected
+        if self.ended or not self.lacking or not self._finality.is_new(time, asked):
+            return None
+        close = self.stream.interval.close_time(time)
+        until = self._finality.ask_from(time, close, asked) or 0
+        return UnconfirmedEvent(self.stream, time, until)
 
     def _is_over(self, row: Candle) -> bool:
         """Whether the last trade was before this row: nothing flat follows the end."""

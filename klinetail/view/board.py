@@ -19,6 +19,7 @@ from klinetail.events import (
     PendingEvent,
     RevisionEvent,
     TradedEvent,
+    UnconfirmedEvent,
 )
 from klinetail.view import figures
 from klinetail.view.columns import Column, Layout, fit
@@ -72,12 +73,16 @@ class _Track:
         """Of the newest: its text and style."""
         self.measured: Candle | None = None
         """The candle that the columns were made wide enough for."""
+        self.unconfirmed = -1
+        """Open time of a closed candle that is still to be confirmed; -1 for none."""
         self.built: tuple[object, Line] | None = None
 
     def put(self, candle: Candle) -> None:
         last = self.last_closed
         if candle.closed and (last is None or candle.open_time > last.open_time):
             self.last_closed = candle
+            if candle.open_time >= self.unconfirmed:
+                self.unconfirmed = -1
             self.closes.append(candle.close)
         if self.newest is None or _age(candle) >= _age(self.newest):
             self.newest = candle
@@ -143,6 +148,9 @@ class Board:
                 gone, new = self._gaps.heed(event)
                 for gap in gone:
                     self._say((stream, "gap", gap.start), None)
+                track = self._tracks[stream]
+                if not event.filled and track.unconfirmed < event.end:
+                    track.unconfirmed = -1
                 for gap in new:
                     note = gap_note(gap, tz=tz, glyphs=glyphs)
                     self._say((stream, "gap", gap.start), note)
@@ -152,6 +160,12 @@ class Board:
             case EndedEvent(stream) if stream in self._tracks:
                 self._say((stream, "ended", 0), ended_note(event, glyphs=glyphs))
                 self._say((stream, "mute", 0), None)
+                self._tracks[stream].unconfirmed = -1
+            case UnconfirmedEvent(stream, open_time) if stream in self._tracks:
+                track = self._tracks[stream]
+                last = track.last_closed
+                if last is None or open_time > last.open_time:
+                    track.unconfirmed = open_time
             case MuteEvent(stream, over) if stream in self._tracks:
                 self._say((stream, "mute", 0), None if over else mute_note(glyphs))
             case PendingEvent(stream) if stream in self._tracks:
@@ -221,10 +235,13 @@ class Board:
             closes = "ended"
         elif (stream, "mute", 0) in self._notes:
             closes = "mute"
-        key = (track.newest, track.last_closed, note, closes, self._settled)
+        waits = track.unconfirmed >= 0
+        key = (track.newest, track.last_closed, note, waits, closes, self._settled)
         if track.built is not None and track.built[0] == key:
             return track.built[1]
         cells = self._cells(stream, track)
+        if waits:
+            cells["mark"] = (self._glyphs.closing, QUIET)
         if note is not None:
             cells["mark"] = (note.mark, note.style)
         cells["closes"] = (closes, QUIET)

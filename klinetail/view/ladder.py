@@ -19,6 +19,7 @@ from klinetail.events import (
     PendingEvent,
     RevisionEvent,
     TradedEvent,
+    UnconfirmedEvent,
 )
 from klinetail.view import figures
 from klinetail.view.columns import Column, Layout, fit
@@ -31,6 +32,7 @@ from klinetail.view.notes import (
     mute_note,
     pending_note,
     revision_note,
+    unconfirmed_line,
 )
 
 KEPT: Final = 500
@@ -68,6 +70,8 @@ class Ladder:
         """Why nothing more is to come, or nothing yet."""
         self._mute: Note | None = None
         """That the prices are old ones."""
+        self._unconfirmed: UnconfirmedEvent | None = None
+        """What the row that says that a candle is being confirmed is about."""
         self._gaps = Gaps()
         self._price = (1, 0)
         self._volume = (1, 0)
@@ -93,6 +97,7 @@ class Ladder:
             self._insert((candle.open_time, _CANDLE_RANK), candle)
             self._last_closed = max(self._last_closed, candle.open_time)
             self._forget_forming(0, self._last_closed + 1)
+            self._confirmed(self._last_closed + 1)
         elif not self._is_news(candle):
             return
         else:
@@ -114,6 +119,7 @@ class Ladder:
                     note = gap_note(gap, tz=self._tz, glyphs=self._glyphs)
                     self._insert((gap.start, _GAP_RANK), note)
                     self._forget_forming(gap.start, gap.end)
+                    self._confirmed(gap.end)
             case RevisionEvent(_, revised) if revised.stream == self._stream:
                 key = (revised.open_time, _REVISION_RANK)
                 self._remove(key)
@@ -121,7 +127,10 @@ class Ladder:
                 self._insert(key, note)
             case EndedEvent(stream) if stream == self._stream:
                 self._untraded = ended_note(event, glyphs=self._glyphs)
-                self._mute = None
+                self._mute = self._unconfirmed = None
+            case UnconfirmedEvent(stream, open_time) if stream == self._stream:
+                if open_time > self._last_closed:
+                    self._unconfirmed = event
             case MuteEvent(stream, over) if stream == self._stream:
                 self._mute = None if over else mute_note(self._glyphs)
             case PendingEvent(stream) if stream == self._stream:
@@ -170,6 +179,12 @@ class Ladder:
             overdue = open_time != newest
             text = self._forming_line(candle, exchange_time, overdue=overdue)
             yield self._day(open_time), clipped(text, width, self._glyphs)
+        waits = self._unconfirmed
+        if waits is not None and waits.open_time not in self._forming:
+            text = unconfirmed_line(
+                waits, tz=self._tz, exchange_time=exchange_time, glyphs=self._glyphs
+            )
+            yield self._day(waits.open_time), clipped(text, width, self._glyphs)
         for key in reversed(self._keys):
             yield self._day(key[0]), self._built_line(key, width)
 
@@ -283,6 +298,11 @@ class Ladder:
         if self._rows.pop(key, None) is not None:
             self._keys.remove(key)
             self._built.pop(key, None)
+
+    def _confirmed(self, before: int) -> None:
+        """What opens before this time is there now, or given up."""
+        if self._unconfirmed is not None and self._unconfirmed.open_time < before:
+            self._unconfirmed = None
 
     def _forget_forming(self, start: int, end: int) -> None:
         for open_time in [t for t in self._forming if start <= t < end]:

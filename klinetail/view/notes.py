@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from datetime import tzinfo
 
 import msgspec
 
 from klinetail import times
 from klinetail.candle import Candle, Interval
-from klinetail.events import EndedEvent, GapEvent, PendingEvent, RevisionEvent
-from klinetail.view.look import LOUD, TITLE, Glyphs, Line, clipped, line
+from klinetail.events import (
+    EndedEvent,
+    GapEvent,
+    PendingEvent,
+    RevisionEvent,
+    UnconfirmedEvent,
+)
+from klinetail.view.look import LOUD, QUIET, TITLE, Glyphs, Line, clipped, line
 
 
 class Note(msgspec.Struct, frozen=True):
@@ -66,6 +73,21 @@ def ended_note(event: EndedEvent, *, glyphs: Glyphs) -> Note:
     """That nothing more is to come."""
     text = f"not traded any more: {glyphs.label(event.status)}"
     return Note(glyphs.ended, "ENDED", text, TITLE, 2)
+
+
+def unconfirmed_line(
+    event: UnconfirmedEvent,
+    *,
+    tz: tzinfo,
+    exchange_time: int | None,
+    glyphs: Glyphs,
+) -> Line:
+    """A row in place of a closed candle that is still to be confirmed."""
+    when = times.clock(event.open_time, event.stream.interval, tz)
+    text = "being confirmed"
+    if exchange_time is not None and event.until > exchange_time:
+        text += f", {math.ceil((event.until - exchange_time) / 1000)} s more"
+    return line((f" {glyphs.closing} {when}  ", ""), (text, QUIET))
 
 
 def mute_note(glyphs: Glyphs) -> Note:

@@ -108,6 +108,8 @@ def _figures(stats: Stats, delay: tuple[float, float] | None) -> list[Piece]:
         pieces.append(
             _figure(4, "gaps", f"{stats.gaps}{', filled' * bool(stats.gaps)}")
         )
+    if number := len(stats.unconfirmed):
+        pieces.append(_figure(4, "being confirmed", str(number)))
     for label, number in (
         ("revised", stats.revisions),
         ("bad messages", stats.dropped[Drop.BAD]),

@@ -21,6 +21,7 @@ from klinetail.events import (
     PreviewEvent,
     RevisionEvent,
     TradedEvent,
+    UnconfirmedEvent,
 )
 from klinetail.protocol.rest import Row
 from tests.contract.test_series import STREAM, T0, begun, candle, moment, row
@@ -1183,3 +1184,33 @@ def test_the_first_frame_ends_being_mute_whatever_it_is() -> None:
         later = candle(T0 + MINUTE, 7, closed=False)
         out = series.accept(later, moment(T0 + MINUTE))
         assert not any(isinstance(item, MuteEvent) for item in out)
+
+
+def test_a_row_too_young_to_be_believed_is_told_of_once_a_version() -> None:
+    series = begun(lines=1)
+    told = []
+    for count, at in [(5, 31_000 - MINUTE), (5, 5_000), (6, 26_000), (6, 36_000)]:
+        now = moment(T0 + at)
+        series.take_wish(now)
+        rows = [candle(T0 - MINUTE, count, source=Source.REST), row(T0, T0)]
+        series.fill(rows, now, now)
+        told.append(series.unconfirmed(now))
+        assert series.unconfirmed(moment(T0 + at)) is None, "not of this answer"
+    until = T0 - 1 + SETTLED
+    assert told == [
+        None,  # it has not closed yet
+        UnconfirmedEvent(STREAM, T0 - MINUTE, T0 + 5_000 + CONFIRM),
+        UnconfirmedEvent(STREAM, T0 - MINUTE, until),
+        None,
+    ]
+    assert series.expected == T0
+
+
+def test_a_flat_row_after_the_end_is_not_said_to_be_confirmed() -> None:
+    series = begun(lines=1)
+    now = moment(T0 + 5_000)
+    series.take_wish(now)
+    series.trading.end(T0 + MINUTE)
+    series.fill([candle(T0 - MINUTE, 0, source=Source.REST)], now, now)
+    assert series.lacking
+    assert series.unconfirmed(now) is None

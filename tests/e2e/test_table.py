@@ -14,7 +14,8 @@ import pyte
 import pytest
 
 from klinetail.sim.server import Server
-from tests.e2e.conftest import DEADLINE, KLINETAIL, environment, urls
+from klinetail.sim.synthetic import Synthetic
+from tests.e2e.conftest import DEADLINE, KLINETAIL, START, environment, urls
 
 
 class Terminal:
@@ -237,3 +238,18 @@ def test_a_dumb_terminal_gets_what_it_is_asked_for(
     screen = terminal(*words, "-o", "table", ACCESSIBLE="1")
     assert screen.end() == 0
     assert b"\x1b[?1049h" in screen.raw
+
+
+def test_a_candle_that_is_being_confirmed_has_a_row(
+    terminal: Callable[..., Terminal],
+) -> None:
+    with Server(Synthetic(seed=3, start=START - 35_000)) as server:
+        screen = terminal("btcusdt", "-n", "3", "--tz", "UTC", *urls(server))
+        text = screen.until(lambda text: "s more" in text and "forming" in text)
+        screen.child.sendintr()
+        assert screen.end() == 0
+    times = re.findall(r"^ . (\d\d:\d\d)(.*)", text, re.MULTILINE)
+    assert len(times) == 4
+    assert re.search("being confirmed, [12]?[0-9] s more", times[2][1])
+    assert times[3][1].endswith("forming")
+    assert "being confirmed 1" in text.splitlines()[-1]

@@ -2,12 +2,14 @@
 
 from klinetail.candle import MINUTE, Interval, Stream
 from klinetail.events import (
+    CandleEvent,
     EndedEvent,
     GapEvent,
     MuteEvent,
     PendingEvent,
     RevisionEvent,
     TradedEvent,
+    UnconfirmedEvent,
 )
 from klinetail.stats import Stats
 from tests.strategies import BTCUSDT_1M, candle
@@ -126,3 +128,22 @@ def test_a_mute_stream_says_so_in_its_row_until_a_frame_comes():
     assert "  MUTE  btcusdt@1m REST shows trades of which no frame came" in str(lines)
     table.mark(MuteEvent(BTCUSDT_1M, over=True))
     assert plain(table.render(100, 24))[3] == before
+
+
+def test_a_candle_that_is_being_confirmed_is_a_mark_until_it_is_there():
+    waits = UnconfirmedEvent(BTCUSDT_1M, START, START + MINUTE + 25_000)
+    gap = GapEvent(BTCUSDT_1M, START, START + MINUTE, "429")
+    ended = EndedEvent(BTCUSDT_1M, "SETTLING")
+    for end in (CandleEvent(candle(START)), gap, ended):
+        table = table_of(BTCUSDT_1M, ETHUSDT_1M)
+        table.put([forming(START + MINUTE)])
+        assert plain(table.render(100, 24))[3].startswith("     BTCUSDT")
+        table.mark(waits)
+        assert plain(table.render(100, 24))[3].startswith(" ◌   BTCUSDT")
+        earlier = START - MINUTE
+        late = (candle(earlier),)
+        table.mark(GapEvent(BTCUSDT_1M, earlier, START, "429"))
+        table.mark(GapEvent(BTCUSDT_1M, earlier, START, "", late))
+        assert plain(table.render(100, 24))[3].startswith(" ◌   BTCUSDT")
+        table.mark(end)
+        assert not plain(table.render(100, 24))[3].startswith(" ◌")

@@ -13,6 +13,7 @@ from klinetail.events import (
     PendingEvent,
     RevisionEvent,
     TradedEvent,
+    UnconfirmedEvent,
 )
 from klinetail.stats import Stats
 from klinetail.view import ladder
@@ -216,3 +217,36 @@ def test_a_mute_stream_is_a_row_until_a_frame_comes():
     assert rows[2].startswith("  MUTE  REST shows trades of which no frame came")
     table.mark(MuteEvent(BTCUSDT_1M, over=True))
     assert not plain(table.render(80, 24))[5]
+
+
+def test_a_candle_that_is_being_confirmed_is_a_row_that_says_so():
+    table = filled_table(1)  # 22:14 closed, 22:15 forming
+    table.put([forming(START + 2 * MINUTE)])
+    waits = UnconfirmedEvent(BTCUSDT_1M, START + MINUTE, START + 2 * MINUTE + 25_000)
+    table.mark(waits)
+    rows = plain(table.render(80, 24))[3:7]
+    assert [row[3:8] for row in rows[:3]] == ["22:14", "22:15", "22:16"]
+    assert "closing" in rows[1], "what is known of it is more than that"
+
+
+def test_what_is_being_confirmed_goes_when_it_is_there_or_given_up():
+    waits = UnconfirmedEvent(BTCUSDT_1M, START + MINUTE, START + 2 * MINUTE + 25_000)
+    gap = GapEvent(BTCUSDT_1M, START + MINUTE, START + 2 * MINUTE, "429")
+    closed = CandleEvent(candle(START + MINUTE, source=Source.REST))
+    for end in (closed, gap, EndedEvent(BTCUSDT_1M, "SETTLING")):
+        table = table_of()
+        table.put([candle(START), forming(START + 2 * MINUTE)])
+        table.mark(waits)
+        table.status(Stats(), START + 2 * MINUTE + 10_500, 0.0)
+        rows = plain(table.render(80, 24))[3:7]
+        assert [row[3:8] for row in rows[:3]] == ["22:14", "22:15", "22:16"]
+        assert rows[1] == " ◌ 22:15  being confirmed, 15 s more"
+        table.status(Stats(), START + 2 * MINUTE + 30_000, 0.0)
+        assert plain(table.render(80, 24))[4] == " ◌ 22:15  being confirmed"
+        table.mark(end)
+        assert "being confirmed" not in str(plain(table.render(80, 24)))
+        if end is closed:
+            table.mark(waits)
+            shown = "\n".join(plain(table.render(80, 24)))
+            assert "being confirmed" not in shown
+            assert shown.count("22:15") == 1

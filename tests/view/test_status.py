@@ -18,6 +18,7 @@ from klinetail.events import (
     LinkState,
     MuteEvent,
     RevisionEvent,
+    UnconfirmedEvent,
 )
 from klinetail.stats import Stats
 from klinetail.view.look import UNICODE
@@ -85,6 +86,13 @@ def test_links():
         " ○ 1 of 2 links live, waiting 5s, attempt 3: connection reset by peer "
     )
     assert shown(LinkEvent("a", LinkState.STOPPED)).startswith(" ○ stopped ")
+
+
+def test_what_is_being_confirmed_is_counted_until_it_is_there():
+    waits = UnconfirmedEvent(BTCUSDT_1M, START, START + MINUTE)
+    assert "gaps 0   being confirmed 1   " in shown(LIVE, waits, waits)
+    for end in (CandleEvent(candle()), GAP, EndedEvent(BTCUSDT_1M, "SETTLING")):
+        assert "confirmed" not in shown(LIVE, waits, end)
 
 
 def test_a_link_that_lives_and_brings_no_candle_is_not_live():
