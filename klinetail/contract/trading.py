@@ -154,7 +154,7 @@ class Trading:
         last = max(since, self.last)
         over = self._over and self.told_at >= self.last
         at = last + (LEAST if over else self._patience)
-        if self.delivery < at and self._dated:
+        if self._dated:
             return min(at, max(last, self.delivery) + STOPPED)
         return at
 

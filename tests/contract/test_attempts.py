@@ -41,6 +41,14 @@ TABLE = {
 }
 
 
+def test_at_first_everything_may_be_asked() -> None:
+    attempts = Attempts()
+    assert attempts.allowed(NOW._replace(exchange=0, monotonic=-1e9))
+    assert (attempts.failures, attempts.reason) == (0, "")
+    assert attempts.failing_since is attempts.denied_since is None
+    assert not hasattr(attempts, "__dict__"), "the whole market has 11,800 of them"
+
+
 def state(attempts: Attempts) -> tuple[object, ...]:
     return tuple(getattr(attempts, name) for name in FIELDS)
 

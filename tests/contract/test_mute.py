@@ -28,6 +28,8 @@ def up(since: int = T0) -> Hearing:
 def test_at_first_nothing_is_known() -> None:
     hearing = Hearing()
     assert (hearing.newest, hearing.unheard, hearing.up_since) == (0, 0, None)
+    assert (hearing.mute, hearing.unheard_since) == (False, 0.0)
+    assert not hasattr(hearing, "__dict__"), "the whole market has 11,800 of them"
 
 
 def test_what_rest_shows_and_no_frame_brought_is_counted_from_the_first_on() -> None:

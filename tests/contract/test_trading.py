@@ -9,7 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from klinetail.candle import HOUR, MINUTE, Candle, Interval, Source, Stream
+from klinetail.candle import (
+    HOUR,
+    LAST_TIME,
+    MINUTE,
+    Candle,
+    Interval,
+    Source,
+    Stream,
+)
 from klinetail.clock import Moment
 from klinetail.contract.finality import SETTLED
 from klinetail.contract.holes import NO_ROW
@@ -25,7 +33,7 @@ from klinetail.contract.trading import (
     patience,
 )
 from klinetail.events import Drop, DropEvent, GapEvent, TradedEvent
-from klinetail.protocol.statuses import PENDING, TRADING
+from klinetail.protocol.statuses import PENDING, TRADING, UNKNOWN
 from tests.contract.test_series import STREAM, T0, begun, candle, moment
 
 H1 = Stream("BTCUSDT", Interval.H1)
@@ -48,7 +56,26 @@ def test_a_symbol_is_looked_up_after_five_intervals_within_bounds() -> None:
     assert minutes == [5, 15, 25, *[30] * 12]
 
 
+def test_at_first_nothing_is_known() -> None:
+    trading = Trading(Interval.M1)
+    assert (trading.state, trading.status) == (State.TRADED, UNKNOWN)
+    assert (trading.last, trading.onboard) == (0, 0)
+    assert (trading.delivery, trading.told_at) == (0, 0)
+    assert trading.until == NEVER == LAST_TIME + 1
+    assert not trading.shows_trades(1)
+    assert not hasattr(trading, "__dict__"), "the whole market has 11,800 of them"
+
+
 class TestSee:
+    def test_a_delivered_candle_takes_back_nothing_that_a_newer_one_showed(
+        self,
+    ) -> None:
+        newer = candle(T0 + MINUTE, 2, closed=False, event_time=T0 + MINUTE + 5)
+        trading = seen(Interval.M1, newer)
+        trading.see_closed(candle(T0, 3), None)
+        assert trading.shows_trades(T0 + MINUTE)
+        assert not trading.see(newer)
+
     def test_a_trade_is_known_by_the_count(self) -> None:
         trading = seen()
         assert not trading.see(candle(T0, 0, closed=False, event_time=T0 + 1))
