@@ -702,8 +702,7 @@ class DataCollector:
                 for link in self._links:
                     link.served()
             shard.was_live = True
-            if self._begun:
-                self._resume(shard)
+            self._resume(shard)
             if all(other.was_live for other in self._shards):
                 _settle(self._subscribed)
 
@@ -714,6 +713,10 @@ class DataCollector:
                 self._resume(shard)
 
     def _resume(self, shard: Shard) -> None:
+        """Go on with the streams of a live connection; until the time is known nothing
+        can, and then all go on together."""
+        if not self._begun:
+            return
         now = self._moment()
         for stream in shard.streams:
             series = self._series[stream]

@@ -368,6 +368,44 @@ def test_a_start_on_a_wrong_time_waits_says_so_and_is_whole(
     assert ended[-1] is LinkState.IDLE
 
 
+def test_a_line_that_comes_back_before_the_time_is_known_waits_for_it(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    seen = Seen()
+    with (
+        Server(Synthetic(seed=7, start=START), speed=200) as server,
+        Toxic(server.port) as rest,
+    ):
+        rest.down = lying(HOURS)
+        route = Route(sim_route(server.port).ws_url, rest.rest_url)
+        collector = DataCollector(
+            [BTC], seen.candle, on_event=seen.event, route=route, lines=2
+        )
+        collector.start()
+        try:
+            for times in (1, 2, 3):
+                seen.wait(lambda times=times: lives_of(seen) >= times)
+                if times == 1:
+                    rest.refuse()
+                server.disconnect_all()
+            seen.wait(lambda: lives_of(seen) >= 4)
+            assert collector.exchange_time() is None
+            rest.heal()
+            seen.wait(lambda: len(seen.closed(BTC)) > 4)
+        finally:
+            collector.stop()
+        whole(server, seen, BTC)
+    assert caplog.records == []
+
+
+def lives_of(seen: Seen) -> int:
+    """How many times a connection has become live."""
+    return sum(
+        isinstance(e, LinkEvent) and e.connection and e.state is LinkState.LIVE
+        for e in seen.events
+    )
+
+
 def waits_for(link: str, seen: Seen) -> bool:
     return any(
         isinstance(e, LinkEvent) and e.link == link and e.state is LinkState.WAITING
