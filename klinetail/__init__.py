@@ -58,18 +58,23 @@ if TYPE_CHECKING:
     from klinetail.candle import Stream as Stream
     from klinetail.collector import DataCollector as DataCollector
     from klinetail.errors import KlinetailError as KlinetailError
+    from klinetail.errors import Refused as Refused
     from klinetail.errors import SlowConsumer as SlowConsumer
+    from klinetail.errors import UsageError as UsageError
     from klinetail.events import CandleEvent as CandleEvent
     from klinetail.events import DropEvent as DropEvent
     from klinetail.events import EndedEvent as EndedEvent
+    from klinetail.events import Event as Event
     from klinetail.events import GapEvent as GapEvent
     from klinetail.events import LinkEvent as LinkEvent
+    from klinetail.events import LinkState as LinkState
     from klinetail.events import MuteEvent as MuteEvent
     from klinetail.events import PendingEvent as PendingEvent
     from klinetail.events import PreviewEvent as PreviewEvent
     from klinetail.events import RevisionEvent as RevisionEvent
     from klinetail.events import TradedEvent as TradedEvent
     from klinetail.events import UnconfirmedEvent as UnconfirmedEvent
+    from klinetail.mailbox import Mailbox as Mailbox
 
 __version__ = "0.1.0"
 
@@ -81,18 +86,23 @@ _HOME = {
     "Stream": "candle",
     "DataCollector": "collector",
     "KlinetailError": "errors",
+    "Refused": "errors",
     "SlowConsumer": "errors",
+    "UsageError": "errors",
     "CandleEvent": "events",
     "DropEvent": "events",
     "EndedEvent": "events",
+    "Event": "events",
     "GapEvent": "events",
     "LinkEvent": "events",
+    "LinkState": "events",
     "MuteEvent": "events",
     "PendingEvent": "events",
     "PreviewEvent": "events",
     "RevisionEvent": "events",
     "TradedEvent": "events",
     "UnconfirmedEvent": "events",
+    "Mailbox": "mailbox",
 }
 
 __all__ = ["__version__", *_HOME]
@@ -104,3 +114,7 @@ def __getattr__(name: str) -> object:
     import importlib
 
     return getattr(importlib.import_module(f"klinetail.{home}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -11,6 +11,7 @@ import fnmatch
 import functools
 import re
 import unicodedata
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Final
@@ -180,6 +181,43 @@ class Pattern(msgspec.Struct, frozen=True):
     def matches(self, symbol: str) -> bool:
         """Whether an upper-case symbol is meant."""
         return fnmatch.fnmatchcase(symbol, self.glob.upper())
+
+
+def streams_of(wanted: Iterable[Stream | str]) -> tuple[Stream, ...]:
+    """The streams that a program names, each once, in its order.
+
+    Args:
+        wanted: `Stream`s, or names such as `btcusdt@1m`, as `Stream.parse` reads them.
+
+    Raises:
+        TypeError: it is no list of such, but one name or a mapping, or a pair of symbol
+            and interval is among them.
+        UsageError: a name that cannot be a stream's, or an interval without a symbol.
+    """
+    if isinstance(wanted, Stream | str):
+        raise TypeError(f"streams has to be a list: [{str(wanted)!r:.60}]")
+    if isinstance(wanted, bytes | Mapping) or not isinstance(wanted, Iterable):
+        raise TypeError(
+            "streams has to be a list of names such as 'btcusdt@1m',"
+            f" not {wanted!r:.60}"
+        )
+    return tuple(dict.fromkeys(map(_stream, wanted)))
+
+
+def _stream(wanted: Stream | str) -> Stream:
+    if isinstance(wanted, Stream):
+        return wanted
+    if not isinstance(wanted, str):
+        raise TypeError(
+            f"{wanted!r:.60} is no stream; a stream is a name such as 'btcusdt@1m', or"
+            " Stream.of('btcusdt', '1m')"
+        )
+    if wanted in tuple(Interval):
+        raise UsageError(
+            f"{wanted!r} is an interval without a symbol; a stream is a name such as"
+            f" 'btcusdt@{wanted}'"
+        )
+    return Stream.parse(wanted)
 
 
 def is_glob(word: str) -> bool:

@@ -107,6 +107,8 @@ class Mailbox(Generic[Item, Kept]):
         self._closed = False
         self._told = False
         """Whether the reader was told of what is lost."""
+        self._error: BaseException | None = None
+        """What ended it, until the reader was told."""
         self._lock = threading.Lock()
         self._room = threading.Condition(self._lock)
         self._filled = threading.Condition(self._lock)
@@ -180,6 +182,7 @@ class Mailbox(Generic[Item, Kept]):
         Raises:
             SlowConsumer: all that was queued has been taken, and what came after it is
                 lost. The mailbox is closed then.
+            BaseException: what `close` was given, once, after all that.
         """
         with self._lock:
             if timeout != 0.0:
@@ -200,7 +203,11 @@ class Mailbox(Generic[Item, Kept]):
                 self._newest = {}
             if self.pace is Pace.LOST and not items:
                 self._closed = self._told = True
+                self._error = None
                 raise SlowConsumer(self.lost, self._most)
+            if self._error is not None and not items:
+                error, self._error = self._error, None
+                raise error
             if (self._items or self._untold) and self._notify is not None:
                 self._notify()
             self._room.notify_all()
@@ -214,18 +221,23 @@ class Mailbox(Generic[Item, Kept]):
 
     @property
     def _untold(self) -> bool:
-        """Whether something is lost and the reader does not know yet."""
-        return self.pace is Pace.LOST and not self._told
+        """Whether something is lost, or an error ended it, and the reader does not
+        know yet."""
+        lost = self.pace is Pace.LOST and not self._told
+        return lost or self._error is not None
 
     def _wake(self) -> None:
         self._filled.notify()
         if self._notify is not None:
             self._notify()
 
-    def close(self) -> None:
+    def close(self, error: BaseException | None = None) -> None:
         """Nothing more comes; what is queued can still be taken, and after it what is
-        lost by then is told."""
+        lost by then is told, and the error if one is given. Only the first call
+        counts."""
         with self._lock:
+            if not self._closed:
+                self._error = error
             self._closed = True
             self._room.notify_all()
             self._filled.notify_all()

@@ -4,12 +4,13 @@ import threading
 import pytest
 
 from klinetail.bus import EventBus
-from klinetail.errors import SlowConsumer
+from klinetail.errors import Refused, SlowConsumer
 from klinetail.events import (
     CandleEvent,
     Drop,
     DropEvent,
     EndedEvent,
+    Event,
     GapEvent,
     LinkEvent,
     LinkState,
@@ -192,6 +193,82 @@ class TestEventBus:
         bus.publish(CANDLE)
         assert len(bus._subscriptions) == 2
         assert quick.take() == [EVENTS[1], CANDLE]
+
+    def test_a_mailbox_ends_with_the_bus(self):
+        bus, heard = EventBus(), []
+        bus.subscribe(heard.append)
+        box, mine = bus.subscribe(), bus.subscribe()
+        mine.close()
+        bus.publish(CANDLE)
+        reader = threading.Thread(target=lambda: heard.append(list(box)))
+        reader.start()
+        bus.close()
+        reader.join(60)
+        bus.publish(EVENTS[1])
+        assert heard == [CANDLE, [CANDLE]]
+        assert list(bus.subscribe()) == []
+        bus.subscribe(heard.append)()
+        bus.close()
+
+    def test_what_ended_it_is_raised_once_all_that_was_queued_is_taken(self):
+        bus = EventBus()
+        boxes = [bus.subscribe() for _ in range(2)]
+        for event in EVENTS:
+            bus.publish(event)
+        bus.close(Refused("not from here"))
+        bus.close()
+        for box in boxes:
+            assert box.take() == EVENTS
+            with pytest.raises(Refused, match="not from here"):
+                list(box)
+            assert box.done
+            assert box.take() == []
+
+    def test_names_serve_as_streams(self):
+        bus, heard = EventBus(), []
+        bus.subscribe(heard.append, streams=["btcusdt@1m"])
+        bus.subscribe(heard.append, streams=["ethusdt@1m", "nopeusdt@1m"])
+        for event in EVENTS:
+            bus.publish(event)
+        assert heard == EVENTS[:-2]
+
+    @pytest.mark.parametrize(
+        "streams",
+        ["btcusdt@1m", BTCUSDT_1M, [("btcusdt", "1m")], {"btcusdt": "1m"}, 3, [None]],
+    )
+    def test_what_is_no_list_of_streams(self, streams):
+        with pytest.raises(TypeError, match="stream"):
+            EventBus().subscribe(print, streams=streams)
+
+    @pytest.mark.parametrize(
+        "types",
+        [CandleEvent, "CandleEvent", ["CandleEvent"], [str], [CANDLE], [Event], [None]],
+    )
+    def test_what_is_no_list_of_types(self, types):
+        with pytest.raises(TypeError, match=r"types has to be a list.*CandleEvent"):
+            EventBus().subscribe(print, types=types)
+
+    def test_a_type_in_place_of_the_handler(self):
+        with pytest.raises(TypeError, match=r"types=\[GapEvent\]"):
+            EventBus().subscribe(GapEvent)
+
+    def test_what_nobody_hears_and_must_be_heard_is_logged(self, caplog):
+        bus = EventBus()
+        bus.subscribe(print, types=[CandleEvent])
+        box = bus.subscribe(types=[GapEvent], streams=["ethusdt@1m"])
+        with caplog.at_level(logging.WARNING, "klinetail"):
+            for event in EVENTS:
+                bus.publish(event)
+            bus.publish(EVENTS[1])
+            assert [message.split(":")[0] for message in caplog.messages] == [
+                "gap",
+                "ended",
+                "gap",
+            ]
+            bus.subscribe(types=[GapEvent])
+            bus.publish(EVENTS[1])
+        assert len(caplog.messages) == 3
+        assert box.take() == []
 
     def test_from_several_threads(self):
         bus, lock = EventBus(), threading.Lock()

@@ -18,6 +18,7 @@ from klinetail.candle import (
     Interval,
     Source,
     Stream,
+    streams_of,
     symbol_fault,
 )
 from klinetail.errors import UsageError
@@ -444,3 +445,33 @@ def test_the_symbols_of_the_strategies_are_symbols(symbol):
 @given(intervals, st.data())
 def test_the_open_times_of_the_strategies_are_open_times(interval, data):
     assert interval.opens_at(data.draw(open_times(interval)))
+
+
+class TestStreamsOf:
+    def test_streams_and_names_each_once_in_order(self):
+        btc, eth = Stream.parse("btcusdt@1m"), Stream.parse("ethusdt@5m")
+        wanted = ["ethusdt@5m", btc, "BTCUSDT@1m", "btcusdt", eth]
+        assert streams_of(iter(wanted)) == (eth, btc)
+        assert streams_of([]) == ()
+
+    @pytest.mark.parametrize(
+        ("wanted", "message"),
+        [
+            ("btcusdt@1m", r"has to be a list: \['btcusdt@1m'\]"),
+            (Stream.parse("btcusdt@1m"), r"has to be a list: \['btcusdt@1m'\]"),
+            (b"btcusdt@1m", "has to be a list of names"),
+            ({"btcusdt": "1m"}, "has to be a list of names"),
+            (None, "has to be a list of names"),
+            ([("btcusdt", "1m")], r"Stream.of\('btcusdt', '1m'\)"),
+            ([None], "None is no stream"),
+            ([b"btcusdt@1m"], "is no stream"),
+        ],
+    )
+    def test_what_is_no_list_of_streams(self, wanted, message):
+        with pytest.raises(TypeError, match=message):
+            streams_of(wanted)
+
+    @pytest.mark.parametrize("wanted", [("btcusdt", "1m"), ["1M"], [Interval.M1]])
+    def test_an_interval_alone_is_no_stream(self, wanted):
+        with pytest.raises(UsageError, match="interval without a symbol"):
+            streams_of(wanted)

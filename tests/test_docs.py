@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import importlib
 import re
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,6 +17,7 @@ import klinetail
 from klinetail.cli.app import app
 from klinetail.errors import ExitCode
 from klinetail.formats.csv import COLUMNS
+from klinetail.sim import embedded_exchange
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
@@ -69,9 +73,10 @@ def test_the_numbers_are_those_of_the_code() -> None:
     assert supervision.CONNECT_TIMEOUT == rest.PATIENCE == 10.0
 
 
-def test_every_public_name_can_be_had() -> None:
+def test_every_public_name_can_be_had_and_is_shown() -> None:
     for name in klinetail.__all__:
         assert getattr(klinetail, name) is not None
+    assert dir(klinetail) == sorted(klinetail.__all__)
     with pytest.raises(AttributeError):
         _ = klinetail.nothing
 
@@ -81,3 +86,51 @@ def test_every_module_can_be_imported_alone() -> None:
         if path.name != "__main__.py":
             parts = path.relative_to(ROOT).with_suffix("").parts
             importlib.import_module(".".join(parts).removesuffix(".__init__"))
+
+
+PROGRAMS = re.findall(
+    r"```python\n(.*?)```",
+    README.split("### In a program\n")[1].split("\n## ")[0],
+    re.DOTALL,
+)
+TYPED = sorted((ROOT / "tests" / "typing").glob("readme_*.py"))
+
+
+def test_the_programs_are_those_that_are_type_checked() -> None:
+    assert PROGRAMS
+    assert [path.read_text() for path in TYPED] == PROGRAMS
+
+
+@pytest.mark.parametrize("number", range(1, len(PROGRAMS)))
+def test_a_program_of_the_embedded_exchange_runs_and_ends(number: int) -> None:
+    ran = subprocess.run(
+        [sys.executable, "-W", "error", "-c", PROGRAMS[number]],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert len(ran.stdout.splitlines()) >= 10
+
+
+def test_the_first_program_runs_until_it_is_stopped() -> None:
+    with embedded_exchange(speed=600) as exchange:
+        addresses = f"ws_url={exchange.ws_url!r}, rest_url={exchange.rest_url!r}"
+        program = PROGRAMS[0].replace("lines=10", f"lines=10, {addresses}")
+        assert addresses in program
+        with subprocess.Popen(
+            [sys.executable, "-W", "error", "-c", program],
+            env={"PYTHONUNBUFFERED": "1"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process:
+            try:
+                assert process.stdout is not None
+                lines = [process.stdout.readline().split() for _ in range(40)]
+            finally:
+                process.send_signal(signal.SIGINT)
+    for name, length in (("btcusdt@1m", 60_000), ("ethusdt@5m", 300_000)):
+        times = [int(time) for stream, time, _ in lines if stream == name]
+        assert len(times) >= 10
+        assert times == [*range(times[0], times[-1] + 1, length)]

@@ -176,11 +176,7 @@ def exchange_of(stack: ExitStack, asked: Asked, proxy: str | None) -> Exchange:
 
 
 def _sim(stack: ExitStack) -> Route:
-    import time
-
     from klinetail.protocol.routes import sim_route
-    from klinetail.sim.server import Server
-    from klinetail.sim.synthetic import Synthetic
+    from klinetail.sim import embedded_exchange
 
-    market = Synthetic(seed=1, start=time.time_ns() // 1_000_000)
-    return sim_route(stack.enter_context(Server(market)).port)
+    return sim_route(stack.enter_context(embedded_exchange()).port)

@@ -24,9 +24,10 @@ from collections.abc import (
     Sequence,
 )
 from concurrent.futures import Future, InvalidStateError
-from typing import Final
+from types import TracebackType
+from typing import Final, Self
 
-from klinetail.candle import Candle, Stream
+from klinetail.candle import Candle, Stream, streams_of
 from klinetail.clock import ExchangeClock, Moment
 from klinetail.collector.backfill import PAGE, Backfill, Urgency
 from klinetail.collector.beginning import begin
@@ -36,6 +37,7 @@ from klinetail.collector.delivery import Delivery
 from klinetail.collector.endings import Endings
 from klinetail.collector.keeper import SHORT, Keeper
 from klinetail.collector.lookups import Lookups
+from klinetail.collector.options import real, seconds, whole
 from klinetail.collector.parking import Parking
 from klinetail.collector.polite import PoliteRest
 from klinetail.collector.shards import Shard, shards
@@ -72,13 +74,14 @@ from klinetail.protocol.batches import decode_klines
 from klinetail.protocol.frames import decode, stream_name
 from klinetail.protocol.limits import klines_weight
 from klinetail.protocol.rest import Listing, Row
-from klinetail.protocol.routes import LIVE, Route
+from klinetail.protocol.routes import Route, chosen
 from klinetail.protocol.statuses import PENDING
 from klinetail.shortage import cause, safe_to_start, shortage
 
 _log = logging.getLogger(__name__)
 
 _EVENT_TIME: Final = operator.attrgetter("event_time")
+_CLOSE_TIME: Final = operator.attrgetter("close_time")
 
 STOP_TIMEOUT: Final = 2.0
 """Seconds within which everything has ended."""
@@ -102,7 +105,9 @@ class DataCollector:
             runs nothing else is delivered. What it raises is logged and counted.
         on_candles: the same, called with all candles that come at once: for whoever
             can do more with many together.
-        on_event: the same for all other events.
+        on_event: the same for all other events. Without it the logger `klinetail` has
+            a warning for each gap, each symbol that is not traded any more or not yet,
+            and each time that the exchange cannot be reached.
         lines: closed candles to deliver from before the start.
         hold: real seconds that candles wait for an earlier one whose fetch fails.
         share: the part of the exchange's REST weight to take at most, above 0 and up
@@ -112,7 +117,10 @@ class DataCollector:
             have no candle at all, before giving up.
         keep: closed candles to keep a stream in `buffer`; 200,000 in all at most.
         listed: what the exchange lists, if it was asked a moment ago.
-        route: which exchange.
+        env: which exchange: `live`, which is what it is by default, or `testnet`.
+        ws_url: another exchange's WebSocket, with `rest_url` and without `env`.
+        rest_url: another exchange's REST.
+        route: the same two as one, without any of these three.
         proxy: the address of the proxy to it, instead of what HTTPS_PROXY, HTTP_PROXY,
             ALL_PROXY and NO_PROXY say.
         rest: the REST side, instead of the route's.
@@ -123,16 +131,16 @@ class DataCollector:
         lifetime: seconds after which a connection is renewed at the latest.
 
     Raises:
-        UsageError: a stream that cannot be, or none; a share or a proxy that cannot be.
-        TypeError: a coroutine function as a callback.
+        UsageError: a stream that cannot be, or none; a number, an exchange or a proxy
+            that cannot be.
+        TypeError: no list of streams, no number, or no plain function as a callback.
 
     Example::
 
         async def main():
-            collector = DataCollector(["btcusdt@1m"], print, lines=10)
-            await collector.start_streaming()
-            await asyncio.sleep(120)
-            await collector.stop_streaming()
+            async with DataCollector(["btcusdt@1m"], lines=10) as collector:
+                async for candle in collector.closed_candles():
+                    print(candle.stream, candle.close)
     """
 
     def __init__(
@@ -149,7 +157,10 @@ class DataCollector:
         patience: float = math.inf,
         keep: int = 500,
         listed: Sequence[Listing] | None = None,
-        route: Route = LIVE,
+        env: str | None = None,
+        ws_url: str | None = None,
+        rest_url: str | None = None,
+        route: Route | None = None,
         proxy: str | None = None,
         rest: Rest | None = None,
         connect: Connect | None = None,
@@ -158,18 +169,20 @@ class DataCollector:
         random: Callable[[], float] = _random.random,
         lifetime: float = LIFETIME,
     ) -> None:
-        self.streams: Sequence[Stream] = tuple(
-            dict.fromkeys(
-                stream if isinstance(stream, Stream) else Stream.parse(stream)
-                for stream in streams
-            )
-        )
+        self.streams: Sequence[Stream] = streams_of(streams)
         if not self.streams:
             raise UsageError("no stream to follow")
         self.ended: Future[None] = Future()
         """Done when the collector has ended; with its error if it had to."""
         self._delivery = Delivery(on_candle_callback, on_candles, on_event, monotonic)
         self.ended.add_done_callback(lambda _: self._delivery.close())
+        lines, keep = whole("lines", lines, 0), whole("keep", keep, 1)
+        hold, lifetime = seconds("hold", hold), seconds("lifetime", lifetime)
+        patience = seconds("patience", patience)
+        if route is None:
+            route = chosen(env, ws_url, rest_url)
+        elif (env, ws_url, rest_url) != (None, None, None):
+            raise UsageError("route and env or ws_url name two exchanges; give one")
         self._follow = follow
         self._patience = math.inf if follow else patience
         self._listed = listed
@@ -179,7 +192,7 @@ class DataCollector:
         if connect is None:
             through = proxy_for(route.ws_url, proxy, os.environ)
             connect = connector(route.ws_url, through)
-        self._backfill = Backfill(Budget(share), monotonic)
+        self._backfill = Backfill(Budget(real("share", share)), monotonic)
         self._rest = PoliteRest(
             rest, monotonic, self._backfill.sent, self._backfill.observe
         )
@@ -189,7 +202,7 @@ class DataCollector:
         self._random = random
         self._lifetime = lifetime
         most = max(1, ALL_KEPT // len(self.streams))
-        keep, held = max(1, min(keep, most)), min(HELD, most)
+        keep, held = min(keep, most), min(HELD, most)
         self._series: Mapping[Stream, Series] = {
             stream: Series(
                 stream, lines=lines, hold=hold, keep=keep, held=held, follow=follow
@@ -336,7 +349,8 @@ class DataCollector:
         return sum(series.lacking for series in self._series.values())
 
     async def start_streaming(self) -> None:
-        """Connect and subscribe. Returns when every stream is subscribed.
+        """Connect and subscribe. Returns when every stream is subscribed, or, with
+        `follow=False`, when the exchange has answered.
 
         An exchange that cannot be reached is tried for ever; cancel to give up.
 
@@ -373,7 +387,24 @@ class DataCollector:
             stop()
         await _result(stopped)
 
-    async def __aiter__(self) -> AsyncIterator[Candle]:
+    async def __aenter__(self) -> Self:
+        """`start_streaming`; `async with` gives the collector."""
+        await self.start_streaming()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """`stop_streaming`. A block that raises nothing itself raises what `ended` has
+        failed with, if it has."""
+        await self.stop_streaming()
+        if kind is None:
+            self.ended.result()
+
+    def __aiter__(self) -> AsyncIterator[Candle]:
         """Every accepted candle from the first `anext` on, until the collector ends.
 
         Raises:
@@ -381,6 +412,15 @@ class DataCollector:
                 to it; all that came before those was yielded.
             KlinetailError: what `ended` has failed with, if it has.
         """
+        return self._iterate(updates=True)
+
+    def closed_candles(self) -> AsyncIterator[Candle]:
+        """Every closed candle: at the first `anext` those in `buffer`, in the order of
+        their closes, then each as it is delivered; errors as of `async for` over the
+        collector itself."""
+        return self._iterate(updates=False)
+
+    async def _iterate(self, *, updates: bool) -> AsyncIterator[Candle]:
         import asyncio
 
         loop = asyncio.get_running_loop()
@@ -391,12 +431,17 @@ class DataCollector:
             with contextlib.suppress(RuntimeError):
                 loop.call_soon_threadsafe(news.set)
 
-        mailbox = Mailbox[Candle, Candle](as_it_is, notify=wake)
+        mailbox = Mailbox[Candle, Candle](as_it_is, updates=updates, notify=wake)
+        before: list[Candle] = []
         with self._lock:
             self._delivery.mailboxes.append(mailbox)
+            if not updates:
+                before += (c for one in self._series.values() for c in one.closed)
         if self.ended.done():
             mailbox.close()
         try:
+            for candle in sorted(before, key=_CLOSE_TIME):
+                yield candle
             while True:
                 news.clear()
                 for candle in mailbox.take():
@@ -805,6 +850,8 @@ class DataCollector:
             if began.listed:
                 self._endings.learn(began.listed, now)
             self._resume_all()
+        if not self._links:
+            _settle(self._subscribed)
         return True
 
     def _admit(self) -> None:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import inspect
 import itertools
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
+from klinetail.callbacks import check_callback
 from klinetail.candle import Candle
 from klinetail.contract.series import Output
 from klinetail.events import Event
 from klinetail.mailbox import PATIENCE, Mailbox
+from klinetail.unheard import Unheard
 
 _log = logging.getLogger(__name__)
 
@@ -37,12 +38,13 @@ class Delivery:
         on_event: Callable[[Event], object] | None,
         monotonic: Callable[[], float],
     ) -> None:
-        for callback in (on_candle, on_candles, on_event):
-            if inspect.iscoroutinefunction(callback):
-                raise TypeError(
-                    "a callback runs on a thread and cannot be a coroutine function;"
-                    " `async for candle in collector` serves event loops"
-                )
+        for name, callback in (
+            ("on_candle_callback", on_candle),
+            ("on_candles", on_candles),
+            ("on_event", on_event),
+        ):
+            if callback is not None:
+                check_callback(callback, name)
         self.failures = 0
         """Times that a callback raised."""
         self.waited = 0.0
@@ -53,6 +55,7 @@ class Delivery:
         self._on_candle = on_candle
         self._on_candles = on_candles
         self._on_event = on_event
+        self._unheard = Unheard()
         self._monotonic = monotonic
 
     def deliver(self, output: Sequence[Output | Event]) -> None:
@@ -60,8 +63,11 @@ class Delivery:
         for kind, items in itertools.groupby(output, type):
             if kind is Candle:
                 self.deliver_candles(list(items))  # type: ignore[arg-type]
-            else:
+            elif self._on_event is not None:
                 self._hand_over(self._on_event, items)
+            elif not self.ended:
+                for item in items:
+                    self._unheard.see(item, heard=False)  # type: ignore[arg-type]
 
     def deliver_candles(self, candles: Sequence[Candle]) -> None:
         """Hand over candles that come one after another."""

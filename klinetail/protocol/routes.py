@@ -37,10 +37,48 @@ def sim_route(port: int) -> Route:
     return Route(f"ws://127.0.0.1:{port}/market", f"http://127.0.0.1:{port}")
 
 
-def custom(ws_url: str | None, rest_url: str | None) -> Route | None:
+OF_ENV: Final = {"live": LIVE, "testnet": TESTNET}
+"""The exchange's own routes, by the names that they are chosen by."""
+
+
+def chosen(env: str | None, ws_url: str | None, rest_url: str | None) -> Route:
+    """The route that a program asks for: by name, or by addresses, as `custom` takes
+    them; the live exchange's if it does not say.
+
+    Raises:
+        UsageError: both are given, there is no such name, or errors as of `custom`.
+    """
+    own = custom(ws_url, rest_url, ("ws_url", "rest_url"))
+    if own is not None and env is not None:
+        raise UsageError(f"env={str(env)!r} and ws_url name two exchanges; give one")
+    if own is not None:
+        return own
+    if env == "sim":
+        raise UsageError(
+            "the embedded exchange is a program's own to start and to stop:"
+            " `with klinetail.sim.embedded_exchange() as exchange:` gives the addresses"
+            " for ws_url=exchange.ws_url, rest_url=exchange.rest_url"
+        )
+    if env is None:
+        return LIVE
+    if (route := OF_ENV.get(env)) is None:
+        raise UsageError(f"there is no env {env!r:.60}; there are {', '.join(OF_ENV)}")
+    return route
+
+
+def custom(
+    ws_url: str | None,
+    rest_url: str | None,
+    names: tuple[str, str] = ("--ws-url", "--rest-url"),
+) -> Route | None:
     """The route that a user's own addresses name, or None if there are none.
 
     A pasted trailing `/ws` or `/stream` is taken off.
+
+    Args:
+        ws_url: the address that the connector gets as `stream_url`.
+        rest_url: the address of REST.
+        names: what the user knows the two as.
 
     Raises:
         UsageError: one without the other (real and made-up data must never mix),
@@ -49,19 +87,19 @@ def custom(ws_url: str | None, rest_url: str | None) -> Route | None:
     if ws_url is None and rest_url is None:
         return None
     if ws_url is None or rest_url is None:
-        given, lacking = ("ws", "rest") if rest_url is None else ("rest", "ws")
+        given, lacking = names if rest_url is None else reversed(names)
         raise UsageError(
-            f"--{given}-url without --{lacking}-url: give both, so that candles of"
+            f"{given} without {lacking}: give both, so that candles of"
             " two exchanges never mix"
         )
-    ws = _checked(ws_url, "--ws-url", ("ws", "wss"))
-    rest = _checked(rest_url, "--rest-url", ("http", "https"))
+    ws = _checked(ws_url, names[0], ("ws", "wss"))
+    rest = _checked(rest_url, names[1], ("http", "https"))
     path = ws.path.rstrip("/")
     while path.endswith(("/ws", "/stream")):
         path = path.rpartition("/")[0].rstrip("/")
     if (ws.hostname or "").rstrip(".") == "fstream.binance.com" and path != "/market":
         raise UsageError(
-            f"--ws-url {ws_url} acks and then never sends a candle;"
+            f"{names[0]} {ws_url} acks and then never sends a candle;"
             f" the right address is {LIVE.ws_url}"
         )
     return Route(

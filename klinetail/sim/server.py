@@ -16,6 +16,7 @@ from websockets.asyncio.server import serve
 
 from klinetail.candle import Candle
 from klinetail.errors import UsageError
+from klinetail.protocol.routes import sim_route
 from klinetail.sim.admission import Admission
 from klinetail.sim.clock import Clock
 from klinetail.sim.faults.chaos import Chaos
@@ -103,6 +104,16 @@ class Server:
         if self._socket is None:
             return self._wanted_port
         return int(self._socket.getsockname()[1])
+
+    @property
+    def ws_url(self) -> str:
+        """Its WebSocket address, for `DataCollector` or `--ws-url`."""
+        return sim_route(self.port).ws_url
+
+    @property
+    def rest_url(self) -> str:
+        """Its REST address, for `DataCollector` or `--rest-url`."""
+        return sim_route(self.port).rest_url
 
     @property
     def connections(self) -> int:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from klinetail.errors import UsageError
-from klinetail.protocol.routes import LIVE, TESTNET, Route, custom, sim_route
+from klinetail.protocol.routes import LIVE, TESTNET, Route, chosen, custom, sim_route
 
 REST = "https://example.org"
 
@@ -173,3 +173,37 @@ def test_any_text_is_a_route_or_a_usage_error(ws_url, rest_url):
         assert route.ws_url.startswith("ws")
         assert route.rest_url.startswith("http")
         assert not urlsplit(route.ws_url).path.endswith(("/", "/ws", "/stream"))
+
+
+@pytest.mark.parametrize(
+    ("env", "route"), [(None, LIVE), ("live", LIVE), ("testnet", TESTNET)]
+)
+def test_a_program_names_the_exchange(env, route):
+    assert chosen(env, None, None) == route
+
+
+def test_a_program_gives_the_addresses_by_the_same_rules():
+    assert chosen(None, "ws://[::1]:1/ws", "http://[::1]:1/") == Route(
+        "ws://[::1]:1", "http://[::1]:1"
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((None, LIVE.ws_url, None), "^ws_url without rest_url: give both"),
+        ((None, None, LIVE.rest_url), "^rest_url without ws_url: give both"),
+        ((None, "x", REST), "^ws_url 'x' is no address"),
+        ((None, "wss://a", "x"), "^rest_url 'x' is no address"),
+        ((None, "wss://fstream.binance.com", REST), "^ws_url .* never sends a candle"),
+        (("live", LIVE.ws_url, LIVE.rest_url), "^env='live' and ws_url name two"),
+        (("sim", None, None), "embedded_exchange.*ws_url=exchange.ws_url"),
+        (("prod", None, None), "^there is no env 'prod'; there are live, testnet$"),
+        (("LIVE", None, None), "there is no env"),
+        ((3, None, None), "there is no env 3"),
+    ],
+)
+def test_what_a_program_cannot_choose(arguments, message):
+    with pytest.raises(UsageError, match=message) as caught:
+        chosen(*arguments)
+    assert "--" not in str(caught.value)

@@ -1,0 +1,48 @@
+"""Numbers that a program gives: refused at once if they cannot be, with their names."""
+
+from __future__ import annotations
+
+import operator
+from typing import SupportsFloat, SupportsIndex
+
+from klinetail.errors import UsageError
+
+
+def whole(name: str, value: SupportsIndex, least: int) -> int:
+    """A whole number of at least `least`.
+
+    Raises:
+        TypeError: the value is no whole number.
+        UsageError: it is too small.
+    """
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{name} has to be a whole number, not {value!r:.60}") from None
+    if number < least:
+        raise UsageError(f"{name} has to be {least} or more, not {number}")
+    return number
+
+
+def seconds(name: str, value: SupportsFloat) -> float:
+    """Seconds, 0 or more; infinite if it is for ever.
+
+    Raises:
+        TypeError: the value is no number.
+        UsageError: it is not a number (NaN), or negative.
+    """
+    number = real(name, value)
+    if not number >= 0:
+        raise UsageError(f"{name} has to be 0 seconds or more, not {number}")
+    return number
+
+
+def real(name: str, value: SupportsFloat) -> float:
+    """A number; a text is none.
+
+    Raises:
+        TypeError: the value is no number.
+    """
+    if not hasattr(value, "__float__"):
+        raise TypeError(f"{name} has to be a number, not {value!r:.60}")
+    return float(value)
