@@ -219,8 +219,8 @@ def test_a_dumb_terminal_and_a_screen_reader_get_plain_lines(
     first, receipt = said
     address = f"ws://127.0.0.1:{exchange.port}/market"
     assert first.decode() == (
-        f"klinetail: BTCUSDT 1m from {address}, times UTC; one line for each closed"
-        " candle, Ctrl-C ends"
+        f"klinetail: following btcusdt@1m, from {address}, until 2 closed candles came;"
+        " one line for each closed candle, times UTC"
     )
     assert receipt.startswith(b"klinetail: 2 candles")
 
