@@ -23,13 +23,24 @@ from klinetail.candle import Candle, Stream
 from klinetail.cli.outlets import LineOutlet, TableOutlet
 from klinetail.cli.signals import STOPPING, Signals
 from klinetail.cli.voice import LAST_WORDS, VOICE
-from klinetail.cli.words import history_lines, proxy_lines, start_line
+from klinetail.cli.words import (
+    history_lines,
+    proxy_lines,
+    start_line,
+    unconfirmed_line,
+)
 from klinetail.cli.zone import zone_name
 from klinetail.collector import DataCollector
 from klinetail.collector.backfill import weight_of
 from klinetail.collector.budget import Budget
 from klinetail.errors import ExitCode, OutputError
-from klinetail.events import Event, GapEvent, LinkEvent, LinkState
+from klinetail.events import (
+    Event,
+    GapEvent,
+    LinkEvent,
+    LinkState,
+    UnconfirmedEvent,
+)
 from klinetail.exchange.client import connector
 from klinetail.exchange.proxy import Proxy
 from klinetail.exchange.rest import BinanceRest
@@ -113,6 +124,10 @@ class Session:
         seen = plan.quiet or plan.output == "table"
         self._start_by = math.inf if seen else time.monotonic() + SOON
         """When to say what is done at the latest; infinite once that is said."""
+        self._unconfirmed_at = math.inf
+        """When to say that candles are being confirmed, if some still are then."""
+        self._unconfirmed_said = seen
+        """Whether that is said, or seen in the table, or not to be said."""
         self._screen: Screen | None = None
         self._stop_by: float | None = None
         """Monotonic seconds; set from the moment on that the run is to end."""
@@ -216,10 +231,10 @@ class Session:
         self._collector.start()
         due = 0.0
         while not self._finished(now := time.monotonic()):
-            wake_at = min(due, self._start_by, self._stop_by or math.inf)
+            wake_at = min(due, self._start_by, self._unconfirmed_at)
+            wake_at = min(wake_at, self._stop_by or math.inf)
             ready = self._poll(max(0.0, wake_at - now))
-            if time.monotonic() >= self._start_by:
-                self._say_start()
+            self._say_what_is_due(time.monotonic())
             self._signals.clear()
             self._heed_signals()
             due = self._step(ready)
@@ -299,7 +314,8 @@ class Session:
         again, self._stop_by = self._stop_by is not None, stop_by
         if again:
             return
-        self._start_by = math.inf
+        self._start_by = self._unconfirmed_at = math.inf
+        self._unconfirmed_said = True
         ended = self._collector.ended
         error = ended.exception() if ended.done() else None
         if error is not None:
@@ -351,6 +367,23 @@ class Session:
             self._say_start()
         for line in lines:
             self.say(line, kind_of(event), event)
+        waits = isinstance(event, UnconfirmedEvent) and not self._unconfirmed_said
+        if waits and self._unconfirmed_at == math.inf:
+            self._unconfirmed_at = time.monotonic() + SOON
+            self._signals.wake()
+
+    def _say_what_is_due(self, now: float) -> None:
+        if now >= self._start_by:
+            self._say_start()
+        if now >= self._unconfirmed_at:
+            self._unconfirmed_at = math.inf
+            time_now = self._collector.exchange_time() or 0
+            with self._tee.lock:
+                untils = self._tee.stats.unconfirmed.values()
+                count = sum(until > time_now for until in untils)
+            if count:
+                self._unconfirmed_said = True
+                self.say(unconfirmed_line(count))
 
     def _say_start(self) -> None:
         """Say once what is done, before all else about it, where there is no table."""

@@ -195,6 +195,15 @@ def start_line(
     return f"{said}; one line for each {each}, times {zone}"
 
 
+def unconfirmed_line(streams: int) -> str:
+    """What to say about closed candles that keep whoever reads a pipe waiting."""
+    which = f"the last closed candle of {plural(streams, 'stream')} is being confirmed"
+    return (
+        f"{which}: the exchange's REST has to show it alike twice, 20 s apart, as it"
+        " closed just now"
+    )
+
+
 def history_lines(streams: int, minutes: float) -> list[str]:
     """What to say about a history that takes its time."""
     if minutes < 1:

@@ -823,3 +823,22 @@ def test_at_a_full_disk_stdout_ends_in_a_whole_line(
     assert done.returncode == 5, done.stderr
     candles(out.read_bytes())
     assert out.read_bytes().endswith(b"\n")
+
+
+def test_who_reads_a_pipe_is_told_in_one_line_what_is_being_confirmed(
+    popen: Popen,
+) -> None:
+    with Server(Synthetic(seed=3, start=START - 35_000)) as server:
+        process = popen("watch", "btcusdt", "ethusdt", "-n2", *urls(server))
+        assert process.stderr is not None
+        start, told = (process.stderr.readline().decode() for _ in range(2))
+        process.send_signal(signal.SIGINT)
+        _, rest = ended(process)
+    assert "following btcusdt@1m, ethusdt@1m" in start
+    assert told == (
+        "klinetail: the last closed candle of 2 streams is being confirmed: the"
+        " exchange's REST has to show it alike twice, 20 s apart, as it closed"
+        " just now\n"
+    )
+    (receipt,) = rest.splitlines()
+    assert "2 candles" in receipt
