@@ -195,7 +195,7 @@ class Stats:
         else:
             before = self.links.get(event.link)
             again = event.state in (LinkState.CONNECTING, LinkState.SUBSCRIBING)
-            if again and before is not None and not event.reason:
+            if again and before is not None and before.attempt:
                 event = msgspec.structs.replace(
                     event, reason=before.reason, where=before.where
                 )
