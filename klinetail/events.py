@@ -81,7 +81,8 @@ class LinkEvent(msgspec.Struct, frozen=True):
     """A connection's name, or `REST` or `CLOCK`."""
     state: LinkState
     reason: str = ""
-    """Why, in words, unescaped: it may hold text from the network."""
+    """Why, in words, unescaped: it may hold text from the network. While it connects:
+    how far it is, told once that takes long."""
     attempt: int = 0
     """Failed attempts in a row. A link that is live after one brings no candle; it is
     live after none again once candles come."""

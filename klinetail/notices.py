@@ -87,6 +87,8 @@ class Notices:
         self._limited: set[str] = set()
         """Links of which it was said that they may be given up."""
         self._named: dict[str, str] = {}
+        self._slow: set[str] = set()
+        """Links of which it was said that they are slow to connect."""
         self._silent: set[str] = set()
         """Links of which it was said that they bring no candle."""
 
@@ -134,6 +136,8 @@ class Notices:
         again = self._losses.ended(event)
         reason = with_where(event.reason, event.where)
         self._silent.discard(name)
+        if event.state in (LinkState.LIVE, LinkState.IDLE):
+            self._slow.discard(name)
         if event.state is LinkState.LIVE and event.attempt:
             self._silent.add(name)
             first = self._named.get(name) != reason
@@ -148,9 +152,13 @@ class Notices:
             if ends:
                 self._limited.add(name)
             if new or self._verbose:
-                tries = f"trying again in {event.delay:.1f} s"
+                tries = f"trying again {_soon(event.delay)}"
                 until = f"for {event.patience:.0f} s more" if ends else "until it works"
                 return [f"{brief(reason, _REASON)}; {tries}, and on {until}"]
+        elif event.state is LinkState.CONNECTING and event.reason:
+            known = name in self._slow or name in self._down
+            self._slow.add(name)
+            return [reason] if not known or self._verbose else []
         elif event.state is LinkState.LIVE and (again or name in self._down):
             self._down.pop(name, None)
             self._limited.discard(name)
@@ -164,6 +172,12 @@ class Notices:
         elif self._verbose:
             return [f"{name}: {event.state}"]
         return []
+
+
+def _soon(delay: float) -> str:
+    """When it is tried again, in words: a pause that is shown as none is none."""
+    shown = f"{delay:.1f}"
+    return "at once" if float(shown) == 0 else f"in {shown} s"
 
 
 def summed_up(kind: Kind, events: Sequence[Event]) -> str:

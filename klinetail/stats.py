@@ -116,8 +116,9 @@ class Stats:
         again, the event has the reason of the failure before."""
         self.mute: set[Stream] = set()
         """Streams of which no frame comes now, though REST shows trades."""
-        self.unconfirmed: set[Stream] = set()
-        """Streams whose next closed candle REST has shown, too young to be believed."""
+        self.unconfirmed: dict[Stream, int] = {}
+        """Streams whose next closed candle REST has shown, too young to be believed,
+        and the exchange time (ms) from which on another answer can confirm it."""
         self.reconnects = 0
         """Connections that were lost and are live again."""
         self._losses = Losses()
@@ -147,13 +148,13 @@ class Stats:
                 self._ended.add(stream)
                 self._list(event)
                 self.mute.discard(stream)
-                self.unconfirmed.discard(stream)
+                self.unconfirmed.pop(stream, None)
             case TradedEvent(stream):
                 self._ended.discard(stream)
             case PendingEvent():
                 pass  # it is said, and is no figure
-            case UnconfirmedEvent(stream):
-                self.unconfirmed.add(stream)
+            case UnconfirmedEvent(stream, _, until):
+                self.unconfirmed[stream] = until
             case MuteEvent(stream, over):
                 (self.mute.discard if over else self.mute.add)(stream)
             case LinkEvent():
@@ -165,7 +166,7 @@ class Stats:
         if event.filled:
             self.missing -= len(event.candles)
         else:
-            self.unconfirmed.discard(event.stream)
+            self.unconfirmed.pop(event.stream, None)
             self.gaps += 1
             self.missing += event.stream.interval.steps(event.start, event.end)
 
@@ -180,7 +181,8 @@ class Stats:
         self.updates += updates
         self.closed += len(closed)
         if self.unconfirmed:
-            self.unconfirmed.difference_update(candle.stream for candle in closed)
+            for candle in closed:
+                self.unconfirmed.pop(candle.stream, None)
         for candle in closed:
             if candle.source is Source.REST:
                 self.by_rest += 1
@@ -193,7 +195,7 @@ class Stats:
         else:
             before = self.links.get(event.link)
             again = event.state in (LinkState.CONNECTING, LinkState.SUBSCRIBING)
-            if again and before is not None and not event.reason:
+            if again and before is not None and before.attempt:
                 event = msgspec.structs.replace(
                     event, reason=before.reason, where=before.where
                 )

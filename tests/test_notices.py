@@ -214,6 +214,21 @@ class TestNotices:
         assert lines[1::3] == [line] * 2
         assert len(lines) == 6
 
+    @pytest.mark.parametrize(
+        ("delay", "words"), [(0.0, "at once"), (0.049, "at once"), (0.06, "in 0.1 s")]
+    )
+    def test_no_pause_is_said_to_be_none(self, delay, words):
+        (line,) = said([link(LinkState.WAITING, "refused", 1, delay)])
+        assert line == f"refused; trying again {words}, and on until it works"
+
+    def test_who_waits_is_told_how_far_it_is_once(self):
+        slow = link(LinkState.CONNECTING, "still looking up the name")
+        down = link(LinkState.WAITING, "no answer in 10 s", 1, 1.0)
+        assert said([link(LinkState.CONNECTING), slow, slow]) == [slow.reason]
+        assert said([slow, link(LinkState.LIVE), slow]) == [slow.reason] * 2
+        assert len(said([slow, down, slow, down])) == 2
+        assert said([slow] * 2, verbose=True) == [slow.reason] * 2
+
     def test_each_link_has_its_own_lines(self):
         down = [
             link(LinkState.WAITING, f"{name} is down", 1, 1.0, name)

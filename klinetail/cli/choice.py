@@ -45,6 +45,10 @@ def read_words(name: str, outputs: Outputs) -> str:
         if name == "-":
             if sys.stdin is None:
                 raise UsageError("@-: stdin is closed")
+            if sys.stdin.isatty():
+                from klinetail.cli import complain
+
+                complain("type what to follow; Ctrl-D on an empty line ends it")
             data = sys.stdin.buffer.read(_MOST + 1)
         else:
             with open(name, "rb") as file:
@@ -149,9 +153,13 @@ def ask(
         ExchangeError: the exchange refuses, or it did not answer in time.
     """
     from klinetail.collector.inquiry import Inquiry
-    from klinetail.exchange.rest import BinanceRest
+    from klinetail.exchange.rest import PATIENCE, BinanceRest
 
-    rest = BinanceRest(exchange.route.rest_url, proxy=exchange.rest_proxy)
+    rest = BinanceRest(
+        exchange.route.rest_url,
+        patience=min(PATIENCE, patience),
+        proxy=exchange.rest_proxy,
+    )
     inquiry = Inquiry(rest, teller(quiet=quiet), patience=patience)
     inquiry.answer.add_done_callback(signals.wake)
     inquiry.start()

@@ -13,8 +13,9 @@ import os
 import select
 import signal
 import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import tzinfo
 from typing import TYPE_CHECKING, Final, NamedTuple, TextIO
 
@@ -22,16 +23,28 @@ from klinetail.candle import Candle, Stream
 from klinetail.cli.outlets import LineOutlet, TableOutlet
 from klinetail.cli.signals import STOPPING, Signals
 from klinetail.cli.voice import LAST_WORDS, VOICE
-from klinetail.cli.words import history_lines, plain_line, proxy_lines
+from klinetail.cli.words import (
+    history_lines,
+    proxy_lines,
+    start_line,
+    unconfirmed_line,
+)
 from klinetail.cli.zone import zone_name
 from klinetail.collector import DataCollector
 from klinetail.collector.backfill import weight_of
 from klinetail.collector.budget import Budget
 from klinetail.errors import ExitCode, OutputError
-from klinetail.events import Event, GapEvent
+from klinetail.events import (
+    Event,
+    GapEvent,
+    LinkEvent,
+    LinkState,
+    UnconfirmedEvent,
+)
 from klinetail.exchange.client import connector
 from klinetail.exchange.proxy import Proxy
 from klinetail.exchange.rest import BinanceRest
+from klinetail.exchange.slowness import SOON
 from klinetail.formats import OUTPUTS
 from klinetail.kinds import Kind
 from klinetail.mailbox import Latest, Mailbox, Pace
@@ -107,6 +120,14 @@ class Session:
         self._awaited = 0
         self._code = ExitCode.OK
         self._notices = Notices(verbose=plan.verbose)
+        self._starting = threading.Lock()
+        seen = plan.quiet or plan.output == "table"
+        self._start_by = math.inf if seen else time.monotonic() + SOON
+        """When to say what is done at the latest; infinite once that is said."""
+        self._unconfirmed_at = math.inf
+        """When to say that candles are being confirmed, if some still are then."""
+        self._unconfirmed_said = seen
+        """Whether that is said, or seen in the table, or not to be said."""
         self._screen: Screen | None = None
         self._stop_by: float | None = None
         """Monotonic seconds; set from the moment on that the run is to end."""
@@ -141,7 +162,7 @@ class Session:
         )
         self._collector = DataCollector(
             plan.streams,
-            on_candles=self._tee.candles,
+            on_candles=self._tee.candles if seen else self._on_candles,
             on_event=self._tee.event,
             lines=plan.lines,
             hold=plan.hold,
@@ -210,7 +231,10 @@ class Session:
         self._collector.start()
         due = 0.0
         while not self._finished(now := time.monotonic()):
-            ready = self._poll(max(0.0, min(due, self._stop_by or math.inf) - now))
+            wake_at = min(due, self._start_by, self._unconfirmed_at)
+            wake_at = min(wake_at, self._stop_by or math.inf)
+            ready = self._poll(max(0.0, wake_at - now))
+            self._say_what_is_due(time.monotonic())
             self._signals.clear()
             self._heed_signals()
             due = self._step(ready)
@@ -224,12 +248,7 @@ class Session:
     def _beginnings(self) -> list[str]:
         plan, count = self._plan, len(self._plan.streams)
         seconds = Budget(plan.share).lasts(weight_of(count, plan.lines))
-        plain = []
-        if plan.output == "plain":
-            zone = zone_name(plan.zone, time.time())
-            plain = [plain_line(plan.streams, plan.source, zone, updates=plan.updates)]
         return [
-            *plain,
             *proxy_lines(plan.ws_proxy, plan.rest_proxy),
             *history_lines(count, seconds / 60),
         ]
@@ -295,6 +314,8 @@ class Session:
         again, self._stop_by = self._stop_by is not None, stop_by
         if again:
             return
+        self._start_by = self._unconfirmed_at = math.inf
+        self._unconfirmed_said = True
         ended = self._collector.ended
         error = ended.exception() if ended.done() else None
         if error is not None:
@@ -330,10 +351,60 @@ class Session:
 
     # News from other threads
 
+    def _on_candles(self, candles: Sequence[Candle]) -> None:
+        self._say_start()
+        self._tee.candles(candles)
+
     def _on_event(self, event: Event) -> None:
-        if not self._plan.quiet or isinstance(event, GapEvent):
-            for line in self._notices.lines(event):
-                self.say(line, kind_of(event), event)
+        heard = not self._plan.quiet or isinstance(event, GapEvent)
+        lines = self._notices.lines(event) if heard else []
+        # A symbol that is not listed is to be one line: whether all are is known once
+        # a link subscribes.
+        subscribes = isinstance(event, LinkEvent) and (
+            event.state is LinkState.SUBSCRIBING
+        )
+        if lines or subscribes:
+            self._say_start()
+        for line in lines:
+            self.say(line, kind_of(event), event)
+        waits = isinstance(event, UnconfirmedEvent) and not self._unconfirmed_said
+        if waits and self._unconfirmed_at == math.inf:
+            self._unconfirmed_at = time.monotonic() + SOON
+            self._signals.wake()
+
+    def _say_what_is_due(self, now: float) -> None:
+        if now >= self._start_by:
+            self._say_start()
+        if now >= self._unconfirmed_at:
+            self._unconfirmed_at = math.inf
+            time_now = self._collector.exchange_time() or 0
+            with self._tee.lock:
+                untils = self._tee.stats.unconfirmed.values()
+                count = sum(until > time_now for until in untils)
+            if count:
+                self._unconfirmed_said = True
+                self.say(unconfirmed_line(count))
+
+    def _say_start(self) -> None:
+        """Say once what is done, before all else about it, where there is no table."""
+        if self._start_by == math.inf:
+            return
+        with self._starting:
+            if self._start_by == math.inf:
+                return
+            self._start_by, plan = math.inf, self._plan
+            plain = plan.output == "plain"
+            self.say(
+                start_line(
+                    plan.streams,
+                    plan.source,
+                    lines=plan.lines,
+                    follow=plan.follow,
+                    limit=plan.limit,
+                    updates=plan.updates,
+                    zone=zone_name(plan.zone, time.time()) if plain else None,
+                )
+            )
 
     def _on_counted(self) -> None:
         self._counted = True

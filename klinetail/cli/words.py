@@ -148,7 +148,7 @@ _SAID: Final = 3
 
 
 def _some(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _SAID} more" if len(names) > _SAID else ""
+    more = f" and {len(names) - _SAID:,} more" if len(names) > _SAID else ""
     return f"{', '.join(names[:_SAID])}{more}"
 
 
@@ -160,22 +160,48 @@ def proxy_lines(ws: Proxy | None, rest: Proxy | None) -> list[str]:
     return [f"{side} through the proxy {proxy}" for side, proxy in sides if proxy]
 
 
-def plain_line(
-    streams: Sequence[Stream], source: str, zone: str, *, updates: bool
+def start_line(
+    streams: Sequence[Stream],
+    source: str,
+    *,
+    lines: int,
+    follow: bool,
+    limit: int | None,
+    updates: bool,
+    zone: str | None,
 ) -> str:
-    """What to say before plain lines: what they are of, and how they end.
+    """What to say at a start without a table: what is followed, from where, and how
+    the run ends.
 
     Args:
         streams: what is followed; at least one.
         source: where the candles come from.
-        zone: what the zone of the lines' times is called.
+        lines: closed candles of each stream from before the start.
+        follow: whether the run goes on after these.
+        limit: closed candles in all after which the run ends.
         updates: whether forming candles are lines too.
+        zone: what the time zone of plain lines is called; None for records, which
+            explain themselves.
     """
-    what = plural(len(streams), "stream")
-    if len(streams) == 1:
-        what = f"{streams[0].symbol} {streams[0].interval}"
+    which = f"{_some(list(map(str, streams)))}, from {source}"
+    if follow:
+        end = "Ctrl-C" if limit is None else f"{plural(limit, 'closed candle')} came"
+        said = f"following {which}, until {end}"
+    else:
+        said = f"fetching the last {plural(lines, 'closed candle')} of {which}"
+    if zone is None:
+        return said
     each = "update" if updates else "closed candle"
-    return f"{what} from {source}, times {zone}; one line for each {each}, Ctrl-C ends"
+    return f"{said}; one line for each {each}, times {zone}"
+
+
+def unconfirmed_line(streams: int) -> str:
+    """What to say about closed candles that keep whoever reads a pipe waiting."""
+    which = f"the last closed candle of {plural(streams, 'stream')} is being confirmed"
+    return (
+        f"{which}: the exchange's REST has to show it alike twice, 20 s apart, as it"
+        " closed just now"
+    )
 
 
 def history_lines(streams: int, minutes: float) -> list[str]:

@@ -88,6 +88,7 @@ def begin(
         stopping=stopping,
         tell=tell,
         answered=listed is not None,
+        under_way=lambda: rest.under_way(),
     )
     if began is not None and began.listed is not listed:
         for odd in oddity(began.listed):

@@ -29,8 +29,8 @@ class Inquiry:
 
     Args:
         rest: who is asked; it is closed at the end.
-        on_event: called on the thread when an attempt failed, when one succeeds after
-            that, and when an answer cannot be read in full.
+        on_event: called, on a thread of its own, when an attempt failed or takes long,
+            when one succeeds after that, and when an answer cannot be read in full.
         patience: seconds without an answer before giving up.
         monotonic: local seconds.
         random: uniform in [0, 1), for the pauses between attempts.
@@ -75,6 +75,7 @@ class Inquiry:
                 patience=self._patience,
                 stopping=self._stopping,
                 tell=self._on_event,
+                under_way=lambda: self._rest.under_way(),
             )
             if listed is None:
                 raise Unreachable("asked no more")

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from klinetail.errors import BadMessage, ExchangeError, Refused
 from klinetail.events import REST, LinkEvent, LinkState
+from klinetail.exchange.slowness import Slowness
 from klinetail.exchange.supervision import BACKOFF, backoff, insistence
 
 _Answer = TypeVar("_Answer")
@@ -22,6 +23,7 @@ def patiently(
     stopping: threading.Event,
     tell: Callable[[LinkEvent], object],
     answered: bool = False,
+    under_way: Callable[[], tuple[str, str]] = lambda: ("", ""),
 ) -> _Answer | None:
     """Ask until there is an answer; None if it was stopped before.
 
@@ -31,9 +33,11 @@ def patiently(
         random: uniform in [0, 1), for the pauses between attempts.
         patience: seconds without an answer before giving up.
         stopping: ends the pauses, and the asking.
-        tell: called with what keeps it from answering, and once when that is over.
+        tell: called with what keeps it from answering, also while it is only slow to,
+            and once when that is over.
         answered: whether the exchange has answered before in this run: then no refusal
             ends the asking.
+        under_way: how far the request is, and what it asks for, see `Rest.under_way`.
 
     Raises:
         Refused: the exchange refuses, for as long as such a refusal is borne with.
@@ -43,9 +47,17 @@ def patiently(
     began = now()
     attempt = 0
     refused_since: float | None = None
+
+    def tell_slow() -> None:
+        doing, where = under_way()
+        reason = f"still {doing or 'waiting'}"
+        tell(LinkEvent(REST, LinkState.CONNECTING, reason, attempt, where=where))
+
     while not stopping.is_set():
+        slowness = Slowness(tell_slow)
         try:
-            answer = ask()
+            with slowness:
+                answer = ask()
         except (ExchangeError, BadMessage) as error:
             attempt += 1
             at, pause = now(), backoff(attempt, random)
@@ -64,7 +76,7 @@ def patiently(
             tell(event)
             stopping.wait(pause)
         else:
-            if attempt:
+            if attempt or slowness.told:
                 tell(LinkEvent(REST, LinkState.IDLE))
             return answer
     return None

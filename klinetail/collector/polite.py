@@ -69,6 +69,10 @@ class PoliteRest:
         """See `Rest`."""
         return self._ask(LISTINGS_WEIGHT, self._rest.listings)
 
+    def under_way(self) -> tuple[str, str]:
+        """See `Rest`."""
+        return self._rest.under_way()
+
     def close(self) -> None:
         """See `Rest`."""
         self._rest.close()

@@ -380,6 +380,7 @@ def connector(
     where = f"connecting to {ws_url}{through(proxy)}"
 
     def connect(handlers: Handlers, deadline: Deadline) -> Connection:
+        deadline.where = where
         try:
             return StreamClient(ws_url, handlers, deadline, proxy, linger)
         except WebSocketBadStatusException as error:

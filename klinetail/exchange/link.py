@@ -12,6 +12,7 @@ from typing import Final, assert_never
 from klinetail.errors import ExchangeError, RateLimited, Refused
 from klinetail.events import LinkEvent, LinkState
 from klinetail.exchange.client import Connect, Connection, Handlers, Manager
+from klinetail.exchange.slowness import Slowness
 from klinetail.exchange.supervision import (
     CONNECT_TIMEOUT,
     LIFETIME,
@@ -70,7 +71,8 @@ class Link:
         connect: opens a connection.
         on_message: called on the connection's thread with each message.
         on_messages: called in its place with several.
-        on_event: called on the link's thread with each change of its state.
+        on_event: called with each change of its state on the link's thread, and on
+            another one while that is slow to connect.
         on_refused: called on the link's thread if it gave up before it ever was live.
         on_quiet: called on the link's thread when the connection was found to live
             although it says nothing.
@@ -119,6 +121,7 @@ class Link:
         self._line: _Line | None = None
         self._spare: _Line | None = None
         self._overlapped_at = float("-inf")
+        self._admitted = not early
         self._number = 0
         self._opening: Deadline | None = None
         self._stopping = threading.Event()
@@ -137,6 +140,7 @@ class Link:
 
     def admit(self) -> None:
         """Let it subscribe."""
+        self._admitted = True
         self._inbox.put((0, Admit()))
 
     def served(self) -> None:
@@ -304,7 +308,10 @@ class Link:
             self._on_messages,
         )
         try:
-            with Deadline(CONNECT_TIMEOUT) as deadline:
+            with (
+                Deadline(CONNECT_TIMEOUT) as deadline,
+                Slowness(lambda: self._tell_slow(deadline)),
+            ):
                 self._opening = deadline
                 if self._stopping.is_set():
                     return line
@@ -321,6 +328,14 @@ class Link:
         requests = range(1, -(-len(self._streams) // MAX_NAMES) + 1)
         self._inbox.put((line.number, Opened(frozenset(requests))))
         return line
+
+    def _tell_slow(self, deadline: Deadline) -> None:
+        """Say how far connecting is; of a renewal, or before it counts, nothing."""
+        state, failures = self._status.state, self._status.failures
+        if state is LinkState.CONNECTING and self._admitted:
+            reason = f"still {deadline.doing}"
+            event = LinkEvent(self.name, state, reason, failures, where=deadline.where)
+            self._on_event(event)
 
     def _send(self, line: _Line | None, streams: Sequence[str]) -> None:
         if line is None or line.connection is None:

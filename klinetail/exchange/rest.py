@@ -65,6 +65,10 @@ class Rest(Protocol):
     def listings(self) -> Listings:
         """The symbols that the exchange lists."""
 
+    def under_way(self) -> tuple[str, str]:
+        """How far a request is that is under way, and what it asks for, with the
+        address; empty words if there is none."""
+
     def close(self) -> None:
         """End requests under way; there will be no further ones."""
 
@@ -123,6 +127,7 @@ class BinanceRest:
         target = f"{path}?{urlencode(parameters)}" if parameters else path
         packed = path == EXCHANGE_INFO_PATH  # all others are small
         deadline = Deadline(self._patience)
+        deadline.where = where
         try:
             with deadline:
                 answer = self._get(target, deadline, packed=packed)
@@ -171,6 +176,13 @@ class BinanceRest:
     def listings(self) -> Listings:
         """See `Rest`."""
         return decode_listings(self._ask(EXCHANGE_INFO_PATH))
+
+    def under_way(self) -> tuple[str, str]:
+        """See `Rest`."""
+        for line in list(self._lines):
+            if line.lock.locked() and (deadline := line.deadline) is not None:
+                return deadline.doing, deadline.where
+        return "", ""
 
     def close(self) -> None:
         """See `Rest`."""

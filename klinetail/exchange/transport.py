@@ -6,12 +6,13 @@ from __future__ import annotations
 import contextlib
 import errno
 import functools
+import itertools
 import os
 import select
 import socket
 import ssl
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Final, Self
 from urllib.parse import urlsplit
@@ -33,6 +34,17 @@ _OPTIONS: Final = (
     (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3),
 )
 
+STAGGER: Final = 0.25
+"""Seconds after which a further address of a name is tried: RFC 8305, 5."""
+
+_NO_WAY: Final = (
+    errno.ENETUNREACH,
+    errno.EHOSTUNREACH,
+    errno.EADDRNOTAVAIL,
+    errno.EAFNOSUPPORT,
+)
+"""Errors of a family of addresses that this machine has no way to."""
+
 _ROOTS: Final = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 
 
@@ -50,6 +62,10 @@ class Deadline:
         self.seconds = seconds
         self.expired = False
         self.aborted = False
+        self.doing = "waiting for the answer"
+        """How far it is, in words, for whoever waits."""
+        self.where = ""
+        """What it is all about, with the address, as in an error's `where`."""
         self._changed = threading.Condition()
         self._guarded: list[socket.socket] = []
         self._timer = safe_to_start(threading.Timer(seconds, self._expire))
@@ -172,20 +188,60 @@ def reach(
 
 
 def _reach(host: str, port: int, deadline: Deadline) -> socket.socket:
-    addresses = _resolve(host, port, deadline)
-    failure: OSError = OSError("no address")
-    for family, kind, protocol, _, address in addresses:
-        sock = socket.socket(family, kind, protocol)
-        try:
-            _connect(sock, address, deadline, deadline.seconds / len(addresses))
-        except OSError as error:
+    deadline.doing = "looking up the name"
+    addresses = _in_turn(_resolve(host, port, deadline))
+    deadline.doing = "connecting"
+    sock = _first_of(addresses, deadline)
+    deadline.doing = "waiting for the answer"
+    return sock
+
+
+def _in_turn(addresses: Sequence[_Address]) -> list[_Address]:
+    """The addresses with their families in turn: one of them may lead nowhere."""
+    families: dict[int, list[_Address]] = {}
+    for address in addresses:
+        families.setdefault(address[0], []).append(address)
+    turns = itertools.zip_longest(*families.values())
+    return [address for turn in turns for address in turn if address is not None]
+
+
+def _first_of(addresses: Sequence[_Address], deadline: Deadline) -> socket.socket:
+    """The first connection that comes about. The next address is tried when one has
+    failed, or `STAGGER` seconds after the one before, beside those under way."""
+    failure = OSError("no address")
+    left = list(addresses)
+    trying: dict[int, socket.socket] = {}
+    poll = select.poll()
+    try:
+        while (left or trying) and not deadline.over:
+            if left:
+                try:
+                    sock = _connecting(left.pop(0), deadline)
+                except OSError as error:
+                    failure = _graver(failure, error)
+                    continue
+                trying[sock.fileno()] = sock
+                poll.register(sock, select.POLLOUT)
+            for fd, _ in poll.poll((STAGGER if left else deadline.seconds) * 1000):
+                poll.unregister(fd)
+                sock = trying.pop(fd)
+                code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+                if not code and not deadline.over:
+                    sock.setblocking(True)
+                    return sock
+                sock.close()
+                if code:
+                    failure = _graver(failure, OSError(code, os.strerror(code)))
+    finally:
+        for sock in trying.values():
+            _shut(sock)
             sock.close()
-            failure = error
-            if deadline.over:
-                break
-            continue
-        return sock
-    raise failure
+    raise TimeoutError("no answer") if deadline.over else failure
+
+
+def _graver(one: OSError, other: OSError) -> OSError:
+    """Which of two failures to report: that a family is not there at all says least."""
+    return one if other.errno in _NO_WAY and one.errno is not None else other
 
 
 def _resolve(host: str, port: int, deadline: Deadline) -> list[_Address]:
@@ -212,24 +268,26 @@ def _resolve(host: str, port: int, deadline: Deadline) -> list[_Address]:
     return found[0]
 
 
-def _connect(
-    sock: socket.socket, address: tuple[object, ...], deadline: Deadline, seconds: float
-) -> None:
-    for option in _OPTIONS:
-        sock.setsockopt(*option)
-    # Guarded as soon as it is connecting, which a blocking connect leaves no time for.
-    sock.setblocking(False)
-    code = sock.connect_ex(address)
-    if code in (0, errno.EINPROGRESS):
+def _connecting(address: _Address, deadline: Deadline) -> socket.socket:
+    """A socket that is connecting, guarded: a blocking connect leaves no time for it.
+
+    Raises:
+        OSError: it cannot even begin to.
+    """
+    family, kind, protocol, _, where = address
+    sock = socket.socket(family, kind, protocol)
+    try:
+        for option in _OPTIONS:
+            sock.setsockopt(*option)
+        sock.setblocking(False)
+        code = sock.connect_ex(where)
+        if code not in (0, errno.EINPROGRESS):
+            raise OSError(code, os.strerror(code))
         deadline.guard(sock)
-        poll = select.poll()
-        poll.register(sock, select.POLLOUT)
-        if not poll.poll(seconds * 1000) or deadline.over:
-            raise TimeoutError("no answer")
-        code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-    if code:
-        raise OSError(code, os.strerror(code))
-    sock.setblocking(True)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
 
 
 def tls_context() -> ssl.SSLContext:

@@ -10,7 +10,7 @@ from typing import Final
 from klinetail import times
 from klinetail.candle import Candle, Stream
 from klinetail.errors import with_where
-from klinetail.events import CandleEvent, Event, LinkEvent, PreviewEvent
+from klinetail.events import CandleEvent, Event, LinkEvent, LinkState, PreviewEvent
 from klinetail.stats import Stats
 from klinetail.view import figures
 from klinetail.view.board import Board
@@ -106,7 +106,7 @@ class Table:
             dict.fromkeys(
                 self._excuse(event)
                 for event in stats.links.values()
-                if event.reason and (event.attempt or not event.connection)
+                if event.reason and (event.attempt or event.state is not LinkState.LIVE)
             )
         )
         for name, event in stats.links.items():

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from klinetail.candle import Interval, Pattern, Stream
-from klinetail.cli.words import expand, parse_streams, plain_line, taken_line
+from klinetail.cli.words import expand, parse_streams, start_line, taken_line
 from klinetail.errors import UsageError
 from klinetail.spelling import intervals_like
 from tests.strategies import intervals, symbols
@@ -128,12 +128,43 @@ class TestExpand:
         assert expand(["@x"], lambda _: text) == words
 
 
-def test_plain_lines_begin_with_what_they_are_of():
-    one, two = Stream("BTCUSDT", M1), Stream("币安人生USDT", M5)
-    assert plain_line([one], "binance live", "UTC", updates=False) == (
-        "BTCUSDT 1m from binance live, times UTC; one line for each closed candle,"
-        " Ctrl-C ends"
-    )
-    assert plain_line([one, two], "SIM", "CET (local)", updates=True) == (
-        "2 streams from SIM, times CET (local); one line for each update, Ctrl-C ends"
-    )
+@pytest.mark.parametrize(
+    ("symbols", "options", "said"),
+    [
+        (1, {}, "following s0usdt@1m, from the sim, until Ctrl-C"),
+        (2, {}, "following s0usdt@1m, s1usdt@1m, from the sim, until Ctrl-C"),
+        (
+            1003,
+            {"limit": 2000},
+            (
+                "following s0usdt@1m, s1usdt@1m, s2usdt@1m and 1,000 more,"
+                " from the sim, until 2,000 closed candles came"
+            ),
+        ),
+        (
+            1,
+            {"follow": False},
+            "fetching the last 10 closed candles of s0usdt@1m, from the sim",
+        ),
+        (
+            1,
+            {"zone": "UTC"},
+            (
+                "following s0usdt@1m, from the sim, until Ctrl-C;"
+                " one line for each closed candle, times UTC"
+            ),
+        ),
+        (
+            2,
+            {"zone": "CET (local)", "updates": True, "limit": 1},
+            (
+                "following s0usdt@1m, s1usdt@1m, from the sim, until 1 closed candle"
+                " came; one line for each update, times CET (local)"
+            ),
+        ),
+    ],
+)
+def test_a_start_without_a_table_is_said(symbols, options, said):
+    streams = [Stream(f"S{n}USDT", Interval.M1) for n in range(symbols)]
+    usual = {"lines": 10, "follow": True, "limit": None, "updates": False, "zone": None}
+    assert start_line(streams, "the sim", **usual | options) == said

@@ -82,6 +82,9 @@ class Exchange:
         self.asked.append("listings")
         return self.listed
 
+    def under_way(self) -> tuple[str, str]:
+        return "", ""
+
     def close(self) -> None: ...
 
 

@@ -498,6 +498,9 @@ class FakeRest:
     def listings(self) -> list[Listing]:
         return [Listing(BTC.symbol, "TRADING")]
 
+    def under_way(self) -> tuple[str, str]:
+        return "", ""
+
     def close(self) -> None:
         self.closed = True
 

@@ -32,6 +32,9 @@ class Scripted:
             raise outcome
         return outcome
 
+    def under_way(self):
+        return "", ""
+
     def close(self):
         self.closed.set()
 

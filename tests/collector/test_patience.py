@@ -1,6 +1,7 @@
 """Patience: how often and how long, and what ends it."""
 
 import threading
+import time
 
 import pytest
 from hypothesis import given
@@ -8,7 +9,8 @@ from hypothesis import strategies as st
 
 from klinetail.collector.patience import patiently
 from klinetail.errors import BadMessage, RateLimited, Refused, Unreachable
-from klinetail.events import LinkState
+from klinetail.events import REST, LinkEvent, LinkState
+from tests.venue import PATIENCE
 
 FAILURES = st.one_of(
     st.just(Unreachable("no route")),
@@ -88,3 +90,31 @@ def test_who_is_stopped_asks_no_more():
         patience=1.0, stopping=time, tell=print,
     )  # fmt: skip
     assert answer is None
+
+
+def test_a_slow_answer_is_told_of_while_it_is_awaited():
+    told, asked = [], threading.Event()
+
+    def tell(event):
+        told.append(event)
+        asked.set()
+
+    answer = patiently(
+        lambda: asked.wait(PATIENCE),
+        now=time.monotonic,
+        random=lambda: 0.0,
+        patience=60.0,
+        stopping=threading.Event(),
+        tell=tell,
+        under_way=lambda: ("looking up the name", "asking https://slow.example"),
+    )
+    assert answer
+    assert told == [
+        LinkEvent(
+            REST,
+            LinkState.CONNECTING,
+            "still looking up the name",
+            where="asking https://slow.example",
+        ),
+        LinkEvent(REST, LinkState.IDLE),
+    ]

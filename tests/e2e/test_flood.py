@@ -101,9 +101,10 @@ def test_megabytes_in_a_refusal_become_one_short_line(
     with Venue([Ack(), Heed(), Text(json.dumps(refusal)), Stall()]) as venue:
         process = popen("watch", "btcusdt", "-n", "0", *urls_of(venue, exchange))
         assert process.stderr is not None
-        first = process.stderr.readline().decode()
+        start, first = (process.stderr.readline().decode() for _ in range(2))
         process.send_signal(signal.SIGTERM)
         ended(process)
+    assert start.startswith("klinetail: following btcusdt@1m")
     assert "xxx [... " in first
     assert len(first.rstrip("\n")) <= LINE
     assert first.endswith(" s, and on until it works\n")

@@ -108,12 +108,13 @@ def test_what_is_no_file_of_data_may_be_shared(
     assert done.returncode == 0, done.stderr
     done = watch(">log 2>&1 && cat log", tmp_path, exchange)
     assert done.returncode == 0, done.stderr
-    *records, receipt = done.stdout.splitlines(keepends=True)
+    start, *records, receipt = done.stdout.splitlines(keepends=True)
+    assert start.startswith(b"klinetail: ")
     assert len(candles(b"".join(records))) == 2
     assert receipt.startswith(b"klinetail: 2 candles")
     again = watch(">>log 2>&1", tmp_path, exchange)
     assert again.returncode == 0
-    assert (tmp_path / "log").read_bytes().count(b"\n") == 6
+    assert (tmp_path / "log").read_bytes().count(b"\n") == 8
 
 
 def test_lines_are_appended_only_to_what_they_continue(

@@ -93,7 +93,8 @@ def test_watch_through_a_given_proxy(fast_exchange: Server) -> None:
         assert {record["source"] for record in records} == {"rest", "stream"}
         said = done.stderr.decode().splitlines()
         assert said[0] == f"klinetail: through the proxy {proxy.url}"
-        assert len(said) == 2
+        assert said[1].startswith("klinetail: following btcusdt@1m, from ")
+        assert len(said) == 3
         targets = proxy.targets()
         assert len(targets) >= 2
         assert set(targets) == {f"127.0.0.1:{fast_exchange.port}"}

@@ -246,10 +246,35 @@ def test_an_exchange_that_never_answers_keeps_nobody(
     with Venue([Request(), Stall()]) as v:
         process = popen(*words, "--ws-url", v.ws_url, "--rest-url", v.rest_url)
         v.peer().requests.get(timeout=DEADLINE)
+        assert process.stderr is not None
+        told = process.stderr.readline().decode()
+        url = f"{v.rest_url}/fapi/v1/exchangeInfo"
+        assert told == f"klinetail: still waiting for the answer, asking {url}\n"
         began = time.monotonic()
         process.send_signal(signal.SIGINT)
         assert ended(process)[0] == 0
         assert time.monotonic() - began < 8, "stopping takes 2 s at most"
+
+
+def test_a_misspelt_interval_is_told_of_though_the_exchange_never_answers() -> None:
+    with Venue([Request(), Stall()]) as v:
+        began = time.monotonic()
+        route = ["--ws-url", v.ws_url, "--rest-url", v.rest_url]
+        done = run("watch", "btcusdt", "60m", *route)
+        assert time.monotonic() - began < 8, "one request may take 10 s elsewhere"
+    assert done.returncode == 2
+    assert b"did you mean 1h?" in done.stderr
+
+
+def test_symbols_without_a_network_says_why_while_it_tries(popen: Popen) -> None:
+    nowhere = ["--ws-url", "ws://127.0.0.1:1", "--rest-url", "http://127.0.0.1:1"]
+    process = popen("symbols", *nowhere)
+    assert process.stderr is not None
+    told = process.stderr.readline().decode()
+    assert told.startswith("klinetail: Connection refused, asking http://127.0.0.1:1/")
+    assert "; trying again" in told
+    assert told.endswith(", and on for 30 s more\n")
+    process.kill()
 
 
 def test_no_follow_gives_up(popen: Popen) -> None:

@@ -219,8 +219,8 @@ def test_a_dumb_terminal_and_a_screen_reader_get_plain_lines(
     first, receipt = said
     address = f"ws://127.0.0.1:{exchange.port}/market"
     assert first.decode() == (
-        f"klinetail: BTCUSDT 1m from {address}, times UTC; one line for each closed"
-        " candle, Ctrl-C ends"
+        f"klinetail: following btcusdt@1m, from {address}, until 2 closed candles came;"
+        " one line for each closed candle, times UTC"
     )
     assert receipt.startswith(b"klinetail: 2 candles")
 
@@ -253,3 +253,31 @@ def test_a_candle_that_is_being_confirmed_has_a_row(
     assert re.search("being confirmed, [12]?[0-9] s more", times[2][1])
     assert times[3][1].endswith("forming")
     assert "being confirmed 1" in text.splitlines()[-1]
+    assert b"following" not in screen.raw, "who sees a table sees what is followed"
+
+
+def test_a_stream_that_stays_silent_is_not_shown_as_live(
+    terminal: Callable[..., Terminal],
+) -> None:
+    with Server(Synthetic(seed=3, start=START), speed=60) as server:
+        url = f"127.0.0.1:{server.port}"  # without /market it acks and sends nothing
+        screen = terminal(
+            *("btcusdt", "-n", "2", "--ws-url", f"ws://{url}"),
+            *("--rest-url", f"http://{url}"),
+        )
+        text = screen.until(lambda text: "MUTE" in text)
+        screen.child.sendintr()
+        assert screen.end() == 0
+    assert "REST shows trades of which no frame came: not the latest price" in text
+    assert "live" not in text.splitlines()[-1]
+
+
+def test_who_is_to_type_the_streams_is_told_so(
+    exchange: Server, terminal: Callable[..., Terminal]
+) -> None:
+    screen = terminal("@-", "-n", "1", "-c", "1", *urls(exchange))
+    screen.until(lambda text: "klinetail: type what to follow; Ctrl-D" in text)
+    screen.child.sendline("btcusdt")
+    screen.child.sendeof()
+    assert screen.end() == 0
+    assert "1 candle " in screen.text()

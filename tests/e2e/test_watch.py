@@ -83,8 +83,14 @@ def test_the_history_alone_as_json_lines(exchange: Server) -> None:
     got = candles(done.stdout)
     assert len(got) == 5
     check_whole(exchange, got)
-    assert done.stderr.count(b"\n") == 1
-    assert b"5 candles" in done.stderr
+    start, receipt = done.stderr.decode().splitlines()
+    source = f"ws://127.0.0.1:{exchange.port}/market"
+    assert start == (
+        f"klinetail: following btcusdt@1m, from {source}, until 5 closed candles came"
+    )
+    assert receipt.startswith("klinetail: 5 candles")
+    wanted = ["btcusdt", "-n1", "--no-follow", "-q", *urls(exchange)]
+    assert run("watch", *wanted).stderr == b""
 
 
 def test_no_follow_ends_after_the_history(exchange: Server) -> None:
@@ -136,7 +142,8 @@ def test_two_bad_rows_cost_two_candles_of_thirty(strict: bool) -> None:
     before = [c for c in truth if c.open_time < Rotten.NEGATIVE]
     assert [c.texts for c in got] == [c.texts for c in (before if strict else left)]
     assert len(left) == 28
-    bad, *gaps, figures = err
+    start, bad, *gaps, figures = err
+    assert start.startswith("klinetail: fetching the last 30 closed candles of ")
     assert bad.startswith("klinetail: dropped a message: btcusdt@1m: a bad row: a ")
     assert str(Rotten.NEGATIVE) in bad
     lacks = {
@@ -211,7 +218,9 @@ def test_plain_lines_in_a_pipe_are_those_of_a_terminal(exchange: Server) -> None
     assert done.returncode == 0, done.stderr
     truth = candles(run("watch", *words[1:6], *urls(exchange)).stdout)
     assert done.stdout == Plain(UTC).encode(truth)
-    assert b" from ws://" in done.stderr.splitlines()[0]
+    assert done.stderr.splitlines()[0].endswith(
+        b", until 3 closed candles came; one line for each closed candle, times UTC"
+    )
     quiet = run(*words, "-q", *urls(exchange))
     assert (quiet.stdout, quiet.stderr) == (done.stdout, b"")
 
@@ -317,13 +326,14 @@ def test_a_pair_is_taken_as_the_perpetual_and_that_is_one_line(
     done = run("watch", "BTC/USDT", *once)
     assert done.returncode == 0, done.stderr
     assert [c.symbol for c in candles(done.stdout)] == ["BTCUSDT"]
-    said, receipt = done.stderr.decode().splitlines()
+    said, start, receipt = done.stderr.decode().splitlines()
     assert said == "klinetail: BTC/USDT: taken as the USDⓈ-M perpetual BTCUSDT"
+    assert "last 1 closed candle of btcusdt@1m, from ws://" in start
     assert "1 candle " in receipt
     assert run("watch", "BTC/USDT", "-q", *once).stderr == b""
     sure = run("watch", "BTC/USDT:USDT", "btcusdt.p", *once)
     assert len(candles(sure.stdout)) == 1
-    assert sure.stderr.count(b"\n") == 1
+    assert sure.stderr.count(b"\n") == 2
 
 
 def test_one_address_without_the_other_is_refused() -> None:
@@ -366,7 +376,8 @@ def test_env_on_the_command_line_wins_over_addresses_in_the_environment(
     once = ["watch", "btcusdt", "-n", "1", "--no-follow"]
     done = run(*once, "--env", "sim", **elsewhere)
     assert done.returncode == 0, done.stderr
-    said, receipt = done.stderr.decode().splitlines()
+    said, start, receipt = done.stderr.decode().splitlines()
+    assert start.endswith(" of btcusdt@1m, from SIM (synthetic market)")
     assert said == (
         "klinetail: KLINETAIL_WS_URL and KLINETAIL_REST_URL are ignored: --env sim goes"
         " first"
@@ -374,7 +385,7 @@ def test_env_on_the_command_line_wins_over_addresses_in_the_environment(
     assert receipt.endswith("from SIM (synthetic market)")
     done = run(*once, *urls(exchange), KLINETAIL_ENV="testnet")
     assert done.returncode == 0, done.stderr
-    said, receipt = done.stderr.decode().splitlines()
+    said, _, receipt = done.stderr.decode().splitlines()
     assert "KLINETAIL_ENV=testnet is ignored" in said
     assert receipt.endswith(f"from {elsewhere['KLINETAIL_WS_URL']}")
     listed = run("symbols", "btcusdt", "--env", "sim", **elsewhere)
@@ -776,6 +787,7 @@ def test_a_symbol_that_is_not_traded_yet_is_awaited_and_said(popen: Popen) -> No
         assert json.loads(listed.stdout)["status"] == "PENDING_TRADING"
         process = popen("watch", "ethusdt", "-n", "1", *urls(exchange))
         assert process.stderr is not None
+        assert "following ethusdt@1m" in process.stderr.readline().decode()
         assert said in process.stderr.readline().decode()
         process.send_signal(signal.SIGINT)
         assert ended(process)[0] == 0
@@ -815,3 +827,22 @@ def test_at_a_full_disk_stdout_ends_in_a_whole_line(
     assert done.returncode == 5, done.stderr
     candles(out.read_bytes())
     assert out.read_bytes().endswith(b"\n")
+
+
+def test_who_reads_a_pipe_is_told_in_one_line_what_is_being_confirmed(
+    popen: Popen,
+) -> None:
+    with Server(Synthetic(seed=3, start=START - 35_000)) as server:
+        process = popen("watch", "btcusdt", "ethusdt", "-n2", *urls(server))
+        assert process.stderr is not None
+        start, told = (process.stderr.readline().decode() for _ in range(2))
+        process.send_signal(signal.SIGINT)
+        _, rest = ended(process)
+    assert "following btcusdt@1m, ethusdt@1m" in start
+    assert told == (
+        "klinetail: the last closed candle of 2 streams is being confirmed: the"
+        " exchange's REST has to show it alike twice, 20 s apart, as it closed"
+        " just now\n"
+    )
+    (receipt,) = rest.splitlines()
+    assert "2 candles" in receipt

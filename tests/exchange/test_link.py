@@ -697,3 +697,24 @@ class TestAgainstAVenue:
                 threads = [t for t in threading.enumerate() if "socket" in t.name]
                 assert len(threads) <= 2
             eventually(lambda: all(peer.gone.is_set() for peer in venue.peers))
+
+
+@pytest.mark.parametrize("admitted", [True, False])
+def test_a_slow_connection_is_told_of_once_it_counts(admitted):
+    release = threading.Event()
+
+    def connect(handlers, deadline):
+        deadline.doing, deadline.where = "connecting", "connecting to ws://slow"
+        assert release.wait(PATIENCE)
+        raise Unreachable("no")
+
+    with Running(connect, early=True) as running:
+        if admitted:
+            running.link.admit()
+        else:
+            release.set()
+        events = [running.events.get(timeout=PATIENCE) for _ in range(2)]
+        release.set()
+    reason, where = "still connecting", "connecting to ws://slow"
+    slow = LinkEvent("link-0", LinkState.CONNECTING, reason, where=where)
+    assert (slow in events) is admitted

@@ -12,7 +12,15 @@ import pytest
 import trustme
 
 from klinetail.errors import Refused, Unreachable
-from klinetail.exchange.transport import Deadline, dial, failure, reach, tls_context
+from klinetail.exchange import transport
+from klinetail.exchange.transport import (
+    STAGGER,
+    Deadline,
+    dial,
+    failure,
+    reach,
+    tls_context,
+)
 from tests.venue import PATIENCE, Request, Send, Stall, Venue, server_context
 
 
@@ -175,6 +183,41 @@ class TestReach:
         with Deadline(PATIENCE) as deadline, pytest.raises(OSError):
             reach(host, 80, deadline)
 
+    def test_dead_addresses_before_a_live_one_cost_a_moment_each(
+        self, monkeypatch, full
+    ):
+        with Venue([Stall()]) as venue:
+            live = ("127.0.0.1", venue.port)
+            kind = (socket.AF_INET, socket.SOCK_STREAM, 0, "")
+            found = [(*kind, where) for where in [full] * 8 + [live]]
+            monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+            began = time.monotonic()
+            with Deadline(300) as deadline, reach("name", 80, deadline) as sock:
+                assert sock.getpeername() == live
+                assert deadline.doing == "waiting for the answer"
+            assert in_time(began, 8 * STAGGER)
+
+    def test_a_family_without_a_way_is_left_at_once_and_not_blamed(self, monkeypatch):
+        with Venue([Stall()]) as venue:
+            port = venue.port
+        nowhere = (socket.AF_INET6, socket.SOCK_STREAM, 0, "", ("2001:db8::1", 80))
+        refusing = (socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", port))
+        for found in ([nowhere] * 2 + [refusing], [refusing, nowhere]):
+            monkeypatch.setattr(
+                socket, "getaddrinfo", lambda *_, found=found, **__: found
+            )
+            with (
+                Deadline(PATIENCE) as deadline,
+                pytest.raises(ConnectionRefusedError),
+            ):
+                reach("name", 80, deadline)
+
+    def test_families_take_turns(self):
+        six, four = [(10, 1, 0, "", (n,)) for n in range(3)], [(2, 1, 0, "", (9,))]
+        turns = transport._in_turn([*six, *four])
+        assert turns == [six[0], four[0], six[1], six[2]]
+        assert transport._in_turn([]) == []
+
     @pytest.mark.parametrize("aborted", [False, True])
     def test_a_resolver_that_hangs_does_not_hang_us(self, monkeypatch, aborted):
         release = threading.Event()
@@ -188,6 +231,7 @@ class TestReach:
                     abort_soon(deadline)
                 with pytest.raises(OSError, match="cannot resolve"):
                     reach("slow.invalid", 80, deadline)
+                assert deadline.doing == "looking up the name"
             assert in_time(began, 0.3)
         finally:
             release.set()

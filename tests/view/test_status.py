@@ -136,6 +136,16 @@ def test_the_cause_is_shown_without_the_address_and_while_it_tries_again():
     again = LinkEvent("a", LinkState.CONNECTING, attempt=2)
     text = " ◌ connecting: Connection refused"
     assert shown(down, again, width=38) == text
+    slow = LinkEvent("a", LinkState.CONNECTING, "still connecting", 2, where=where)
+    assert shown(down, again, slow, width=38) == text
+
+
+def test_how_far_a_slow_link_is_is_shown_until_it_is_further():
+    slow = LinkEvent("a", LinkState.CONNECTING, "still looking up the name")
+    assert shown(slow).startswith(" ◌ connecting: still looking up the name   closed")
+    assert shown(slow, LinkEvent("a", LinkState.SUBSCRIBING)).startswith(
+        " ◌ subscribing   closed"
+    )
 
 
 def test_gaps_are_loud_until_all_are_filled():

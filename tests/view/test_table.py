@@ -126,6 +126,14 @@ def test_the_newest_is_at_the_bottom(run, size):
     assert run[-1].volume_text in newest
 
 
+def test_while_it_only_takes_long_that_is_shown_in_full():
+    table, stats = table_of(), Stats()
+    where = "connecting to ws://127.0.0.1:9/market"
+    stats.apply(LinkEvent("a", LinkState.CONNECTING, "still connecting", where=where))
+    table.status(stats, None, 1.0)
+    assert plain(table.render(100, 12))[3].startswith(f" still connecting, {where}")
+
+
 @pytest.mark.parametrize("source", [REAL, "ws://127.0.0.1:9/market"])
 def test_while_there_is_nothing_the_cause_comes_first_and_an_address_once(source):
     table = table_of(source=source)
