@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+from collections import defaultdict
 from pathlib import Path
 
 import pytest
@@ -109,11 +110,14 @@ def test_a_program_of_the_embedded_exchange_runs_and_ends(number: int) -> None:
         text=True,
         timeout=120,
     )
-    assert (ran.returncode, ran.stderr) == (0, "")
+    # On a busy machine it may have been warned that the exchange's clock is in doubt.
+    assert (ran.returncode, "Traceback" in ran.stderr) == (0, False), ran.stderr
     assert len(ran.stdout.splitlines()) >= 10
 
 
 def test_the_first_program_runs_until_it_is_stopped() -> None:
+    lengths = {"btcusdt@1m": 60_000, "ethusdt@5m": 300_000}
+    times: defaultdict[str, list[int]] = defaultdict(list)
     with embedded_exchange(speed=600) as exchange:
         addresses = f"ws_url={exchange.ws_url!r}, rest_url={exchange.rest_url!r}"
         program = PROGRAMS[0].replace("lines=10", f"lines=10, {addresses}")
@@ -127,10 +131,14 @@ def test_the_first_program_runs_until_it_is_stopped() -> None:
         ) as process:
             try:
                 assert process.stdout is not None
-                lines = [process.stdout.readline().split() for _ in range(40)]
+                for line in process.stdout:
+                    stream, time, _ = line.split()
+                    times[stream].append(int(time))
+                    if all(len(times[name]) >= 15 for name in lengths):
+                        break
             finally:
                 process.send_signal(signal.SIGINT)
-    for name, length in (("btcusdt@1m", 60_000), ("ethusdt@5m", 300_000)):
-        times = [int(time) for stream, time, _ in lines if stream == name]
-        assert len(times) >= 10
-        assert times == [*range(times[0], times[-1] + 1, length)]
+    for name, length in lengths.items():
+        assert len(times[name]) >= 15
+        first, last = times[name][0], times[name][-1]
+        assert times[name] == [*range(first, last + 1, length)]
