@@ -108,10 +108,12 @@ def test_what_is_no_file_of_data_may_be_shared(
     assert done.returncode == 0, done.stderr
     done = watch(">log 2>&1 && cat log", tmp_path, exchange)
     assert done.returncode == 0, done.stderr
-    start, *records, receipt = done.stdout.splitlines(keepends=True)
-    assert start.startswith(b"klinetail: ")
-    assert len(candles(b"".join(records))) == 2
+    lines = done.stdout.splitlines(keepends=True)
+    start, receipt = (line for line in lines if line.startswith(b"klinetail: "))
+    assert start.startswith(b"klinetail: fetching the last 2 closed candles")
     assert receipt.startswith(b"klinetail: 2 candles")
+    assert receipt == lines[-1]
+    assert len(candles(b"".join(line for line in lines if line[:1] == b"{"))) == 2
     again = watch(">>log 2>&1", tmp_path, exchange)
     assert again.returncode == 0
     assert (tmp_path / "log").read_bytes().count(b"\n") == 8
