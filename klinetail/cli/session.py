@@ -32,7 +32,7 @@ from klinetail.events import Event, GapEvent
 from klinetail.exchange.client import connector
 from klinetail.exchange.proxy import Proxy
 from klinetail.exchange.rest import BinanceRest
-from klinetail.formats import OUTPUTS
+from klinetail.formats.registry import PROSE, output
 from klinetail.kinds import Kind
 from klinetail.mailbox import Latest, Mailbox, Pace
 from klinetail.notices import Notices, kind_of, receipt
@@ -71,7 +71,7 @@ class Plan(NamedTuple):
     limit: int | None
     updates: bool
     output: str
-    """`table`, or a name of `OUTPUTS`."""
+    """`table`, or the name of a format of stdout."""
     header: bytes
     """What goes first to stdout."""
     files: list[FileSink]
@@ -123,7 +123,7 @@ class Session:
         self._stdout_box: Mailbox[Candle, str] | None = None
         self._outlet: Outlet | None = None
         if plan.output != "table":
-            form = OUTPUTS[plan.output](plan.zone)
+            form = output(plan.output, plan.zone)
             self._stdout_box = self._mailbox("stdout", form.line)
             boxes.append(self._stdout_box)
             sink = StdoutSink(unblocking(sys.stdout.fileno()), plan.header)
@@ -225,7 +225,7 @@ class Session:
         plan, count = self._plan, len(self._plan.streams)
         seconds = Budget(plan.share).lasts(weight_of(count, plan.lines))
         plain = []
-        if plan.output == "plain":
+        if plan.output in PROSE:
             zone = zone_name(plan.zone, time.time())
             plain = [plain_line(plan.streams, plan.source, zone, updates=plan.updates)]
         return [
