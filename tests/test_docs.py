@@ -18,6 +18,7 @@ import klinetail
 from klinetail.cli.app import app
 from klinetail.errors import ExitCode
 from klinetail.formats.csv import COLUMNS
+from klinetail.formats.registry import output_names, suffixes
 from klinetail.sim import embedded_exchange
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -46,6 +47,14 @@ def test_every_option_and_its_variable_stand_in_readme(command: str) -> None:
 def test_the_exit_codes_are_all_of_them() -> None:
     codes = {int(code) for code in re.findall(r"^\| (\d+) \|", README, re.MULTILINE)}
     assert codes == set(ExitCode)
+
+
+@pytest.mark.parametrize(
+    ("option", "names"), [("--output", output_names()), ("--out FILE", suffixes())]
+)
+def test_the_formats_stand_in_readme(option: str, names: list[str]) -> None:
+    (row,) = re.findall(rf"^\|.*`{option}`.*$", README, re.MULTILINE)
+    assert set(names) <= set(re.findall("`([^`]*)`", row))
 
 
 def test_the_record_s_keys_are_all_there() -> None:

@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import Final
 
 from klinetail.candle import Interval, is_glob, symbol_fault
+from klinetail.formats.registry import either, output_names, suffixes
 from klinetail.spelling import intervals_like, spelled
 
 _INTERVAL: Final = "an interval is a word of its own: klinetail watch btcusdt 5m"
@@ -26,7 +27,7 @@ _JSON: Final = "-o jsonl writes a JSON object a line"
 _FOLLOW: Final = "it follows anyway; --no-follow ends after the history"
 _CLOSED: Final = "only closed candles are written anyway; -u adds the forming ones"
 _OUT: Final = (
-    "--out FILE records beside stdout; its suffix, .jsonl or .csv, is the format"
+    f"--out FILE records beside stdout; its suffix, {either(suffixes())}, is the format"
 )
 _TESTNET: Final = "--env testnet is the exchange's testnet"
 _SIM: Final = "--env sim is a made-up market on this machine"
@@ -52,7 +53,7 @@ OPTIONS: Final[Mapping[str, Mapping[str, str]]] = {
         ),
         **dict.fromkeys(("--json", "--jsonl", "--ndjson"), _JSON),
         "--csv": "-o csv writes CSV with one header line",
-        "--format": "-o FORMAT (--output) is table, jsonl or csv",
+        "--format": f"-o FORMAT (--output) is {either(['table', *output_names()])}",
         **dict.fromkeys(("--follow-name", "-f", "-F"), _FOLLOW),
         **dict.fromkeys(("--closed", "--closed-only", "--closed_only"), _CLOSED),
         **dict.fromkeys(("--output-file", "--file", "--save", "--record", "-w"), _OUT),

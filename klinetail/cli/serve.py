@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from klinetail.formats.registry import suffixes
 from klinetail.kinds import Kind
 
 if TYPE_CHECKING:
@@ -24,8 +25,8 @@ def serve(
         list[str] | None,
         typer.Argument(
             metavar="[FILE]...",
-            help="Recordings (.csv, .jsonl) or the exchange's public dumps; without"
-            " any, a synthetic market.",
+            help=f"Recordings ({', '.join(suffixes())}) or the exchange's public dumps;"
+            " without any, a synthetic market.",
             show_default=False,
         ),
     ] = None,

@@ -45,7 +45,7 @@ from klinetail.exchange.client import connector
 from klinetail.exchange.proxy import Proxy
 from klinetail.exchange.rest import BinanceRest
 from klinetail.exchange.slowness import SOON
-from klinetail.formats import OUTPUTS
+from klinetail.formats.registry import PROSE, output
 from klinetail.kinds import Kind
 from klinetail.mailbox import Latest, Mailbox, Pace
 from klinetail.notices import Notices, kind_of, receipt
@@ -84,7 +84,7 @@ class Plan(NamedTuple):
     limit: int | None
     updates: bool
     output: str
-    """`table`, or a name of `OUTPUTS`."""
+    """`table`, or the name of a format of stdout."""
     header: bytes
     """What goes first to stdout."""
     files: list[FileSink]
@@ -144,7 +144,7 @@ class Session:
         self._stdout_box: Mailbox[Candle, str] | None = None
         self._outlet: Outlet | None = None
         if plan.output != "table":
-            form = OUTPUTS[plan.output](plan.zone)
+            form = output(plan.output, plan.zone)
             self._stdout_box = self._mailbox("stdout", form.line)
             boxes.append(self._stdout_box)
             sink = StdoutSink(unblocking(sys.stdout.fileno()), plan.header)
@@ -393,7 +393,7 @@ class Session:
             if self._start_by == math.inf:
                 return
             self._start_by, plan = math.inf, self._plan
-            plain = plan.output == "plain"
+            plain = plan.output in PROSE
             self.say(
                 start_line(
                     plan.streams,

@@ -4,7 +4,7 @@
 
 import enum
 from contextlib import ExitStack
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final, TypeAlias
 
 import typer
 
@@ -17,21 +17,24 @@ from klinetail.cli.exchange import (
     asked,
     exchange_of,
 )
+from klinetail.formats.registry import FORMATS, PROSE, either, output_names, suffixes
 
 MAX_STREAMS: Final = 12_000
 """Followed unless more are asked for: all symbols in all intervals are some 11,800."""
 
 
-_LINES: Final = "use -o plain, -o jsonl or -o csv"
+_TABLE: Final = "table"
+_IN_PIPES: Final = "jsonl"
+_WITHOUT_TABLE: Final = "plain"
+"""What a terminal gets that cannot show a table, or whose user wants none."""
 
+_LINES: Final = f"use {either([f'-o {name}' for name in (*PROSE, *FORMATS)])}"
 
-class Output(enum.StrEnum):
-    """What stdout shows."""
-
-    TABLE = "table"
-    JSONL = "jsonl"
-    CSV = "csv"
-    PLAIN = "plain"
+if TYPE_CHECKING:
+    Output: TypeAlias = enum.StrEnum
+else:
+    Output = enum.StrEnum("Output", {name: name for name in (_TABLE, *output_names())})
+"""What stdout shows: a table, or lines in a format."""
 
 
 class Color(enum.StrEnum):
@@ -135,7 +138,7 @@ def watch(
             "--out",
             metavar="FILE",
             envvar="KLINETAIL_OUT",
-            help="Record to FILE (.jsonl or .csv) beside; repeatable.",
+            help=f"Record to FILE ({either(suffixes())}) beside; repeatable.",
         ),
     ] = None,
     tz: Annotated[
@@ -257,10 +260,10 @@ def watch(
     from klinetail.stats import Stats
 
     with ExitStack() as stack:
-        signals = stack.enter_context(Signals(suspending=shown is Output.TABLE))
+        signals = stack.enter_context(Signals(suspending=shown == _TABLE))
         header = b""
-        if shown is not Output.TABLE:
-            header = header_for(sys.stdout.fileno(), shown.value)
+        if shown != _TABLE:
+            header = header_for(sys.stdout.fileno(), shown)
         idle = stack.enter_context(ExitStack())  # closes files that have no thread yet
         files = [
             idle.enter_context(FileSink(path, updates=updates, outputs=outputs))
@@ -296,7 +299,7 @@ def watch(
             follow=follow,
             limit=count,
             updates=updates,
-            output=shown.value,
+            output=shown,
             header=header,
             files=files,
             zone=zone,
@@ -341,7 +344,7 @@ def _check(hold: float, weight: float) -> None:
         raise UsageError("--weight nan is no number; give a percentage")
 
 
-def _output(asked: Output | None) -> Output:
+def _output(asked: str | None) -> str:
     """What stdout is to show: a table only where one can be drawn, and is wanted."""
     import os
     import sys
@@ -350,16 +353,16 @@ def _output(asked: Output | None) -> Output:
 
     if sys.stdout is None:
         raise OutputError("stdout is closed")
-    if asked not in (None, Output.TABLE) or not sys.stdout.isatty():
-        if asked is Output.TABLE:
+    if asked not in (None, _TABLE) or not sys.stdout.isatty():
+        if asked == _TABLE:
             raise UsageError(f"a table needs a terminal; {_LINES}")
-        return asked or Output.JSONL
+        return asked or _IN_PIPES
 
     from klinetail.view.terminal import can_draw, wants_lines
 
     drawable = can_draw(sys.stdout, os.environ)
-    if asked is Output.TABLE and not drawable:
+    if asked == _TABLE and not drawable:
         raise UsageError(f"this terminal cannot show a table; {_LINES}")
-    if asked is Output.TABLE or (drawable and not wants_lines(os.environ)):
-        return Output.TABLE
-    return Output.PLAIN
+    if asked == _TABLE or (drawable and not wants_lines(os.environ)):
+        return _TABLE
+    return _WITHOUT_TABLE

@@ -1,20 +1,19 @@
-"""Candles as bytes, one file a format. Pure; whole lines in, whole lines out.
+"""Candles as lines, one file a format; `registry` knows which formats there are. Pure.
 
 A decoder raises `BadRecording` for a line that is no candle, and nothing else.
 """
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Sequence
-from datetime import tzinfo
 from pathlib import PurePath
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
-from klinetail.candle import Candle, Interval, Stream
 from klinetail.errors import BadRecording, UsageError
-from klinetail.formats import csv, jsonl
-from klinetail.formats.plain import Plain
+from klinetail.formats.registry import FORMATS, either, readers, suffixes
+
+if TYPE_CHECKING:
+    from klinetail.candle import Candle
 
 
 class Output(Protocol):
@@ -30,22 +29,30 @@ class Output(Protocol):
         """The candles as whole lines."""
 
 
-class Format(Output, Protocol):
-    """A format of recordings: what writes candles, and reads them again."""
+class Reader(Protocol):
+    """What recognises candles in lines, and reads them."""
 
-    def decode(self, line: bytes, /) -> Candle:
-        """The candle of one line."""
+    HEADER: bytes
+    """What a file may begin with: a whole line, the beginning of one, or nothing."""
+
+    def recognises(self, line: bytes, /) -> bool:
+        """Whether a line, stripped, looks like a candle, be it a faulty one: what is
+        wrong with it the decoder tells. A header is not asked about."""
+
+    def decoder(self, path: str | None, /) -> Callable[[bytes], Candle]:
+        """What makes a candle of a line of a file.
+
+        Args:
+            path: the file's name, which may tell what its lines do not; None where it
+                only matters whether a line holds a candle.
+
+        Raises:
+            BadRecording: the name does not tell it.
+        """
 
 
-FORMATS: dict[str, Format] = {"jsonl": jsonl, "csv": csv}
-"""The formats of recordings, by the suffix of a file's name."""
-
-OUTPUTS: dict[str, Callable[[tzinfo], Output]] = {
-    "jsonl": lambda _: jsonl,
-    "csv": lambda _: csv,
-    "plain": Plain,
-}
-"""The formats of stdout by their names, for people of a time zone."""
+class Format(Output, Reader, Protocol):
+    """A format of recordings: what writes candles, recognises and reads them again."""
 
 
 def by_suffix(path: str) -> Format:
@@ -56,8 +63,9 @@ def by_suffix(path: str) -> Format:
     """
     suffix = PurePath(path).suffix[1:].lower()
     if suffix not in FORMATS:
-        known = " or ".join(f".{name}" for name in FORMATS)
-        raise UsageError(f"{path}: name it {known}, the suffix tells the format")
+        raise UsageError(
+            f"{path}: name it {either(suffixes())}, the suffix tells the format"
+        )
     return FORMATS[suffix]
 
 
@@ -66,29 +74,41 @@ BEGINNING: Final = 65_536
 
 
 def recognised(beginning: bytes) -> str | None:
-    """The format of the candles that a file holds: a name of `FORMATS`, or `dump` for
-    the exchange's own CSV. None if it holds something else.
+    """The name of the format of the candles that a file holds for certain: its first
+    line is a header or a candle. None if it holds something else.
 
     Args:
         beginning: its first `BEGINNING` bytes.
     """
     line = beginning.lstrip().partition(b"\n")[0]
-    if line.startswith(csv.DUMP_HEADER):
-        return "dump"
-    for name, form in FORMATS.items():
-        if form.HEADER and line == form.HEADER.rstrip():
+    for name, form in readers().items():
+        begins = form.HEADER and (line + b"\n").startswith(form.HEADER)
+        if begins or holds_candle(form, line):
             return name
-        with contextlib.suppress(BadRecording):
-            form.decode(line)
-            return name
-    with contextlib.suppress(BadRecording):
-        csv.decode_dump(line, _ANY)
-        return "dump"
     return None
 
 
-_ANY: Final = Stream("ANY", Interval.M1)
-"""A stream for a dump's candles, whose lines do not tell theirs."""
+def holds_candle(form: Reader, line: bytes) -> bool:
+    """Whether a line holds a candle in a format."""
+    try:
+        form.decoder(None)(line)
+    except BadRecording:
+        return False
+    return True
+
+
+def reader_of(line: bytes) -> Reader | None:
+    """The format that a file's first line looks like, be it a faulty one; None if it
+    looks like none.
+
+    Args:
+        line: a header or a candle, stripped.
+    """
+    forms = readers().values()
+    for form in forms:
+        if form.HEADER and line.startswith(form.HEADER.rstrip()):
+            return form
+    return next((form for form in forms if form.recognises(line)), None)
 
 
 def joined(lines: Sequence[str]) -> bytes:

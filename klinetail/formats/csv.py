@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from klinetail.candle import Candle, Interval, Source, Stream, symbol_fault
@@ -63,13 +63,24 @@ def _names(stream: Stream) -> str:
     return f"{stream.symbol},{stream.interval},"
 
 
+def recognises(line: bytes) -> bool:
+    """Whether a line looks like a candle: it has as many cells, and is no header."""
+    first = line.partition(b",")[0]
+    return first != b"symbol" and line.count(b",") >= len(COLUMNS) - 1
+
+
+def decoder(_path: str | None) -> Callable[[bytes], Candle]:
+    """`decode`: each line tells its stream."""
+    return decode
+
+
 def decode(line: bytes) -> Candle:
     """The candle of one line; columns that came later than this version are ignored.
 
     Raises:
         BadRecording: it holds none.
     """
-    fields = _fields(line, len(COLUMNS))
+    fields = fields_of(line, len(COLUMNS))
     symbol, interval, closed, source = fields[0], fields[1], fields[13], fields[14]
     if (fault := symbol_fault(symbol)) is not None:
         raise BadRecording(f"no record: {fault}")
@@ -78,30 +89,18 @@ def decode(line: bytes) -> Candle:
     if closed not in ("true", "false") or source not in Source.__members__.values():
         raise BadRecording(f"no record: it ends in {closed[:20]!r}, {source[:20]!r}")
     stream = Stream(symbol, Interval(interval))
-    return _candle(stream, fields[2:13], closed == "true", Source(source))
-
-
-DUMP_COLUMNS: Final = (*COLUMNS[2:13], "ignore")
-"""The columns of the exchange's public dumps (data.binance.vision)."""
-
-DUMP_HEADER: Final = ",".join(DUMP_COLUMNS).encode()
-"""What a dump may begin with: not each of them does."""
-
-
-def decode_dump(line: bytes, stream: Stream) -> Candle:
-    """The candle of one line of a public dump, whose name tells the stream.
-
-    Raises:
-        BadRecording: it holds none.
-    """
-    fields = _fields(line, len(DUMP_COLUMNS))
-    return _candle(stream, fields[:11], True, Source.REST)
+    return candle_of(stream, fields[2:13], closed == "true", Source(source))
 
 
 _WHOLE_NUMBER: Final = re.compile("0|[1-9][0-9]{0,15}").fullmatch
 
 
-def _fields(line: bytes, least: int) -> list[str]:
+def fields_of(line: bytes, least: int) -> list[str]:
+    """The cells of a line.
+
+    Raises:
+        BadRecording: they are fewer than `least`.
+    """
     try:
         fields = line.decode().rstrip("\r\n").split(",")
     except UnicodeDecodeError as error:
@@ -111,9 +110,14 @@ def _fields(line: bytes, least: int) -> list[str]:
     return fields
 
 
-def _candle(
+def candle_of(
     stream: Stream, fields: Sequence[str], closed: bool, source: Source
 ) -> Candle:
+    """A candle of the cells from `open_time` to `taker_buy_quote_volume`.
+
+    Raises:
+        BadRecording: they are those of none.
+    """
     integers = (fields[0], fields[6], fields[8])
     if not all(map(_WHOLE_NUMBER, integers)):
         raise BadRecording("no candle: a time or the count is no whole number")

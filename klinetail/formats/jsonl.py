@@ -4,7 +4,7 @@ own digits (`37123.40` stays `37123.40`)."""
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import msgspec
@@ -66,6 +66,16 @@ class _Record(msgspec.Struct):
 
 
 _decoder = msgspec.json.Decoder(_Record)
+
+
+def recognises(line: bytes) -> bool:
+    """Whether a line looks like a candle: it begins an object."""
+    return line.startswith(b"{")
+
+
+def decoder(_path: str | None) -> Callable[[bytes], Candle]:
+    """`decode`: each line tells its stream."""
+    return decode
 
 
 def decode(line: bytes) -> Candle:

@@ -1,32 +1,26 @@
-"""Files into candles: klinetail's own CSV and JSON lines, and the exchange's public
-dumps (data.binance.vision), recognised by their content."""
+"""Files into candles: whatever format the registry can read, recognised by content."""
 
 from __future__ import annotations
 
-import functools
 import os
-import re
 from collections.abc import Callable, Iterator
 from typing import IO, Final
 
-from klinetail.candle import Candle, Stream
-from klinetail.errors import BadRecording, UsageError
-from klinetail.formats import csv, jsonl
+from klinetail.candle import Candle
+from klinetail.errors import BadRecording
+from klinetail.formats import reader_of
+from klinetail.formats.registry import DUMPS, FORMATS, readers
 
 MAX_LINE: Final = 64 << 10
 """Bytes a line may have; a candle has some 300."""
 
 _BOM: Final = b"\xef\xbb\xbf"
-_HEADERS: Final = tuple(
-    ",".join(columns).encode() for columns in (csv.COLUMNS, csv.DUMP_COLUMNS)
-)
-_DUMP_NAME: Final = re.compile(r"(.+?)-(\d+[a-zA-Z]+)-\d{4}-\d{2}(?:[-_].*)?\.csv")
 
 
 def read(path: str | os.PathLike[str]) -> Iterator[Candle]:
     """The candles of a file, line by line, forming ones included.
 
-    An empty file has none. Blank lines and repeated CSV headers are no candles and
+    An empty file has none. Blank lines and repeated headers are no candles and
     no fault either.
 
     Args:
@@ -45,48 +39,25 @@ def read(path: str | os.PathLike[str]) -> Iterator[Candle]:
         raise BadRecording(f"{name}: {error.strerror}") from None
 
 
-def recognise(line: bytes, path: str) -> Callable[[bytes], Candle]:
+def _decoder(line: bytes, path: str) -> Callable[[bytes], Candle]:
     """The decoder of a file's lines, told from its first one.
 
     Args:
         line: the first line, a header or a candle, without a byte-order mark.
-        path: the file's name, which only matters to a public dump.
+        path: the file's name.
 
     Raises:
         BadRecording: it is the beginning of no known format.
     """
-    if line.startswith(b"{"):
-        return jsonl.decode
-    first = line.partition(b",")[0]
-    own, dump = _HEADERS
-    if line.startswith(dump) or first.isdigit():
-        return functools.partial(csv.decode_dump, stream=dump_stream(path))
-    headless = first != b"symbol" and line.count(b",") >= len(csv.COLUMNS) - 1
-    if line.startswith(own) or headless:
-        return csv.decode
-    raise BadRecording("neither JSON lines nor CSV of candles")
-
-
-def dump_stream(path: str) -> Stream:
-    """The stream that a public dump's name tells.
-
-    Raises:
-        BadRecording: it tells none.
-    """
-    match = _DUMP_NAME.fullmatch(os.path.basename(path))
-    try:
-        if match is not None:
-            return Stream.of(match[1], {"1mo": "1M"}.get(match[2], match[2]))
-    except UsageError:
-        pass
-    raise BadRecording(
-        "a public dump whose name does not tell the symbol and interval; name it"
-        " like BTCUSDT-1m-2023-11-14.csv"
-    )
+    if (form := reader_of(line)) is None:
+        known = ", ".join((*FORMATS, *DUMPS))
+        raise BadRecording(f"no candles in a known format ({known})")
+    return form.decoder(path)
 
 
 def _candles(file: IO[bytes], name: str) -> Iterator[Candle]:
     decode: Callable[[bytes], Candle] | None = None
+    headers = tuple(h for form in readers().values() if (h := form.HEADER.rstrip()))
     for number, line in enumerate(_lines(file), 1):
         if number == 1:
             line = line.removeprefix(_BOM)
@@ -97,8 +68,8 @@ def _candles(file: IO[bytes], name: str) -> Iterator[Candle]:
             if not line:
                 continue
             if decode is None:
-                decode = recognise(line, name)
-            if line.startswith(_HEADERS):
+                decode = _decoder(line, name)
+            if line.startswith(headers):
                 continue
             candle = decode(line)
         except BadRecording as error:

@@ -10,8 +10,14 @@ from types import TracebackType
 from typing import Final, Self
 
 from klinetail.candle import Candle
-from klinetail.errors import BadRecording, OutputError, SlowConsumer, UsageError
-from klinetail.formats import BEGINNING, by_suffix, joined, whole_lines
+from klinetail.errors import OutputError, SlowConsumer, UsageError
+from klinetail.formats import (
+    BEGINNING,
+    by_suffix,
+    holds_candle,
+    joined,
+    whole_lines,
+)
 from klinetail.mailbox import Mailbox
 from klinetail.shortage import cause
 from klinetail.sinks.output import OutputFile, Outputs, take_back
@@ -107,7 +113,7 @@ class FileSink:
                 " choose another file"
             )
         first, end, _ = begins[len(header) :].lstrip().partition(b"\n")
-        if (end or size > BEGINNING) and not self._is_candle(first):
+        if (end or size > BEGINNING) and not holds_candle(self._format, first):
             raise UsageError(
                 f"{self.path}: it holds something else than klinetail's candles in"
                 " the format of its suffix; choose another file"
@@ -117,13 +123,6 @@ class FileSink:
                 f"{self.path}: its last line is torn; remove that line or choose"
                 " another file"
             )
-
-    def _is_candle(self, line: bytes) -> bool:
-        try:
-            self._format.decode(line)
-        except BadRecording:
-            return False
-        return True
 
     @property
     def line(self) -> Callable[[Candle], str]:

@@ -20,7 +20,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from klinetail.errors import OutputError, UsageError
-from klinetail.formats import BEGINNING, FORMATS, joined, recognised, whole_lines
+from klinetail.formats import BEGINNING, joined, recognised, whole_lines
+from klinetail.formats.registry import FORMATS
 from klinetail.sinks.output import take_back
 
 MOST: Final = 65_536

@@ -1,6 +1,5 @@
 """CSV: the record of the design, to the digit, out and in."""
 
-import contextlib
 import csv as foreign
 import io
 
@@ -8,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from klinetail.candle import Candle, Source, Stream
+from klinetail.candle import Candle, Stream
 from klinetail.errors import BadRecording
-from klinetail.formats import csv
-from tests.strategies import BTCUSDT_1M, candle, candles, runs
+from klinetail.formats import csv, dump
+from tests.strategies import candle, candles, runs
 
 LINE = (
     b"BTCUSDT,1m,1700000040000,100.10,100.90,100.00,100.50,12.500,1700000099999,"
@@ -106,13 +105,13 @@ def test_line_ends_of_other_systems_are_read(ending):
 
 
 def test_recorded_days_survive(shared_data):
-    for dump in (shared_data / "rest_klines").glob("*.csv"):
-        symbol, interval, *_ = dump.name.split("-")
+    for path in (shared_data / "rest_klines").glob("*.csv"):
+        symbol, interval, *_ = path.name.split("-")
         stream = Stream.of(symbol, interval)
-        header, *lines = dump.read_bytes().splitlines(keepends=True)
-        assert header.decode().rstrip().split(",") == list(csv.DUMP_COLUMNS)
+        header, *lines = path.read_bytes().splitlines(keepends=True)
+        assert header.decode().rstrip().split(",") == list(dump.COLUMNS)
         for line in lines:
-            one = csv.decode_dump(line, stream)
+            one = dump.decode(line, stream)
             written = csv.encode([one])
             assert csv.decode(written) == one
             prefix, suffix = f"{symbol},1m,".encode(), b",true,rest\n"
@@ -221,6 +220,22 @@ def test_other_lines_are_no_records(line):
     refused(line)
 
 
+@pytest.mark.parametrize(
+    ("line", "looks"),
+    [
+        (LINE.rstrip(), True),
+        (LINE.rstrip() + b",more", True),
+        (LINE.replace(b"1m", b"9x"), True),  # the decoder says what is wrong with it
+        (b"symbol" + b"," * 14, False),  # another header
+        (DUMP_LINE, False),
+        (b"", False),
+        (b"hello", False),
+    ],
+)
+def test_what_looks_like_a_candle(line, looks):
+    assert csv.recognises(line) is looks
+
+
 def test_cut_anywhere_it_is_no_record():
     for end in range(len(LINE) - 1):
         refused(LINE[:end])
@@ -246,30 +261,3 @@ def test_a_flipped_byte_makes_a_candle_or_no_record(place, byte):
     line = bytearray(LINE)
     line[place] = byte
     candle_or_bad(bytes(line))
-
-
-class TestDump:
-    def test_a_line_is_a_closed_candle_from_rest(self):
-        expected = candle(source=Source.REST)
-        assert csv.decode_dump(DUMP_LINE, BTCUSDT_1M) == expected
-
-    @pytest.mark.parametrize(
-        "line",
-        [
-            b"",
-            b"\xff",
-            LINE,
-            ",".join(csv.DUMP_COLUMNS).encode(),
-            DUMP_LINE.replace(b",0\n", b"\n"),
-            DUMP_LINE.replace(b"1700000040000", b"9" * 5000),
-            DUMP_LINE.replace(b"1700000040000", b"1700000040000000"),  # microseconds
-        ],
-    )
-    def test_other_lines_are_no_candles(self, line):
-        with pytest.raises(BadRecording):
-            csv.decode_dump(line, BTCUSDT_1M)
-
-    @given(st.binary())
-    def test_any_bytes_are_a_candle_or_none(self, line):
-        with contextlib.suppress(BadRecording):
-            assert csv.decode_dump(line, BTCUSDT_1M).fault() is None

@@ -1,4 +1,4 @@
-"""The suffix of a file tells its format."""
+"""The suffix of a file tells its format, and so does its first line."""
 
 import contextlib
 
@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from klinetail.errors import UsageError
-from klinetail.formats import FORMATS, by_suffix, csv, jsonl, recognised
+from klinetail.formats import by_suffix, csv, dump, jsonl, reader_of, recognised
+from klinetail.formats.registry import FORMATS
 from tests.strategies import candle
 
 
@@ -51,13 +52,16 @@ DUMP = b",".join(csv.encode([candle()]).split(b",")[2:13]) + b",0\n"
         (csv.encode([candle()]), "csv"),
         (jsonl.encode([candle(), candle()]), "jsonl"),
         (b"\n" + jsonl.encode([candle()]), "jsonl"),
-        (csv.DUMP_HEADER + b"\n", "dump"),
+        (dump.HEADER + b"\n", "dump"),
         (DUMP, "dump"),
         (b"", None),
         (b"\n\n", None),
         (b"klinetail: 3 candles, 0 gaps\n" + jsonl.encode([candle()]), None),
         (b'{"event":"started"}\n', None),
+        (dump.HEADER + b",more\r\n", "dump"),
         (csv.HEADER[:-9], None),
+        (csv.HEADER[:-1], "csv"),
+        (csv.HEADER.replace(b"\n", b"\r\n"), None),
         (b"\xff\x00,,,,,,,,,,,,,,,\n", None),
     ],
 )
@@ -68,3 +72,27 @@ def test_candles_are_recognised_by_the_first_line(beginning, name):
 @given(st.binary(max_size=200))
 def test_anything_is_recognised_as_something_or_nothing(data):
     assert recognised(data) in (None, "csv", "jsonl", "dump")
+
+
+@pytest.mark.parametrize(
+    ("line", "form"),
+    [
+        (csv.HEADER.rstrip(), csv),
+        (csv.HEADER.rstrip() + b",more", csv),
+        (dump.HEADER, dump),
+        (dump.HEADER + b",a,b,c,d", dump),
+        (csv.encode([candle()]).rstrip(), csv),
+        (jsonl.encode([candle()]).rstrip(), jsonl),
+        (DUMP.rstrip(), dump),
+        (b"{", jsonl),
+        (b"{" + b"," * 14, jsonl),
+        (b"1" + b"," * 14, dump),
+        (b"," * 14, csv),
+        (b"symbol,interval,close", None),
+        (b"open_time,close", None),
+        (b"hello", None),
+        (b"", None),
+    ],
+)
+def test_what_a_first_line_looks_like(line, form):
+    assert reader_of(line) is form

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from klinetail.candle import Candle, Stream
 from klinetail.errors import BadRecording
-from klinetail.formats import csv, jsonl
+from klinetail.formats import csv, dump, jsonl
 from klinetail.protocol import frames
 from tests.strategies import candle, candles, json_values, runs
 
@@ -100,11 +100,11 @@ def test_what_is_written_is_read_again(candle):
 
 
 def test_recorded_days_and_frames_survive(shared_data):
-    for dump in (shared_data / "rest_klines").glob("*.csv"):
-        symbol, interval, *_ = dump.name.split("-")
+    for file in (shared_data / "rest_klines").glob("*.csv"):
+        symbol, interval, *_ = file.name.split("-")
         stream = Stream.of(symbol, interval)
-        lines = dump.read_bytes().splitlines()[1:]
-        day = [csv.decode_dump(line, stream) for line in lines]
+        lines = file.read_bytes().splitlines()[1:]
+        day = [dump.decode(line, stream) for line in lines]
         written = jsonl.encode(day)
         assert [jsonl.decode(line) for line in written.splitlines()] == day
 

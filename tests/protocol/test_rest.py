@@ -27,7 +27,7 @@ from klinetail.errors import (
     Refused,
     Unavailable,
 )
-from klinetail.formats import csv
+from klinetail.formats import dump
 from klinetail.protocol.frames import decode
 from klinetail.protocol.limits import MAX_ROWS
 from klinetail.protocol.rest import (
@@ -123,13 +123,13 @@ class TestRows:
         assert json.loads(encode_rows(decoded)) == rows
 
     def test_recorded_days_survive_being_written_and_read(self, shared_data):
-        dumps = sorted((shared_data / "rest_klines").glob("*.csv"))
-        assert len(dumps) == 7
-        for dump in dumps:
-            symbol, interval, *_ = dump.name.split("-")
+        files = sorted((shared_data / "rest_klines").glob("*.csv"))
+        assert len(files) == 7
+        for file in files:
+            symbol, interval, *_ = file.name.split("-")
             stream = Stream.of(symbol, interval)
-            lines = dump.read_bytes().splitlines()[1:]
-            day = [csv.decode_dump(line, stream) for line in lines]
+            lines = file.read_bytes().splitlines()[1:]
+            day = [dump.decode(line, stream) for line in lines]
 
             assert len(day) in (1440, 4320)
             assert decode_rows(encode_rows(day), stream) == day

@@ -6,14 +6,15 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from klinetail.candle import Interval, Source, Stream
+from klinetail.candle import Source
 from klinetail.errors import BadRecording
-from klinetail.formats import csv, jsonl
-from klinetail.recordings.read import MAX_LINE, dump_stream, read
-from tests.strategies import BTCUSDT_1M, candle, candles
+from klinetail.formats import csv, dump, jsonl
+from klinetail.formats.registry import FORMATS
+from klinetail.recordings.read import MAX_LINE, read
+from tests.strategies import candle, candles
 
 DUMP = "BTCUSDT-1m-2023-11-14.csv"
-DUMP_HEADER = (",".join(csv.DUMP_COLUMNS) + "\n").encode()
+DUMP_HEADER = dump.HEADER + b"\n"
 
 shared_folder = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -36,15 +37,15 @@ def written(tmp_path):
 CANDLES = [candle(), candle(1_700_000_100_000, closed=False)]
 
 
-@pytest.mark.parametrize("form", [csv, jsonl])
-@pytest.mark.parametrize("name", ["x", "x.csv", "x.jsonl"])
+@pytest.mark.parametrize("form", FORMATS.values(), ids=FORMATS)
+@pytest.mark.parametrize("name", ["x", *(f"x.{name}" for name in FORMATS)])
 def test_our_own_files_whatever_they_are_called(written, form, name):
     path = written(form.HEADER + form.encode(CANDLES), name)
     assert [c.texts for c in read(path)] == [c.texts for c in CANDLES]
     assert [c.closed for c in read(str(path))] == [True, False]
 
 
-@pytest.mark.parametrize("form", [csv, jsonl])
+@pytest.mark.parametrize("form", FORMATS.values(), ids=FORMATS)
 @pytest.mark.parametrize(
     "change",
     [
@@ -76,20 +77,6 @@ def test_recorded_data_is_read_whole(shared_data):
         found = [*read(path)]
         assert len(found) in (1440, 4320)
         assert found[0].symbol == path.name.partition("-")[0]
-
-
-@pytest.mark.parametrize(
-    ("name", "stream"),
-    [
-        (DUMP, BTCUSDT_1M),
-        ("a/b-c/ETHUSDT-1m-2023-12-29_2023-12-31.csv", Stream("ETHUSDT", Interval.M1)),
-        ("BTCUSDT-1mo-2023-11.csv", Stream("BTCUSDT", Interval.MO1)),
-        ("BTCUSDT_261225-12h-2023-11.csv", Stream("BTCUSDT_261225", Interval.H12)),
-        ("币安人生USDT-1d-2026-01-02.csv", Stream("币安人生USDT", Interval.D1)),
-    ],
-)
-def test_a_dumps_name_tells_its_stream(name, stream):
-    assert dump_stream(name) == stream
 
 
 @pytest.mark.parametrize(
@@ -149,7 +136,7 @@ def test_junk_raises_nothing_else(written, head, junk):
 
 
 @shared_folder
-@given(st.lists(candles(), max_size=5), st.sampled_from([csv, jsonl]))
+@given(st.lists(candles(), max_size=5), st.sampled_from([*FORMATS.values()]))
 def test_what_was_written_is_read(written, recorded, form):
     path = written(form.HEADER + form.encode(recorded))
     found = [*read(path)]

@@ -11,14 +11,15 @@ import pytest
 
 from klinetail.errors import ExitCode, OutputError, UsageError
 from klinetail.formats import csv, jsonl
+from klinetail.formats.registry import FORMATS
 from klinetail.mailbox import Mailbox, Pace
 from klinetail.sinks.file import FileSink, FileThread
 from klinetail.sinks.output import Outputs
 from tests.sinks.test_stdout import candles
 
 PATIENCE = 15.0
-FORMATS = pytest.mark.parametrize(
-    ("name", "form"), [("a.csv", csv), ("a.jsonl", jsonl)]
+EACH_FORMAT = pytest.mark.parametrize(
+    ("name", "form"), [(f"a.{name}", form) for name, form in FORMATS.items()]
 )
 
 
@@ -54,19 +55,19 @@ def run(program, *args, limit=None):
 
 
 class TestFileSink:
-    @FORMATS
+    @EACH_FORMAT
     def test_a_new_file_has_one_header_and_a_line_a_candle(self, tmp_path, name, form):
         sink = write(tmp_path / name, candles(3))
         assert (tmp_path / name).read_bytes() == form.HEADER + form.encode(candles(3))
         assert sink.written == 3
 
-    @FORMATS
+    @EACH_FORMAT
     def test_an_old_one_is_continued(self, tmp_path, name, form):
         for start in range(3):
             write(tmp_path / name, candles(2, 2 * start))
         assert (tmp_path / name).read_bytes() == form.HEADER + form.encode(candles(6))
 
-    @FORMATS
+    @EACH_FORMAT
     def test_an_empty_one_is_as_new(self, tmp_path, name, form):
         (tmp_path / name).touch()
         write(tmp_path / name, candles(1))
@@ -113,7 +114,7 @@ class TestFileSink:
             FileSink(str(path))
         assert path.read_bytes() == content
 
-    @FORMATS
+    @EACH_FORMAT
     @pytest.mark.parametrize("torn", [1, 50, 100])
     def test_a_torn_last_line_is_refused(self, tmp_path, name, form, torn):
         content = form.HEADER + form.encode(candles(2))[:-torn]
@@ -163,7 +164,7 @@ class TestFileSink:
                 FileSink(str(path), outputs=outputs)
         assert path.read_bytes() == b""
 
-    @FORMATS
+    @EACH_FORMAT
     def test_only_a_file_made_for_nothing_is_removed(self, tmp_path, name, form):
         path = tmp_path / name
         write(path, [])
@@ -172,7 +173,7 @@ class TestFileSink:
         write(path, [])
         assert path.read_bytes() == form.HEADER
 
-    @FORMATS
+    @EACH_FORMAT
     def test_somebody_s_file_of_the_same_name_is_not_removed(
         self, tmp_path, name, form
     ):
@@ -231,7 +232,7 @@ class TestFileSink:
             done = run(program, folder / "a.csv")
         assert done.stderr.strip().endswith(f"a.csv: {os.strerror(errno.EACCES)}")
 
-    @FORMATS
+    @EACH_FORMAT
     def test_updates_are_written_together_in_whole_lines(self, tmp_path, name, form):
         path = tmp_path / name
         counts = {}
@@ -297,7 +298,7 @@ class TestFileSink:
                 FileSink(str(path))
         assert len(os.listdir("/proc/self/fd")) == before
 
-    @FORMATS
+    @EACH_FORMAT
     @pytest.mark.parametrize("extra", [0, 1, 77, 100])
     def test_a_limit_leaves_whole_lines_and_room_is_used_again(
         self, tmp_path, name, form, extra

@@ -16,7 +16,8 @@ import time
 import pytest
 
 from klinetail.errors import ExitCode, OutputError, UsageError
-from klinetail.formats import FORMATS, csv, jsonl
+from klinetail.formats import csv, dump, jsonl
+from klinetail.formats.registry import FORMATS
 from klinetail.sinks.stdout import (
     MOST,
     ReaderGone,
@@ -96,7 +97,7 @@ def read_all(fd):
 
 
 class TestStdoutSink:
-    @pytest.mark.parametrize("form", [jsonl, csv])
+    @pytest.mark.parametrize("form", FORMATS.values(), ids=FORMATS)
     def test_writes_the_header_and_each_candle_once(self, form):
         with pipe() as (reading, writing):
             sink = StdoutSink(writing, form.HEADER)
@@ -118,7 +119,7 @@ class TestStdoutSink:
             assert not StdoutSink(writing, jsonl.HEADER).pending
 
     @pytest.mark.parametrize("size", [4096, 8192, 65_536, 1 << 20])
-    @pytest.mark.parametrize("form", [jsonl, csv])
+    @pytest.mark.parametrize("form", FORMATS.values(), ids=FORMATS)
     def test_never_blocks_and_never_tears_a_line_where_nobody_reads(self, size, form):
         with pipe(size) as (reading, writing):
             sink = StdoutSink(writing, form.HEADER)
@@ -312,7 +313,7 @@ class TestUnblocking:
 class TestHeader:
     """What goes first to a stdout that is a file already."""
 
-    @pytest.mark.parametrize("output", ["csv", "jsonl"])
+    @pytest.mark.parametrize("output", FORMATS)
     def test_what_is_new_begins_with_it(self, tmp_path, output):
         path = tmp_path / "out"
         for content in (b"", b"klinetail: 0 candles\n", b"no line end"):
@@ -324,7 +325,7 @@ class TestHeader:
         with pipe() as (_, writing):
             assert header_for(writing, output) == FORMATS[output].HEADER
 
-    @pytest.mark.parametrize("output", ["csv", "jsonl"])
+    @pytest.mark.parametrize("output", FORMATS)
     def test_what_continues_does_not(self, tmp_path, output):
         path, form = tmp_path / "out", FORMATS[output]
         path.write_bytes(form.HEADER + form.encode(candles(2)))
@@ -340,9 +341,9 @@ class TestHeader:
         [
             ("jsonl", csv.HEADER),
             ("jsonl", csv.HEADER + csv.encode(candles(1))),
-            ("jsonl", csv.DUMP_HEADER + b"\n"),
+            ("jsonl", dump.HEADER + b"\n"),
             ("csv", jsonl.encode(candles(1))),
-            ("csv", csv.DUMP_HEADER + b"\n"),
+            ("csv", dump.HEADER + b"\n"),
         ],
     )
     def test_another_format_is_refused(self, tmp_path, output, content):
