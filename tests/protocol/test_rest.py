@@ -31,8 +31,10 @@ from klinetail.formats import dump
 from klinetail.protocol.frames import decode
 from klinetail.protocol.limits import MAX_ROWS
 from klinetail.protocol.rest import (
+    ILLEGAL_CHARACTERS,
     INVALID_INTERVAL,
     INVALID_LIMIT,
+    INVALID_STATUS,
     INVALID_SYMBOL,
     TOO_MANY_REQUESTS,
     BadRow,
@@ -238,6 +240,7 @@ class TestRows:
         assert places(one, two, junk) == ["sound", "sound", third]
         assert places(one, two, junk, junk) == ["sound", "sound", third, third + MINUTE]
         assert places(one, junk, two) == ["sound", "sound", None]
+        assert places(one, junk, one, junk) == ["sound", second.open_time, None]
         assert places(junk) == [None]
         assert places(junk, junk) == [None, None]
 
@@ -317,6 +320,23 @@ class TestRows:
         for mixed in itertools.permutations([first, second, other]):
             rows = decode_rows(json.dumps(mixed).encode(), BTCUSDT_1M)
             assert [type(row) for row in rows] == [BadRow, Candle]
+            assert rows[0].reason == "it comes twice, with different values"
+
+    def test_of_a_row_that_comes_twice_the_later_one_is_shown_whole(self):
+        first, _ = json.loads(ROWS)
+        other = [*first[:8], 43, *first[9:]]
+        (row,) = decode_rows(json.dumps([first, other]).encode(), BTCUSDT_1M)
+        assert row.sample == json.dumps(other, separators=(",", ":"))
+
+    def test_a_number_of_more_than_40_digits_is_none(self):
+        for length, shown in ((40, "9" * 40), (41, "null")):
+            body = f"[[{'9' * length}]]".encode()
+            (row,) = decode_rows(body, BTCUSDT_1M)
+            assert (row.open_time, row.sample) == (None, f"[{shown}]")
+
+    def test_a_bad_row_may_be_of_the_first_candle_ever(self):
+        (row,) = decode_rows(b"[[0]]", BTCUSDT_1M)
+        assert row.open_time == 0
 
     def test_two_rows_for_the_same_candle_that_cannot_be_are_one(self):
         first, second = json.loads(ROWS)
@@ -629,6 +649,19 @@ class TestListings:
         assert found == [Listing("BTCUSDT", ""), Listing("ETHUSDT", "")]
         assert (found.odd, found.left_out, found.sample) == (2, 0, "BTCUSDT")
 
+    def test_digits_that_are_none_make_an_entry_odd(self):
+        price = b'{"filterType":"PRICE_FILTER","tickSize":"abc"}'
+        entry = b'{"symbol":"BTCUSDT","status":"TRADING","filters":[' + price + b"]}"
+        found = decode_listings(b'{"symbols":[' + entry + b"]}")
+        assert found == [Listing("BTCUSDT", "TRADING")]
+        assert (found.odd, found.left_out, found.sample) == (1, 0, "BTCUSDT")
+
+    def test_a_date_is_any_time_after_the_epoch(self):
+        entry = b'{"symbol":"BTCUSDT","status":"TRADING","deliveryDate":1}'
+        found = decode_listings(b'{"symbols":[' + entry + b"]}")
+        assert found == [Listing("BTCUSDT", "TRADING", delivery_time=1)]
+        assert found.odd == 0
+
     def test_an_exchange_may_list_nothing(self):
         assert decode_listings(b'{"symbols":[]}') == []
 
@@ -709,6 +742,24 @@ class TestErrors:
         for wrong in (0, 1, 3 * 3_600_000):
             assert error(418, body, server_time=until + wrong).retry_after == 60.0
         assert error(418, body).retry_after == 60.0
+
+    def test_the_codes_are_the_exchange_s(self):
+        """From its documentation of error codes, and recorded answers."""
+        assert (TOO_MANY_REQUESTS, ILLEGAL_CHARACTERS) == (-1003, -1100)
+        assert (INVALID_INTERVAL, INVALID_SYMBOL) == (-1120, -1121)
+        assert (INVALID_STATUS, INVALID_LIMIT) == (-1122, -1130)
+
+    def test_a_ban_that_seems_to_be_over_is_waited_for_like_any_other(self):
+        body = b'{"code":-1003,"msg":"IP(1.2.3.4) banned until 1783855317204. x"}'
+        ends = 1_783_855_317_204
+        for server_time, wait in (
+            (ends - 90_500, 90.5),
+            (ends - 1, 1.0),
+            (ends, 60.0),
+            (ends + 10_800_000, 60.0),
+            (None, 60.0),
+        ):
+            assert error(418, body, server_time=server_time).retry_after == wait
 
     def test_200_is_none(self):
         assert error(200) is None
