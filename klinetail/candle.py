@@ -303,42 +303,52 @@ class Candle(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def symbol(self) -> str:
+        """The stream's symbol, upper case."""
         return self.stream.symbol
 
     @property
     def interval(self) -> Interval:
+        """The stream's interval."""
         return self.stream.interval
 
     @property
     def open(self) -> Decimal:
+        """The first price, in the quote asset."""
         return Decimal(self.open_text)
 
     @property
     def high(self) -> Decimal:
+        """The highest price, in the quote asset."""
         return Decimal(self.high_text)
 
     @property
     def low(self) -> Decimal:
+        """The lowest price, in the quote asset."""
         return Decimal(self.low_text)
 
     @property
     def close(self) -> Decimal:
+        """The last price so far, in the quote asset."""
         return Decimal(self.close_text)
 
     @property
     def volume(self) -> Decimal:
+        """The traded amount, in the base asset."""
         return Decimal(self.volume_text)
 
     @property
     def quote_volume(self) -> Decimal:
+        """The traded amount, in the quote asset."""
         return Decimal(self.quote_volume_text)
 
     @property
     def taker_buy_volume(self) -> Decimal:
+        """The amount bought by takers, in the base asset."""
         return Decimal(self.taker_buy_volume_text)
 
     @property
     def taker_buy_quote_volume(self) -> Decimal:
+        """The amount bought by takers, in the quote asset."""
         return Decimal(self.taker_buy_quote_volume_text)
 
     @property

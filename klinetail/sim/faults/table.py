@@ -1,4 +1,4 @@
-"""The table of faults: what `serve --chaos` knows, and how often by default."""
+"""The table of faults: all faults of `serve --chaos`, with default frequencies."""
 
 from __future__ import annotations
 
@@ -9,51 +9,65 @@ import msgspec
 
 
 class Group(enum.StrEnum):
-    """Where faults strike; a group's name stands for all of its faults."""
+    """The place where faults strike. A group's name in a spec selects all faults of the
+    group."""
 
     DATA = "data"
+    """The frames of streams."""
     LINE = "line"
+    """Open connections."""
     CONNECT = "connect"
+    """Handshakes and subscriptions."""
     REST = "rest"
+    """REST answers."""
 
 
 class Fault(msgspec.Struct, frozen=True):
-    """One way to fail.
+    """A kind of failure.
 
-    It has a `rate`, the part of what it can strike that it strikes, or a `period`,
-    the mean real seconds between two strikes, each on one open connection.
+    A fault has either a `rate` or a `period`.
     """
 
     name: str
+    """The word in a spec."""
     group: Group
+    """The place where the fault strikes."""
     meaning: str
+    """The effect, in words for help."""
     rate: float | None = None
+    """The share of possible strikes that happen by default, over 0 up to 1."""
     period: float | None = None
+    """The mean real seconds between two strikes by default, each on one open
+    connection."""
     each: str = ""
-    """What a rate counts."""
+    """The object counted by the rate."""
     asked_for: bool = False
-    """Whether it is no part of `all` and of its group, only of its own name."""
+    """Whether only the fault's own name selects the fault, not `all` or the group."""
     fatal: bool = False
-    """Whether a client may give up because of it before its first success."""
+    """Whether a client may give up because of the fault before a first success."""
 
 
 def _data(name: str, rate: float, each: str, meaning: str) -> Fault:
+    """Return a fault of the frames of streams."""
     return Fault(name, Group.DATA, meaning, rate, None, each)
 
 
 def _line(name: str, period: float, meaning: str) -> Fault:
+    """Return a fault of open connections."""
     return Fault(name, Group.LINE, meaning, None, period)
 
 
 def _connect(
     name: str, rate: float, each: str, meaning: str, *, fatal: bool = False
 ) -> Fault:
+    """Return a fault of handshakes and subscriptions."""
     return Fault(name, Group.CONNECT, meaning, rate, None, each, fatal=fatal)
 
 
 def _rest(
     name: str, rate: float, each: str, meaning: str, *, fatal: bool = False
 ) -> Fault:
+    """Return a fault of REST answers."""
     return Fault(name, Group.REST, meaning, rate, None, each, fatal=fatal)
 
 
@@ -139,4 +153,4 @@ _FAULTS: Final = (
 )
 
 FAULTS: Final = {fault.name: fault for fault in _FAULTS}
-"""Every fault by its name."""
+"""All faults, by name."""
