@@ -246,7 +246,7 @@ def symbol_fault(symbol: str) -> str | None:
     that look alike must be alike. The exchange does list symbols like 币安人生USDT.
     """
     if not 0 < len(symbol) <= MAX_SYMBOL:
-        return f"a symbol has 1 to {MAX_SYMBOL} characters, this one {len(symbol)}"
+        return f"a symbol has 1 to {MAX_SYMBOL} characters, not {len(symbol)}"
     if all(c.isascii() and (c.isalnum() or c == "_") for c in symbol):
         return None if symbol == symbol.upper() else "a symbol is upper case"
     unusual = any(c != "_" and unicodedata.category(c)[0] not in "LN" for c in symbol)

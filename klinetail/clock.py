@@ -81,7 +81,7 @@ class NewestRow(NamedTuple):
 
 
 class _Event(NamedTuple):
-    """The greatest event time of the frames."""
+    """The event time of a frame, with the frame's arrival."""
 
     event_time: int
     """Milliseconds since the epoch."""
@@ -115,8 +115,8 @@ class ExchangeClock:
         self._row: NewestRow | None = None
         """The newest kline row shown last."""
         self._event: _Event | None = None
-        """The latest frame's event time; only believed event times once the clock has a
-        time."""
+        """The last frame; once the clock has a time, the believed frame with the
+        greatest event time."""
         self._event_time = 0
         """The greatest believed event time, ms."""
         self._pace = REAL

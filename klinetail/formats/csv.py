@@ -87,7 +87,9 @@ def decode(line: bytes) -> Candle:
     if interval not in Interval.__members__.values():
         raise BadRecording(f"no record: there is no interval {interval[:20]!r}")
     if closed not in ("true", "false") or source not in Source.__members__.values():
-        raise BadRecording(f"no record: it ends in {closed[:20]!r}, {source[:20]!r}")
+        raise BadRecording(
+            f"no record: closed is {closed[:20]!r}, source is {source[:20]!r}"
+        )
     stream = Stream(symbol, Interval(interval))
     return candle_of(stream, fields[2:13], closed == "true", Source(source))
 
@@ -106,7 +108,7 @@ def fields_of(line: bytes, least: int) -> list[str]:
     except UnicodeDecodeError as error:
         raise BadRecording(f"no record: {error}") from None
     if len(fields) < least:
-        raise BadRecording(f"no record: {len(fields)} columns where {least} belong")
+        raise BadRecording(f"no record: {len(fields)} columns instead of {least}")
     return fields
 
 
@@ -120,7 +122,7 @@ def candle_of(
     """
     integers = (fields[0], fields[6], fields[8])
     if not all(map(_WHOLE_NUMBER, integers)):
-        raise BadRecording("no candle: a time or the count is no whole number")
+        raise BadRecording("no candle: a time or the count is not a whole number")
     candle = Candle(
         stream,
         int(fields[0]),
