@@ -1,7 +1,7 @@
 """The vocabulary: Candle, Interval, Stream.
 
-Times are milliseconds since the epoch, UTC. Prices and volumes keep the
-exchange's own digits as text; they are read as `Decimal`, never as a float.
+Times are milliseconds since the epoch, UTC. Prices and volumes keep the exchange's own
+digits as text, and are read as `Decimal`, never as a float.
 """
 
 from __future__ import annotations
@@ -25,17 +25,22 @@ from klinetail.spelling import intervals_like, spelled
 MINUTE: Final = 60_000
 HOUR: Final = 60 * MINUTE
 DAY: Final = 24 * HOUR
-_MONDAY: Final = 4 * DAY  # the first one after the epoch, which is a Thursday
+_MONDAY: Final = 4 * DAY  # the first Monday: the epoch was a Thursday
 _CYCLE: Final = 146_097 * DAY  # 400 years, after which the calendar repeats
 LAST_TIME: Final = 253_370_764_799_999
-"""The last time believed, the end of the year 9998: what follows it can still be
-shown as a date."""
+"""The last time accepted, at the end of the year 9998 (ms): a `datetime` can still show
+the times that follow."""
 
 MAX_SYMBOL: Final = 40
+"""Characters of a symbol at most."""
 
 
 class Interval(enum.StrEnum):
-    """A candle's length, by the exchange's names; case matters (1m, 1M)."""
+    """A candle's length, by the exchange's name. Case matters: 1m is a minute, 1M a
+    month.
+
+    Source: "Kline/Candlestick chart intervals" of the USDⓈ-M futures documentation.
+    """
 
     M1 = "1m"
     M3 = "3m"
@@ -55,10 +60,10 @@ class Interval(enum.StrEnum):
 
     @classmethod
     def of(cls, name: str) -> Interval:
-        """The interval of the exchange's name for it.
+        """Return the interval of the exchange's name.
 
         Raises:
-            UsageError: there is none of that name; the message has what is like it.
+            UsageError: the name is unknown; the message suggests similar intervals.
         """
         try:
             return cls(name)
@@ -73,72 +78,74 @@ class Interval(enum.StrEnum):
 
     @functools.cached_property
     def length(self) -> int | None:
-        """Milliseconds, or None for the calendar month."""
+        """The length in ms, or None for the calendar month."""
         unit = {"m": MINUTE, "h": HOUR, "d": DAY, "w": 7 * DAY}.get(self.value[-1])
         return unit and unit * int(self.value[:-1])
 
     @functools.cached_property
     def anchor(self) -> int:
-        """An open time: weeks open on Monday. Of 3d it is a guess."""
+        """An open time of the interval, ms: weeks open on Monday. For 3d a guess."""
         return _MONDAY if self is Interval.W1 else 0
 
     def floor(self, time: int, anchor: int | None = None) -> int:
-        """The open time of the candle that `time` falls in.
+        """Return the open time (ms) of the candle covering `time`.
 
         Args:
             time: ms since the epoch.
-            anchor: any known open time; only 3d depends on it.
+            anchor: any known open time of the stream; only 3d depends on the anchor.
         """
         if self.length is None:
             return _month_start(_month(time))
         return time - (time - (self.anchor if anchor is None else anchor)) % self.length
 
     def shift(self, open_time: int, steps: int) -> int:
-        """The open time `steps` candles later (earlier if negative)."""
+        """Return the open time (ms) `steps` candles later, or earlier if negative."""
         if self.length is None:
             return _month_start(_month(open_time) + steps)
         return open_time + steps * self.length
 
     def close_time(self, open_time: int) -> int:
-        """The last millisecond of the candle that opens at `open_time`."""
+        """Return the last millisecond of the candle opening at `open_time` (ms)."""
         return self.shift(open_time, 1) - 1
 
     def steps(self, start: int, end: int) -> int:
-        """How many candles open in [start, end), both open times."""
+        """Return how many candles open in [start, end); both are open times (ms)."""
         if self.length is None:
             return _month(end) - _month(start)
         return (end - start) // self.length
 
     def opens_at(self, time: int) -> bool:
-        """Whether a candle can open at `time`; 3d may open on any day."""
+        """Return whether a candle can open at `time` (ms); 3d may open on any day."""
         return time == (time - time % DAY if self is Interval.D3 else self.floor(time))
 
 
 def _month(time: int) -> int:
-    """The month that `time` falls in, counted from the epoch."""
+    """Return the month of `time` (ms), counted from the epoch."""
     cycles, rest = divmod(time, _CYCLE)
     moment = datetime.fromtimestamp(rest // 1000, UTC)
     return cycles * 4800 + (moment.year - 1970) * 12 + moment.month - 1
 
 
 def _month_start(month: int) -> int:
+    """Return the first millisecond of a month counted from the epoch."""
     cycles, rest = divmod(month, 4800)
     first = datetime(1970 + rest // 12, rest % 12 + 1, 1, tzinfo=UTC)
     return cycles * _CYCLE + int(first.timestamp()) * 1000
 
 
 class Stream(msgspec.Struct, frozen=True, order=True, gc=False):
-    """What is followed: a symbol in an interval. `str()` gives `btcusdt@1m`."""
+    """A symbol in an interval; `str()` gives `btcusdt@1m`."""
 
     symbol: str
+    """The symbol, in upper case."""
     interval: Interval
 
     @classmethod
     def of(cls, symbol: str, interval: Interval | str) -> Stream:
-        """Build a stream from names in any case of the symbol.
+        """Return the stream of a symbol, in any case, and an interval.
 
         Raises:
-            UsageError: the interval is none, or the symbol cannot be one.
+            UsageError: the interval is unknown, or the symbol is not possible.
         """
         upper = symbol.upper()
         if (fault := symbol_fault(upper)) is not None:
@@ -149,11 +156,15 @@ class Stream(msgspec.Struct, frozen=True, order=True, gc=False):
 
     @classmethod
     def parse(cls, name: str) -> Stream:
-        """The stream of a name such as `btcusdt@5m`; errors as `of`.
+        """Return the stream of a name like `btcusdt@5m`, or `btcusdt` for 1m.
 
-        Other spellings of the perpetual are understood, `BTC/USDT:USDT` and
-        `BTCUSDT.P`; not those that mean a spot pair elsewhere, as `BTC/USDT` does: a
-        program has nobody to ask what was meant.
+        The perpetual's spellings `BTC/USDT:USDT` and `BTCUSDT.P` are understood. A
+        spelling of a spot pair, like `BTC/USDT`, is refused: a program has nobody to
+        ask for the meaning.
+
+        Raises:
+            UsageError: the interval is unknown, the symbol is not possible, or the word
+                means a spot pair.
         """
         word, _, interval = name.partition("@")
         symbol, assumed = spelled(word)
@@ -169,30 +180,31 @@ class Stream(msgspec.Struct, frozen=True, order=True, gc=False):
 
 
 class Pattern(msgspec.Struct, frozen=True):
-    """Streams yet to be found out: a glob over symbols (any case, `*`, `?`, `[ab]`),
-    in some intervals."""
+    """Streams not looked up yet: a glob over symbols, in some intervals."""
 
     glob: str
+    """The pattern in any case, with the wildcards `*`, `?` and `[ab]`."""
     intervals: tuple[Interval, ...]
+    """The intervals of each matching symbol."""
     otherwise: str = ""
-    """What to say if nothing is listed like that: of a word without a wildcard that
-    looks like an interval and could be a symbol."""
+    """The message if no listed symbol matches. Set for a word without a wildcard that
+    looks like an interval and could also be a symbol."""
 
     def matches(self, symbol: str) -> bool:
-        """Whether an upper-case symbol is meant."""
+        """Return whether the pattern matches an upper-case symbol."""
         return fnmatch.fnmatchcase(symbol, self.glob.upper())
 
 
 def streams_of(wanted: Iterable[Stream | str]) -> tuple[Stream, ...]:
-    """The streams that a program names, each once, in its order.
+    """Return the streams named by a program, without repetitions, in the given order.
 
     Args:
-        wanted: `Stream`s, or names such as `btcusdt@1m`, as `Stream.parse` reads them.
+        wanted: `Stream`s, or names like `btcusdt@1m`, as read by `Stream.parse`.
 
     Raises:
-        TypeError: it is no list of such, but one name or a mapping, or a pair of symbol
-            and interval is among them.
-        UsageError: a name that cannot be a stream's, or an interval without a symbol.
+        TypeError: `wanted` is a single name or a mapping, or an element is neither a
+            `Stream` nor a name.
+        UsageError: a name cannot be a stream's, or is an interval without a symbol.
     """
     if isinstance(wanted, Stream | str):
         raise TypeError(f"streams has to be a list: [{str(wanted)!r:.60}]")
@@ -221,19 +233,20 @@ def _stream(wanted: Stream | str) -> Stream:
 
 
 def is_glob(word: str) -> bool:
-    """Whether a word means symbols by a pattern."""
+    """Return whether a word is a pattern with wildcards."""
     return any(character in "*?[" for character in word)
 
 
 def symbol_fault(symbol: str) -> str | None:
-    """Why `symbol` cannot be an upper-case symbol, or None if it can.
+    """Return why `symbol` cannot be an upper-case symbol, or None for a possible
+    symbol.
 
-    Symbols are letters and digits of any script and underscores (the exchange
-    lists 币安人生USDT); control, format and separator characters never pass, nor do
-    letters that nothing is drawn for: two symbols that look alike must be alike.
+    Symbols are letters and digits of any script and underscores. Control, format and
+    separator characters are refused, and letters without a visible glyph: two symbols
+    that look alike must be alike. The exchange does list symbols like 币安人生USDT.
     """
     if not 0 < len(symbol) <= MAX_SYMBOL:
-        return f"a symbol has 1 to {MAX_SYMBOL} characters, this one {len(symbol)}"
+        return f"a symbol has 1 to {MAX_SYMBOL} characters, not {len(symbol)}"
     if all(c.isascii() and (c.isalnum() or c == "_") for c in symbol):
         return None if symbol == symbol.upper() else "a symbol is upper case"
     unusual = any(c != "_" and unicodedata.category(c)[0] not in "LN" for c in symbol)
@@ -245,83 +258,102 @@ def symbol_fault(symbol: str) -> str | None:
 
 
 class Source(enum.StrEnum):
-    """Where a candle came from."""
+    """The side of the exchange that delivered a candle."""
 
     STREAM = "stream"
     REST = "rest"
 
 
 class Candle(msgspec.Struct, frozen=True, gc=False):
-    """One candle of one stream, closed or forming, as the exchange gave it.
+    """One candle of one stream, closed or forming, with the exchange's own digits.
 
-    The `*_text` fields are the exchange's digits; the properties of the same
-    names without the suffix read them as `Decimal`. Prices are in the quote
-    asset, `volume` and `taker_buy_volume` in the base asset.
+    The `*_text` fields keep the digits; the properties of the same names without the
+    suffix read the digits as `Decimal`. Prices are in the quote asset, `volume` and
+    `taker_buy_volume` in the base asset, `quote_volume` and `taker_buy_quote_volume` in
+    the quote asset. Times are ms since the epoch.
 
-    A server's candle is to be passed through `fault` before it is believed.
+    A candle decoded from the network or a file is to be checked with `fault` first.
+
+    Source: "Kline/Candlestick Streams" and "Kline/Candlestick Data" of the USDⓈ-M
+    futures documentation.
     """
 
     stream: Stream
+    """The symbol and the interval."""
     open_time: int
+    """The first millisecond of the candle."""
     open_text: str
     high_text: str
     low_text: str
     close_text: str
     volume_text: str
     close_time: int
+    """The last millisecond of the candle."""
     quote_volume_text: str
     count: int
-    """Trades."""
+    """The number of trades."""
     taker_buy_volume_text: str
     taker_buy_quote_volume_text: str
     closed: bool
+    """Whether the candle's values are final; False while the candle forms."""
     source: Source = Source.STREAM
+    """The side of the exchange that delivered the candle."""
     event_time: int = 0
-    """When the exchange pushed it, ms; 0 for a REST row, which does not say."""
+    """The exchange's event time of the push, ms; 0 for a REST row, which has none."""
 
     @property
     def symbol(self) -> str:
+        """The stream's symbol, upper case."""
         return self.stream.symbol
 
     @property
     def interval(self) -> Interval:
+        """The stream's interval."""
         return self.stream.interval
 
     @property
     def open(self) -> Decimal:
+        """The first price, in the quote asset."""
         return Decimal(self.open_text)
 
     @property
     def high(self) -> Decimal:
+        """The highest price, in the quote asset."""
         return Decimal(self.high_text)
 
     @property
     def low(self) -> Decimal:
+        """The lowest price, in the quote asset."""
         return Decimal(self.low_text)
 
     @property
     def close(self) -> Decimal:
+        """The last price so far, in the quote asset."""
         return Decimal(self.close_text)
 
     @property
     def volume(self) -> Decimal:
+        """The traded amount, in the base asset."""
         return Decimal(self.volume_text)
 
     @property
     def quote_volume(self) -> Decimal:
+        """The traded amount, in the quote asset."""
         return Decimal(self.quote_volume_text)
 
     @property
     def taker_buy_volume(self) -> Decimal:
+        """The amount bought by takers, in the base asset."""
         return Decimal(self.taker_buy_volume_text)
 
     @property
     def taker_buy_quote_volume(self) -> Decimal:
+        """The amount bought by takers, in the quote asset."""
         return Decimal(self.taker_buy_quote_volume_text)
 
     @property
     def texts(self) -> tuple[str, str, str, str, str, str, str, str]:
-        """The eight decimals' digits, in the record's order."""
+        """The digits of the eight decimals, in the record's order."""
         return (
             self.open_text,
             self.high_text,
@@ -334,7 +366,8 @@ class Candle(msgspec.Struct, frozen=True, gc=False):
         )
 
     def same_values(self, other: Candle) -> bool:
-        """Whether both say the same, as numbers: `0` equals `0.000`."""
+        """Return whether both candles have the same times and values, as numbers: `0`
+        equals `0.000`."""
         return (
             self.open_time == other.open_time
             and self.close_time == other.close_time
@@ -349,7 +382,8 @@ class Candle(msgspec.Struct, frozen=True, gc=False):
         )
 
     def fault(self) -> str | None:
-        """Why this cannot be a candle of its stream, or None if it can be."""
+        """Return why the values are no possible candle of the stream, or None for a
+        sound candle."""
         interval = self.stream.interval
         if not 0 <= self.open_time <= self.close_time <= LAST_TIME:
             return "the times are out of range"

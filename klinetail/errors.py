@@ -1,10 +1,10 @@
-"""Everything klinetail raises on purpose, and the exit code each one means.
+"""The errors raised by klinetail, and the exit code of each.
 
 ::
 
     KlinetailError                1  a bug, unless a subclass says otherwise
-    ├── BadMessage                3  a server sent what the protocol does not allow
-    ├── UsageError                2  the caller asked for something that cannot be
+    ├── BadMessage                3  a server's message violates the protocol
+    ├── UsageError                2  the caller asked for something impossible
     │   ├── UnknownSymbol         2
     │   └── BadRecording          2  a file cannot be read as candles
     ├── ExchangeError             3  the exchange side failed
@@ -13,9 +13,9 @@
     │   ├── RateLimited           3  transient: 429, 418; says how long to wait
     │   └── Refused               3  fatal before a first success: 400, 451,
     │       │                        a redirect, a bad certificate
-    │       └── Forbidden         3  fatal before a first success if it lasts: 403
+    │       └── Forbidden         3  fatal before a first success if lasting: 403
     ├── OutputError               5  a file or stdout cannot be written
-    └── SlowConsumer              5  a program read too slowly: candles are lost to it
+    └── SlowConsumer              5  a program read too slowly: candles were lost
 """
 
 from __future__ import annotations
@@ -24,33 +24,44 @@ import enum
 from typing import ClassVar, Final
 
 FORBIDDEN: Final = 30.0
-"""Seconds for which a run that is forbidden its first request goes on trying."""
+"""Seconds for which a run repeats a first request answered with 403."""
 
 
 class ExitCode(enum.IntEnum):
     """The process's exit codes, part of the command line's contract."""
 
     OK = 0
+    """Done: the count was reached, all streams ended, or the run was stopped as
+    asked."""
     BUG = 1
+    """A bug in klinetail."""
     USAGE = 2
+    """An unknown option, symbol or interval, or an input that cannot be read."""
     EXCHANGE = 3
+    """The exchange refuses for good, or was not reached by a one-shot command."""
     NOT_WHOLE = 4
+    """The data has gaps or faults."""
     OUTPUT = 5
+    """An output failed, for good."""
     HANGUP = 129
+    """SIGHUP ended the run."""
     INTERRUPTED_TWICE = 130
+    """A second Ctrl-C ended the run at once."""
     READER_GONE = 141
+    """The reader of stdout has gone away."""
 
 
 class KlinetailError(Exception):
-    """Root of the tree in this module's docstring."""
+    """The root of klinetail's errors; the module's docstring shows the tree."""
 
     exit_code = ExitCode.BUG
+    """The exit code of a command that ends with the error."""
     where = ""
-    """What was being done, with the address: `connecting to wss://example`."""
+    """The action that failed, with the address: `connecting to wss://example`."""
 
     @property
     def cause(self) -> str:
-        """What went wrong, without `where`."""
+        """The error's text, without `where`."""
         return super().__str__()
 
     def __str__(self) -> str:
@@ -58,15 +69,15 @@ class KlinetailError(Exception):
 
 
 def with_where(cause: str, where: str) -> str:
-    """What went wrong, then where: wherever a line is cut, the cause is left."""
+    """Return an error's cause, then the place: a line cut short keeps the cause."""
     return f"{cause}, {where}" if where else cause
 
 
 class BadMessage(KlinetailError):
-    """A frame or an answer that the protocol does not allow.
+    """A frame or an answer that violates the protocol.
 
     Args:
-        reason: what is wrong; what it quotes of the message is unescaped.
+        reason: the violation; quotes of the message are unescaped.
         sample: the beginning of the message, unescaped.
     """
 
@@ -78,17 +89,17 @@ class BadMessage(KlinetailError):
 
 
 class UsageError(KlinetailError):
-    """The caller asked for something that cannot be."""
+    """The caller asked for something impossible."""
 
     exit_code = ExitCode.USAGE
 
 
 class UnknownSymbol(UsageError):
-    """The exchange does not list this symbol.
+    """The exchange does not list the symbol.
 
     Args:
-        symbol: as asked for, upper case.
-        suggestions: listed symbols that look alike, best first.
+        symbol: the requested symbol, upper case.
+        suggestions: similar listed symbols, best first.
     """
 
     def __init__(self, symbol: str, suggestions: tuple[str, ...] = ()) -> None:
@@ -99,7 +110,7 @@ class UnknownSymbol(UsageError):
 
 
 class BadRecording(UsageError):
-    """A file, or one of its lines, cannot be read as candles."""
+    """A file, or a line of a file, cannot be read as candles."""
 
 
 class ExchangeError(KlinetailError):
@@ -109,15 +120,18 @@ class ExchangeError(KlinetailError):
 
 
 class Unreachable(ExchangeError):
-    """No connection, or it broke: DNS, refused, reset, time-out. Transient."""
+    """The connection failed or broke: DNS, refused, reset, time-out. Transient."""
 
 
 class Unavailable(ExchangeError):
-    """The exchange answers that it cannot answer now. Transient."""
+    """The exchange answered without being able to serve the request. Transient."""
 
 
 class RateLimited(ExchangeError):
-    """Too many requests.
+    """The exchange refuses further requests for a while. Transient.
+
+    Source: "HTTP Return Codes" of the USDⓈ-M futures documentation: 429 for a broken
+    rate limit, 418 for an address banned after further requests.
 
     Args:
         message: the exchange's own words.
@@ -130,16 +144,16 @@ class RateLimited(ExchangeError):
 
 
 class Refused(ExchangeError):
-    """The exchange, or what stands before it, refuses this request as such.
+    """The exchange, or a server before the exchange, refuses the request itself.
 
     Args:
-        message: what was refused and why.
-        code: the exchange's error code (-1121 is an unknown symbol), if it gave one.
+        message: the refused request and the reason.
+        code: the exchange's error code, if given; -1121 is an unknown symbol.
     """
 
     patience: ClassVar[float] = 0.0
-    """Seconds for which a run goes on trying before its first success; after that a
-    refusal ends nothing. REST and WebSocket alike go by it."""
+    """Seconds of retrying before a run's first success. After a first success no
+    refusal ends a run. REST and WebSocket connections both use the value."""
 
     def __init__(self, message: str, code: int | None = None) -> None:
         super().__init__(message)
@@ -147,7 +161,7 @@ class Refused(ExchangeError):
 
 
 class Forbidden(Refused):
-    """A firewall before the exchange refuses this address, often only for now.
+    """A firewall before the exchange refuses this address, often only for a while.
 
     Source: "HTTP Return Codes" of the USDⓈ-M futures documentation: 403 "is used when
     the WAF Limit (Web Application Firewall) has been violated".
@@ -163,13 +177,14 @@ class OutputError(KlinetailError):
 
 
 class SlowConsumer(KlinetailError):
-    """A program left so much unread that closed candles or events are lost to it. All
-    that was kept for it was handed over before this is raised.
+    """A program read so slowly that closed candles or events were lost.
+
+    The error is raised after everything kept for the program was handed over.
 
     Args:
-        lost: closed candles and events that did not fit any more. Forming candles, of
-            which only the newest matters, are not counted.
-        limit: closed candles and events that are kept for a program that reads slowly.
+        lost: closed candles and events lost. Lost forming candles are not counted: only
+            the newest forming candle matters.
+        limit: closed candles and events kept at most for a slow program.
     """
 
     exit_code = ExitCode.OUTPUT

@@ -1,4 +1,4 @@
-"""Text from the network or a file, made harmless before a terminal sees it."""
+"""Escaping: text from the network or a file is made harmless for a terminal. Pure."""
 
 from __future__ import annotations
 
@@ -8,12 +8,11 @@ from collections.abc import Iterator
 from typing import Final
 
 LINE: Final = 500
-"""Characters that a line for a person has at most."""
+"""Characters of a line for a person at most."""
 
 STACKED: Final = 4
-"""Marks that may stand upon one another on one character. Vietnamese needs two of
-them and Hebrew with its vowels three; with a few dozen a character covers the lines
-above and below its own."""
+"""Combining marks on one character at most. Vietnamese needs two and Hebrew with vowels
+three; a character with a few dozen marks covers the lines above and below."""
 
 _IGNORABLE: Final = (
     (0x00AD, 0x00AD),
@@ -34,25 +33,29 @@ _IGNORABLE: Final = (
     (0x1D173, 0x1D17A),
     (0xE0000, 0xE0FFF),
 )
-"""First and last of the characters that a terminal shows nothing of, although many of
-them are letters and marks: `Default_Ignorable_Code_Point` in Unicode's
+"""The first and last characters of ranges that a terminal does not show, although many
+are letters or marks: `Default_Ignorable_Code_Point` of Unicode's
 DerivedCoreProperties.txt, version 14.0."""
 
 _STARTS: Final = tuple(first for first, _ in _IGNORABLE)
+"""The first characters of the ranges, for a binary search."""
 
 _BLANK: Final = "\u2800\U00016fe4\U0001d159"
-"""Characters that are drawn as nothing without being ignorable or spaces: the braille
-pattern without a dot, the Khitan filler, the note without a head."""
+"""Visible characters by category that are drawn blank: the braille pattern without
+dots, the Khitan filler, the musical note without a head."""
 
 
 def printable(text: str) -> str:
-    """`text` with everything that is not plainly visible written as an escape.
+    """Return `text` with every character that is not plainly visible written as an
+    escape.
 
-    Control, format (bidirectional overrides, zero width), surrogate, private and
-    unassigned characters and line separators cannot move the cursor, forge a line
-    or hide one; fillers, variation selectors and other characters without a picture
-    cannot make two names look alike; more than `STACKED` marks on one character
-    cannot cover other lines. Letters of any script, marks and ordinary spaces pass.
+    Letters of any script, marks and ordinary spaces pass. Escaped are:
+
+    - control, format, surrogate, private and unassigned characters and line separators,
+      which could move the cursor, or forge or hide a line;
+    - fillers, variation selectors and other blank characters, which could make two
+      different names look alike;
+    - marks past `STACKED` on one character, which could cover other lines.
     """
     if text.isascii() and text.isprintable():
         return text
@@ -60,20 +63,20 @@ def printable(text: str) -> str:
 
 
 def brief(text: str, most: int = LINE) -> str:
-    """`printable(text)`, of what is longer than that only the beginning and the end,
-    and between them how many characters of `text` are left out.
+    """Return `printable(text)`, shortened in the middle if longer than `most`.
 
-    The time that this takes does not grow with what is left out.
+    A shortened result names the number of characters left out of `text`. The running
+    time does not grow with the length of `text`.
 
     Args:
         text: any text.
-        most: characters to return at most, 100 at least.
+        most: characters of the result at most; at least 100.
     """
     if len(text) <= most and len(shown := printable(text)) <= most:
         return shown
     room = most - len(_left_out(len(text)))
     head = _fitting(_pieces(text[:most]), room - room // 3)
-    # What the marks at the beginning of an end stand on is not known: none pass.
+    # The cut may separate marks from their character: leading marks are escaped.
     pieces = list(_pieces(text[-most:], stacked=STACKED))
     tail = _fitting(reversed(pieces), room // 3)[::-1]
     left_out = _left_out(len(text) - len(head) - len(tail))
@@ -85,7 +88,7 @@ def _left_out(number: int) -> str:
 
 
 def _fitting(pieces: Iterator[str], room: int) -> list[str]:
-    """The first pieces, as many as have room."""
+    """Return as many of the first pieces as fit into `room` characters."""
     found: list[str] = []
     for piece in pieces:
         room -= len(piece)
@@ -96,11 +99,11 @@ def _fitting(pieces: Iterator[str], room: int) -> list[str]:
 
 
 def _pieces(text: str, stacked: int = 0) -> Iterator[str]:
-    """Each character or its escape.
+    """Yield each character or the character's escape.
 
     Args:
         text: any text.
-        stacked: marks that stand upon one another before it.
+        stacked: the number of combining marks already on the character before `text`.
     """
     for character in text:
         category = unicodedata.category(character)

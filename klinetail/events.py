@@ -1,4 +1,4 @@
-"""What a collector tells the rest of a system. All are immutable."""
+"""The events that a collector publishes. All events are immutable."""
 
 from __future__ import annotations
 
@@ -12,161 +12,181 @@ from klinetail.candle import Candle, Stream
 
 
 class CandleEvent(msgspec.Struct, frozen=True):
-    """A candle was accepted: forming or closed, in the contract's order."""
+    """A candle was accepted, forming or closed, in the contract's order."""
 
     candle: Candle
 
 
 class PreviewEvent(msgspec.Struct, frozen=True):
-    """A forming candle that came while an earlier one is awaited.
+    """A forming candle arrived while an earlier candle is still awaited.
 
-    For views. The same candle, or a newer one of its stream, follows as a
-    `CandleEvent` when its turn has come.
+    The event is for views. The same candle, or a newer candle of the stream, follows in
+    order as a `CandleEvent`.
     """
 
     candle: Candle
 
 
 class GapEvent(msgspec.Struct, frozen=True):
-    """Closed candles that could not be delivered in order, or now are there.
+    """Closed candles could not be delivered in order, or were fetched after all.
 
-    `candles` is empty while they are missing; when they could be fetched after
-    all, further events for parts of the range, or all of it, carry them.
+    `candles` is empty in the announcement of a gap. Further events for the range, or
+    for parts of the range, carry the candles fetched later.
     """
 
     stream: Stream
     start: int
-    """Open time of the first missing candle, ms."""
+    """The open time of the first missing candle, ms."""
     end: int
-    """Open time of the first candle after the gap, ms."""
+    """The open time of the first candle after the gap, ms."""
     reason: str
+    """Why the candles are missing, in words, unescaped."""
     candles: tuple[Candle, ...] = ()
+    """The fetched candles of the whole range; empty while the candles are missing."""
 
     @property
     def filled(self) -> bool:
+        """Whether the event carries fetched candles."""
         return bool(self.candles)
 
 
 class RevisionEvent(msgspec.Struct, frozen=True):
-    """The exchange sent other values for a candle it had already closed."""
+    """The exchange sent other values for a candle already closed."""
 
     delivered: Candle | None
-    """As it was delivered before; None if it has left the collector's `buffer`, which
-    remembers for a day that its values were other ones, and not which."""
+    """The candle as delivered; None if the candle has left the collector's `buffer`.
+    Only the fact of a change is then known: hashes of the values are kept for a day."""
     revised: Candle
+    """The candle with the new values."""
 
 
 class LinkState(enum.StrEnum):
-    """What a link is doing."""
+    """The state of a link."""
 
     IDLE = "idle"
+    """Nothing is under way: the first state, and the state of REST or clock after a
+    recovery."""
     CONNECTING = "connecting"
+    """The socket and the handshake are under way."""
     SUBSCRIBING = "subscribing"
+    """The handshake is done; the subscriptions are under way."""
     LIVE = "live"
+    """The streams are subscribed."""
     WAITING = "waiting"
+    """The link pauses before the next attempt."""
     STOPPED = "stopped"
+    """The link is closed for good."""
 
 
 REST: Final = "rest"
-"""The name, in a `LinkEvent`, of what is asked for candles and listings."""
+"""The link name of the REST side, for candles and listings."""
 
 CLOCK: Final = "clock"
-"""The name, in a `LinkEvent`, of the exchange's clock, which waits while in doubt."""
+"""The link name of the exchange's clock, which waits while in doubt."""
 
 
 class LinkEvent(msgspec.Struct, frozen=True):
-    """A link changed its state."""
+    """A link changed state."""
 
     link: str
-    """A connection's name, or `REST` or `CLOCK`."""
+    """The name of a connection, or `REST` or `CLOCK`."""
     state: LinkState
     reason: str = ""
-    """Why, in words, unescaped: it may hold text from the network. While it connects:
-    how far it is, told once that takes long."""
+    """Why, in words, unescaped: text from the network is possible. For a slow
+    connection attempt, the progress, reported once."""
     attempt: int = 0
-    """Failed attempts in a row. A link that is live after one brings no candle; it is
-    live after none again once candles come."""
+    """The failed attempts in a row. A live link with failed attempts has brought no
+    candle yet; the first candle clears the count."""
     delay: float = 0.0
-    """Seconds until the next attempt, while waiting."""
+    """The seconds until the next attempt, while waiting."""
     where: str = ""
-    """What was being done, with the address, unescaped; `reason` goes before it."""
+    """The action that failed, with the address, unescaped; `reason` goes first in a
+    line."""
     patience: float = math.inf
-    """Seconds after which it is given up, if nothing else happens until then."""
+    """The seconds after which the link is given up, without a success until then."""
 
     @property
     def connection(self) -> bool:
-        """Whether it is a connection that changed its state."""
+        """Whether the link is a connection, and not `REST` or `CLOCK`."""
         return self.link not in (REST, CLOCK)
 
 
 class UnconfirmedEvent(msgspec.Struct, frozen=True):
-    """REST has shown a closed candle that is too young to be believed at once.
+    """REST has shown a closed candle that is too young to be final.
 
-    For views. The candle, or a gap in its place, follows when it is its turn.
+    The event is for views. The candle, or a gap in the candle's place, follows in
+    order.
     """
 
     stream: Stream
     open_time: int
-    """The candle's, ms."""
+    """The candle's open time, ms."""
     until: int
-    """Exchange time (ms) from which on another answer can confirm it."""
+    """The exchange time (ms) from which another answer can confirm the candle."""
 
 
 class MuteEvent(msgspec.Struct, frozen=True):
-    """A stream is mute: its connection is live and REST shows trades of which no frame
-    came. Its closed candles come by REST meanwhile."""
+    """A stream is mute: the connection is live, but no frames arrive for trades shown
+    by REST.
+
+    Closed candles of a mute stream come by REST.
+    """
 
     stream: Stream
     over: bool = False
-    """Whether a frame came, so that it is not mute any more."""
+    """Whether a frame arrived and ended the mute state."""
 
 
 class EndedEvent(msgspec.Struct, frozen=True):
-    """The exchange does not trade this symbol any more.
+    """The exchange does not trade the symbol any more.
 
-    What follows of it is the candle of its last trade, if that has not closed yet. A
-    `TradedEvent` takes it back.
+    Only the candle of the last trade may still follow. A `TradedEvent` revokes the end.
     """
 
     stream: Stream
     status: str
+    """The symbol's status at the exchange, or another reason in words, unescaped."""
 
 
 class PendingEvent(msgspec.Struct, frozen=True):
-    """The exchange lists this symbol and does not trade it yet: it is awaited.
+    """The exchange lists the symbol, but does not trade the symbol yet.
 
-    A `TradedEvent` tells that it is traded.
+    A `TradedEvent` follows once the symbol is traded.
     """
 
     stream: Stream
     onboard_time: int
-    """When trading shall begin, ms; 0 if the exchange does not say."""
+    """The announced beginning of trading, ms; 0 if the exchange names no time."""
 
 
 class TradedEvent(msgspec.Struct, frozen=True):
-    """The exchange trades this symbol, after an `EndedEvent` or a `PendingEvent`."""
+    """The exchange trades the symbol, after an `EndedEvent` or a `PendingEvent`."""
 
     stream: Stream
 
 
 class Drop(enum.StrEnum):
-    """Why a message was not used."""
+    """Why a message was dropped."""
 
     DUPLICATE = "duplicate"
+    """A closed candle delivered before, with the same values."""
     STALE = "stale"
+    """A forming candle not newer than the stream's last frame."""
     BAD = "bad"
+    """A message that violates the protocol."""
     LISTING = "listing"
-    """Not a whole message, but entries of the exchange's list of symbols."""
+    """Some entries of the exchange's list of symbols, not a whole message."""
 
 
 class DropEvent(msgspec.Struct, frozen=True):
-    """A message was dropped. None of these loses a closed candle."""
+    """A message was dropped. No drop loses a closed candle."""
 
     why: Drop
     stream: Stream | None = None
+    """The message's stream; None if unknown."""
     detail: str = ""
-    """For a bad message, what is wrong and its beginning; for a list of symbols, how
-    many of its entries are odd and the name of one. Unescaped."""
+    """For a bad message, the violation and the beginning of the message. For a list of
+    symbols, the number of odd entries and the name of one. Unescaped."""
 
 
 Event = (
@@ -185,7 +205,7 @@ Event = (
 
 
 def stream_of(event: Event) -> Stream | None:
-    """The stream that an event is about; None if it is about no single one."""
+    """Return the stream of an event; None for an event about no single stream."""
     match event:
         case CandleEvent(candle) | PreviewEvent(candle):
             return candle.stream

@@ -1,4 +1,4 @@
-"""What a line for a person is about: of each kind so many lines are said."""
+"""The kinds of lines for a person; the number of lines is limited for each kind."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Final
 
 
 class Kind(enum.StrEnum):
-    """What a line is about, as a word for many of them."""
+    """The subject of a line, as a word for many such lines."""
 
     GAP = "gaps"
     FILLED = "filled gaps"
@@ -17,10 +17,10 @@ class Kind(enum.StrEnum):
     LINK = "connections"
     BUG = "errors"
     OWN = "this run"
-    """What klinetail does, and what it fails at."""
+    """Klinetail's own actions and failures."""
     RECEIPT = "figures"
-    """Of a run. They are klinetail's own words, as long as they are."""
+    """A run's figures. The words are klinetail's own, and are never cut short."""
 
 
 ANNOUNCED: Final = (Kind.GAP, Kind.FILLED, Kind.ENDED)
-"""What a person has to hear of, however much there is of it."""
+"""The kinds always reported to a person, however many lines arise."""

@@ -1,7 +1,7 @@
-"""What a person should hear while it runs and at the end, as plain lines. Pure.
+"""Notices: events as plain lines for a person, during a run and at its end. Pure.
 
-One line a change of state, not one an attempt. Text from the network is in these
-lines, as it came unless it is long; what prints a line escapes it and keeps it short.
+A change of state makes one line; repeated attempts make none. Lines may hold text from
+the network, unescaped and shortened; the printer of a line escapes and caps the text.
 """
 
 from __future__ import annotations
@@ -34,18 +34,18 @@ from klinetail.kinds import Kind
 from klinetail.stats import Losses, Stats
 
 SLOW: Final = 10.0
-"""Seconds of a pause from which on it is said once more what goes wrong: by then it is
-often something else than what broke the connection."""
+"""Seconds of a pause that make the reason worth repeating: by then the reason often
+differs from the first failure's."""
 
 _REASON: Final = 240
-"""Characters of a reason that the network gave, in a line that says more than that."""
+"""Characters of a reason from the network in a longer line."""
 
 _NAMED: Final = 8
-"""Streams that a line about many of them names."""
+"""The streams named in a line about many streams."""
 
 
 def kind_of(event: Event) -> Kind:
-    """What the lines about an event are about."""
+    """Return the kind of an event's lines."""
     match event:
         case GapEvent():
             return Kind.FILLED if event.filled else Kind.GAP
@@ -65,35 +65,40 @@ _AGAIN: Final = {
     REST: "REST answers again",
     CLOCK: "the exchange's clock can be believed again",
 }
+"""The line for the recovery of a link that is no connection."""
 _DOWN: Final = {REST: "REST down", CLOCK: "the exchange's clock in doubt"}
+"""The words in the receipt for a failing link that is no connection."""
 
 
 class Notices:
     """Turns events into lines.
 
     Args:
-        verbose: also say what was dropped, and each change of a link.
+        verbose: whether to report dropped messages and every change of a link, too.
     """
 
     def __init__(self, *, verbose: bool = False) -> None:
         self._verbose = verbose
+        """Whether dropped messages and every change of a link are reported."""
         self._down: dict[str, bool] = {}
-        """Links that do not work, and whether it was said that they are slow to."""
+        """The failing links, with whether the line of a slow recovery was issued."""
         self._losses = Losses()
-        """By which the reconnects in the receipt are counted too."""
+        """Counts lost connections, by the rule of the receipt's reconnects."""
         self._said_bad = False
+        """Whether a bad message was reported."""
         self._said_odd = ""
-        """What was said last of the exchange's list of symbols."""
+        """The last report about the exchange's list of symbols."""
         self._limited: set[str] = set()
-        """Links of which it was said that they may be given up."""
+        """The links reported as about to be given up."""
         self._named: dict[str, str] = {}
+        """The last reported reason of a link without candles, by link."""
         self._slow: set[str] = set()
-        """Links of which it was said that they are slow to connect."""
+        """The links reported as slow to connect."""
         self._silent: set[str] = set()
-        """Links of which it was said that they bring no candle."""
+        """The links reported as live without candles."""
 
     def lines(self, event: Event) -> list[str]:
-        """What to say about an event: often nothing."""
+        """Return the lines about an event: often none."""
         match event:
             case GapEvent(stream, start, end, reason) if event.filled:
                 return [f"gap filled: {stream} {_range(start, end)} (not in order)"]
@@ -175,18 +180,19 @@ class Notices:
 
 
 def _soon(delay: float) -> str:
-    """When it is tried again, in words: a pause that is shown as none is none."""
+    """Return when the next attempt follows, in words; a pause rounded to 0.0 s is `at
+    once`."""
     shown = f"{delay:.1f}"
     return "at once" if float(shown) == 0 else f"in {shown} s"
 
 
 def summed_up(kind: Kind, events: Sequence[Event]) -> str:
-    """One line for several gaps, filled gaps or ends: how many, of which streams, in
-    which range, and why.
+    """Return one line for several gaps, filled gaps or ends: number, streams, range,
+    reasons.
 
     Args:
-        kind: which of these three they are.
-        events: at least one; all of that kind.
+        kind: the events' kind: `GAP`, `FILLED` or `ENDED`.
+        events: at least one event; all of the kind.
     """
     gaps = [event for event in events if isinstance(event, GapEvent)]
     ends = [event for event in events if isinstance(event, EndedEvent)]
@@ -228,13 +234,14 @@ def receipt(
     *,
     awaited: int = 0,
 ) -> str:
-    """The last line: what was delivered, and what was not, and what is down.
+    """Return the last line of a run: delivered and missing candles, failures, and
+    outputs.
 
     Args:
         stats: the run's figures.
-        files: path and candles written, of each recording.
-        source: where the candles came from.
-        awaited: streams whose next candles were being fetched at the end.
+        files: path and number of candles written, for each recording.
+        source: the origin of the candles.
+        awaited: streams with candles still being fetched at the end.
     """
     candles = plural(stats.closed, "candle")
     if stats.by_rest:
@@ -258,7 +265,7 @@ def receipt(
 
 
 def _down(links: Collection[LinkEvent]) -> list[str]:
-    """What was tried and does not work now."""
+    """Return the links that fail at the end, in words."""
     failing = [
         event for event in links if event.attempt and event.state is not LinkState.LIVE
     ]
@@ -268,12 +275,13 @@ def _down(links: Collection[LinkEvent]) -> list[str]:
 
 
 def utc(time: int) -> str:
-    """A time in ms as text for people, UTC."""
+    """Return a time (ms since the epoch) as text for people, UTC."""
     return datetime.fromtimestamp(time / 1000, UTC).strftime("%Y-%m-%d %H:%MZ")
 
 
 def _change(event: RevisionEvent) -> str:
-    """Which values changed; all there are if the delivered ones are not kept."""
+    """Return the changed values in words; all revised values if the delivered are not
+    kept."""
     revised = _values(event.revised)
     if event.delivered is None:
         now = ", ".join(f"{name} {text}" for name, text in revised.items())
@@ -286,7 +294,7 @@ def _change(event: RevisionEvent) -> str:
 
 
 def _values(candle: Candle) -> dict[str, str]:
-    """A candle's values, the exchange's digits, by the record's keys."""
+    """Return a candle's values, with the exchange's digits, by the record's keys."""
     return {
         "open": candle.open_text,
         "high": candle.high_text,
@@ -305,5 +313,5 @@ def _range(start: int, end: int) -> str:
 
 
 def plural(number: int, noun: str) -> str:
-    """So many of something: `1 candle`, `2,000 candles`."""
+    """Return a number with a noun: `1 candle`, `2,000 candles`."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"

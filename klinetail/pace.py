@@ -1,5 +1,7 @@
-"""The pace of the exchange's clock: that of real time; an exchange of one's own may run
-up to `FASTEST` times as fast. Pure.
+"""The pace of the exchange's clock. Pure.
+
+The real exchange runs at the pace of real time; a simulated exchange may run up to
+`FASTEST` times as fast.
 """
 
 from __future__ import annotations
@@ -8,45 +10,49 @@ import itertools
 from typing import Final, NamedTuple
 
 AGREE: Final = 1_000
-"""How far (ms) two statements about exchange time may lie apart and still agree."""
+"""The most (ms) by which two statements about exchange time may differ and still
+agree."""
 
 SPAN: Final = 0.1
-"""Real seconds that must lie between two readings for them to tell a pace."""
+"""Real seconds between two readings at least, to measure a pace."""
 
 FASTEST: Final = 1000.0
-"""The greatest pace that an exchange of one's own is taken to run at."""
+"""The greatest pace believed of a simulated exchange."""
 
 SLOP: Final = 0.05
-"""How far from 1 a pace must be to be another than that of real time."""
+"""The distance from 1 up to which a pace counts as real time."""
 
 IN_A_LINE: Final = 4
-"""Readings that tell a pace: of fewer, some could be wrong, or the clock could have
-leapt between two of them."""
+"""The readings needed to tell a pace: fewer readings could be wrong, or the clock could
+have leapt between two of them."""
 
 
 class Reading(NamedTuple):
-    """An answer of `/fapi/v1/time`: the exchange's clock showed `server_time` at some
-    moment between `sent` and `received`, and nobody knows which."""
+    """An answer of the exchange's time request.
+
+    The exchange's clock showed `server_time` at an unknown moment between `sent` and
+    `received`.
+    """
 
     server_time: int
-    """ms since the epoch."""
+    """The time in the answer, ms since the epoch."""
     sent: float
-    """Monotonic seconds when the request was sent."""
+    """The monotonic seconds at which the request was sent."""
     received: float
-    """Monotonic seconds when the answer was there."""
+    """The monotonic seconds at which the answer arrived."""
 
 
 class Pace(NamedTuple):
-    """A pace: ms of exchange time a real ms."""
+    """A pace: milliseconds of exchange time per real millisecond, with bounds."""
 
     value: float
-    """The likeliest."""
+    """The most likely pace."""
     slowest: float
-    """The pace is at least this,"""
+    """The lower bound of the pace."""
     fastest: float
-    """and at most this."""
+    """The upper bound of the pace."""
     since: Reading | None = None
-    """From when on the pace was measured; None for that of real time."""
+    """The reading from which the pace was measured; None for the pace of real time."""
 
     @property
     def may_be_real(self) -> bool:
@@ -54,12 +60,12 @@ class Pace(NamedTuple):
         return self.slowest - SLOP <= 1.0 <= self.fastest + SLOP
 
     def fits(self, other: Pace) -> bool:
-        """Whether both can be one pace."""
+        """Return whether both can be measurements of the same pace."""
         return self.slowest <= other.fastest and other.slowest <= self.fastest
 
     @property
     def width(self) -> float:
-        """How inexact the pace is."""
+        """The distance of the bounds."""
         return self.fastest - self.slowest
 
 
@@ -68,8 +74,13 @@ REAL: Final = Pace(1.0, 1.0, 1.0)
 
 
 def pace_between(one: Reading, other: Reading) -> Pace:
-    """The pace at which a later reading follows an earlier one, between whose receipt
-    and the sending of the later one time has passed."""
+    """Return the pace between two readings.
+
+    Args:
+        one: the earlier reading.
+        other: the later reading, sent some time after the receipt of the earlier
+            reading.
+    """
     least, most = other.sent - one.received, other.received - one.sent
     passed = other.server_time - one.server_time
     low, high = (passed - AGREE) / 1000, (passed + AGREE) / 1000
@@ -82,13 +93,13 @@ def pace_between(one: Reading, other: Reading) -> Pace:
 
 
 class PaceMeter:
-    """Learns a pace from readings, right or wrong: from four in a line."""
+    """Measures a pace from four consistent readings; single readings may be wrong."""
 
     def __init__(self) -> None:
         self.told: Pace | None = None
-        """The pace of the last four readings, if they lie in a line."""
+        """The pace of the last four readings if consistent, else None."""
         self._line: list[Reading] = []
-        """Up to three readings, `SPAN` apart or more, that may lie in a line."""
+        """Up to three consistent readings, at least `SPAN` apart."""
 
     def take(self, reading: Reading) -> None:
         """Take in the next reading."""
@@ -111,10 +122,10 @@ class PaceMeter:
 
 
 def refined(pace: Pace, reading: Reading) -> Pace:
-    """A pace as of a further reading that counts: measured over a longer time, which is
-    more exact; measured from that reading on, if the clock leapt.
+    """Return a pace refined by a further counted reading.
 
-    The pace of real time stays what it is.
+    A longer measurement is more exact. After a leap of the clock the measurement starts
+    afresh at the reading. The pace of real time never changes.
     """
     if pace.since is None or reading.sent - pace.since.received < SPAN:
         return pace

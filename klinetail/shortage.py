@@ -1,7 +1,7 @@
-"""Shortage: this machine has no memory, thread or file descriptor left for now.
+"""Shortages: the machine has no memory, thread or file descriptor left for the moment.
 
-A shortage is neither a bug nor a refusal: it passes, often within seconds, and what
-failed for the lack of something is tried again.
+A shortage is neither a bug nor a refusal. Shortages pass, often within seconds, and the
+failed action is tried again.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ from typing import Final, TypeVar
 _Thread = TypeVar("_Thread", bound=threading.Thread)
 
 _ERRNOS: Final = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS}
+"""The system's error numbers of a shortage."""
 
 _NO_THREAD: Final = "can't start new thread"
-"""What Python says, in a plain `RuntimeError`, when the system gives it no thread."""
+"""Python's text, in a plain `RuntimeError`, if the system provides no thread."""
 
 BIRTH: Final = 3.0
-"""Seconds that a thread which the system has given may take to begin."""
+"""Seconds that a new thread may take to begin running."""
 
 
 def shortage(error: BaseException) -> str:
-    """What an error says that this machine has run out of, in words; empty if the
-    error says nothing of the kind."""
+    """Return the shortage behind an error, in words; empty for any other error."""
     match error:
         case MemoryError():
             return "this machine has no memory left"
@@ -36,31 +36,32 @@ def shortage(error: BaseException) -> str:
 
 
 def cause(error: BaseException) -> str:
-    """Why something failed that should not fail, in words: a shortage, or a bug."""
+    """Return the cause of an unexpected error, in words: a shortage, or a bug."""
     return shortage(error) or f"a bug: {error!r}"
 
 
 def safe_to_start(thread: _Thread, seconds: float = BIRTH) -> _Thread:
-    """The thread, made so that its `start` raises a `RuntimeError` in place of waiting
+    """Return the thread, with a `start` that raises a `RuntimeError` instead of waiting
     for ever.
 
-    A new thread that finds no memory for its first steps ends without a word, and who
-    started it would wait: https://github.com/python/cpython/issues/140746.
+    A new thread that lacks memory for its first steps ends without a word, and `start`
+    would wait for the thread: https://github.com/python/cpython/issues/140746.
 
     Args:
-        thread: not started yet.
-        seconds: how long it may take to begin.
+        thread: a thread not started yet.
+        seconds: how long the thread may take to begin running.
     """
     thread._started = _Birth(seconds)  # type: ignore[attr-defined]
     return thread
 
 
 class _Birth(threading.Event):
-    """What a new thread sets when it runs, and who starts it waits for."""
+    """The event set by a new thread and awaited by `Thread.start`."""
 
     def __init__(self, seconds: float) -> None:
         super().__init__()
         self._seconds = seconds
+        """The seconds to wait for the event without a given timeout."""
 
     def wait(self, timeout: float | None = None) -> bool:
         begun = super().wait(self._seconds if timeout is None else timeout)

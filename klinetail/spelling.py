@@ -1,8 +1,8 @@
-"""How people write symbols and intervals that the exchange names otherwise. Pure text.
+"""Other spellings of symbols and intervals than the exchange's. Pure text.
 
-What can mean only one USDⓈ-M contract is understood. What means a spot pair elsewhere
-is understood too, and marked, so that a caller who takes it can say so. For the rest
-there is a suggestion at most.
+A spelling with a single meaning, a USDⓈ-M contract, is understood. A spelling used
+elsewhere for a spot pair is understood and marked, so that a caller can report the
+assumption. Any other spelling yields a suggestion at most.
 """
 
 from __future__ import annotations
@@ -21,24 +21,24 @@ _PAIR: Final = re.compile(
 _DASHED: Final = re.compile(rf"(?P<base>{_NAME})-(?P<quote>{_QUOTE})").fullmatch
 _PERPETUAL: Final = re.compile(rf"(?P<name>{_NAME})\.P", re.IGNORECASE).fullmatch
 _KINDS: Final = ("P", "PERP", "PERPETUAL", "SWAP", "FUTURE", "FUTURES")
-"""What other venues put behind a pair to say that it is no spot pair."""
+"""Words put behind a pair by other venues to mark a derivative."""
 
 
 class Spelling(NamedTuple):
-    """A symbol as a person wrote it."""
+    """A symbol as written by a person."""
 
     symbol: str
-    """The exchange's way to write it; the word itself if it is of no way we know."""
+    """The exchange's spelling; the word itself if no spelling is recognised."""
     assumed: bool
-    """Whether the same word means a spot pair elsewhere."""
+    """Whether the word means a spot pair elsewhere."""
 
 
 def spelled(word: str) -> Spelling:
-    """The symbol that a word means, in the word's case.
+    """Return the symbol meant by a word, in the word's case.
 
     `BTC/USDT:USDT` (ccxt) and `BTCUSDT.P` (TradingView) are the perpetual BTCUSDT,
     `BTC/USDT:USDT-261225` is BTCUSDT_261225. `BTC/USDT`, `BTC-USDT` and
-    `binance:btcusdt` are taken as the perpetual, and `assumed`.
+    `binance:btcusdt` are taken as the perpetual, and marked as `assumed`.
     """
     venue = _VENUE(word)
     name = word[venue.end() :] if venue else word
@@ -60,9 +60,12 @@ def spelled(word: str) -> Spelling:
 
 
 def plainer(word: str) -> str:
-    """The exchange's way to write the perpetual that a word could mean, in lower case:
-    letters and digits without venue, separators and the kind of contract; "" if nothing
-    is left."""
+    """Return the exchange's spelling of the perpetual that a word may mean, in lower
+    case.
+
+    Venue, separators and contract kind are removed; the result is empty if nothing
+    remains.
+    """
     if (pair := _PAIR(word)) and pair["settle"]:
         return f"{pair['base']}usdt".lower()
     parts = re.findall(_NAME, word.rpartition(":")[2].upper())
@@ -75,7 +78,7 @@ def plainer(word: str) -> str:
     if name.endswith("USD"):
         name += "T"
     elif len(parts) < told and not name.endswith(("USDT", "USDC")):
-        name += "USDT"  # a kind of contract without the asset that it is quoted in
+        name += "USDT"  # a kind of contract was named without a quote asset
     return name.lower()
 
 
@@ -92,34 +95,36 @@ _UNITS: Final = {
     }.items()
     for word in words.split()
 }
+"""The unit, a key of `_SECONDS`, of each word for a unit of time."""
 _SECONDS: Final = {
     "s": 1,
     "m": 60,
     "h": 3_600,
     "d": 86_400,
     "w": 604_800,
-    "M": 2_629_800,  # of a month in the mean, to tell what is longer or shorter
+    "M": 2_629_800,  # the mean month, to compare lengths
     "y": 31_557_600,
 }
+"""The seconds of each unit."""
 _NUMBER_FIRST: Final = re.compile(r"([0-9]{1,9})[ _-]?([A-Za-z]+)").fullmatch
 _UNIT_FIRST: Final = re.compile(
     r"(m|h|d|w|mn|min)[ _-]?([0-9]{1,9})", re.IGNORECASE
 ).fullmatch
 _OF_A_LETTER: Final = re.compile(r"\d+[A-Za-z]").fullmatch
 _SHORT_WORD: Final = 3
-"""A single unit with fewer letters than that is rather the name of a coin."""
+"""A single unit word with fewer letters is more likely the name of a coin."""
 
 
 def intervals_like(word: str, names: Iterable[str]) -> tuple[str, ...] | None:
-    """The intervals that a word which names none could mean, best first; None if it
-    does not look like an interval at all.
+    """Return the intervals that an unknown interval word may mean, best first; None if
+    the word does not look like an interval.
 
-    One minute and one month are told apart by more than their case: `1mo` is the
-    month, and of `M1`, which is the minute in some programs, both are given.
+    One minute and one month are told apart by more than case: `1mo` is the month, and
+    `M1`, the minute in some programs, yields both.
 
     Args:
-        word: as a person wrote it.
-        names: the intervals that there are, such as `5m`.
+        word: the word as written by a person.
+        names: the exchange's interval names, such as `5m`.
     """
     lengths = {name: int(name[:-1]) * _SECONDS[name[-1]] for name in names}
     text = word.strip().removeprefix("kline_")
@@ -145,7 +150,7 @@ def intervals_like(word: str, names: Iterable[str]) -> tuple[str, ...] | None:
 
 
 def _amount(text: str) -> tuple[int, str] | None:
-    """How much time a word says: a number and a unit of `_SECONDS`."""
+    """Return the duration named by a word, as a number and a unit of `_SECONDS`."""
     if text.isascii() and text.isdigit() and len(text) < 10:
         return int(text), "m"
     if match := _NUMBER_FIRST(text):
@@ -156,6 +161,6 @@ def _amount(text: str) -> tuple[int, str] | None:
         number, unit = "1", text
     else:
         return None
-    # What is several months is no interval, so M means minutes there.
+    # Several months are no interval, so a number with M means minutes.
     known = _UNITS.get(unit.lower())
     return None if known is None else (int(number), known)

@@ -1,9 +1,10 @@
-"""How many lines a person is told, whatever the network does. Pure, not thread-safe.
+"""Limits on the lines shown to a person, whatever the network does. Pure, not
+thread-safe.
 
-Of a kind of lines 50 go out at once and then ten a second; once a second one line more
-says how many were left out. Gaps, filled gaps and ends are never left out: of those
-that come within a second a few are lines of their own, and all others together become
-one line with their number, streams and range.
+Of each kind, 50 lines go out at once and then ten lines a second; a further line tells
+once a second how many lines were left out. Gaps, filled gaps and ends are never left
+out: within a second the first few are lines of their own, and the rest become one line
+with number, streams and range.
 """
 
 from __future__ import annotations
@@ -17,10 +18,10 @@ if TYPE_CHECKING:
     from klinetail.events import Event
 
 BURST: Final = 50
-"""Lines of a kind that go out at once."""
+"""The lines of a kind that may go out at once."""
 
 RATE: Final = 10
-"""Lines of a kind a second, after those."""
+"""The lines of a kind a second after the burst."""
 
 FEW: Final = 5
 """Gaps, filled gaps or ends within a second that are lines of their own."""
@@ -29,11 +30,11 @@ WINDOW: Final = 1.0
 """Seconds that a line is held back at most."""
 
 _FREE: Final = (Kind.OWN, Kind.RECEIPT)
-"""What klinetail says of itself: the network cannot multiply it."""
+"""The kinds of klinetail's own lines, never multiplied by the network."""
 
 
 class Throttle:
-    """Decides when a line goes out, and sums up those that do not."""
+    """Decides when a line goes out, and sums up the lines held back."""
 
     def __init__(self) -> None:
         self._lanes: dict[Kind, _Lane] = {
@@ -41,23 +42,27 @@ class Throttle:
             for kind in Kind
             if kind not in _FREE
         }
+        """The limited kinds, each with the state of its limit."""
 
     @property
     def due(self) -> float:
-        """When `take` has something to say, monotonic seconds; inf for never."""
+        """The monotonic seconds at which `take` returns a line; inf for never."""
         return min(lane.due for lane in self._lanes.values())
 
     def put(
         self, line: str, kind: Kind, event: Event | None, now: float
     ) -> list[tuple[Kind, str]]:
-        """The lines that go out now, with their kinds; this one is the last, or is
-        held back. Figures come after all that was held back, for they count it.
+        """Return the lines that go out now, with kinds; the given line is the last or
+        held back.
+
+        Figures come after all lines held back, because the figures count the same
+        events.
 
         Args:
-            line: what is to be said.
-            kind: what it is about.
-            event: what a gap, a filled gap or an end was announced by.
-            now: monotonic seconds; they do not go back from call to call.
+            line: the line.
+            kind: the line's kind.
+            event: the event of a gap, a filled gap or an end; else None.
+            now: monotonic seconds, never earlier than in the last call.
         """
         lines = self.rest() if kind is Kind.RECEIPT else self.take(now)
         lane = self._lanes.get(kind)
@@ -66,12 +71,11 @@ class Throttle:
         return lines
 
     def take(self, now: float) -> list[tuple[Kind, str]]:
-        """What is due of the lines that were held back, and counts of those that were
-        left out."""
+        """Return the held lines that are due, and counts of lines left out."""
         return self._taken(until=now)
 
     def rest(self) -> list[tuple[Kind, str]]:
-        """The same of all lines, due or not."""
+        """Return all held lines, due or not, and counts of lines left out."""
         return self._taken(until=math.inf)
 
     def _taken(self, until: float) -> list[tuple[Kind, str]]:
@@ -84,29 +88,32 @@ class Throttle:
 
 
 class _Lane(Protocol):
-    """The lines of one kind."""
+    """The limit of one kind of lines."""
 
     due: float
-    """When something is to be said of what did not pass, monotonic seconds."""
+    """The monotonic seconds at which `take` returns a line; inf for never."""
 
     def passes(self, line: str, event: Event | None, now: float) -> bool:
-        """Whether a line goes out at once."""
+        """Return whether a line goes out at once; otherwise the lane notes the line."""
 
     def take(self) -> list[str]:
-        """What is to be said of the lines that did not pass."""
+        """Return the report of the lines held back or left out since the last call."""
 
 
 class _Counted:
-    """Lines that may be left out: a bucket that holds `BURST` and fills at `RATE`."""
+    """Lines that may be left out, limited by a token bucket of `BURST`, refilled at
+    `RATE`."""
 
     def __init__(self, kind: Kind) -> None:
         self.due = math.inf
         self._kind = kind
+        """The kind, for the report."""
         self._level: float = BURST
-        """Lines that may go out at once."""
+        """The lines that may go out at once."""
         self._at = 0.0
-        """Monotonic seconds of the level."""
+        """The monotonic seconds of the level."""
         self._left_out = 0
+        """The lines left out since the last report."""
 
     def passes(self, line: str, event: Event | None, now: float) -> bool:  # noqa: ARG002
         self._level = min(BURST, self._level + (now - self._at) * RATE)
@@ -125,17 +132,22 @@ class _Counted:
 
 
 class _Summed:
-    """Lines that are never left out: after a few the others wait for the end of the
-    second, and if they are many then they become one."""
+    """Lines that are never left out.
+
+    The first few of a second go out at once. The rest wait for the end of the second,
+    and become one line if many.
+    """
 
     def __init__(self, kind: Kind) -> None:
         self.due = math.inf
         self._kind = kind
+        """The kind, for the report."""
         self._ends = -math.inf
-        """When the present second is over, monotonic seconds."""
+        """The monotonic seconds at which the present second ends."""
         self._said = 0
-        """Lines in the present second."""
+        """The lines sent out in the present second."""
         self._held: list[tuple[str, Event]] = []
+        """The lines held back, with their events."""
 
     def passes(self, line: str, event: Event | None, now: float) -> bool:
         if event is None:
@@ -152,7 +164,7 @@ class _Summed:
     def take(self) -> list[str]:
         held, self._held, self.due = self._held, [], math.inf
         if len(held) > FEW:
-            # Loaded here: each command has a throttle, and few of them a gap.
+            # A late import: every command has a throttle, but few commands meet a gap.
             from klinetail.notices import summed_up
 
             return [summed_up(self._kind, [event for _, event in held])]

@@ -1,4 +1,4 @@
-"""Times as people read them, in a zone of theirs."""
+"""Times as text for people, in a time zone."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from klinetail.candle import DAY, HOUR, Interval
 
 
 def local(time: int, tz: tzinfo) -> datetime:
-    """Milliseconds since the epoch as a moment of that zone."""
+    """Return a time (ms since the epoch) as a moment in a time zone."""
     return datetime.fromtimestamp(time / 1000, tz)
 
 
 def clock(time: int, interval: Interval, tz: tzinfo) -> str:
-    """An open time, as precisely as its interval needs.
+    """Return an open time as text, as precise as the interval needs.
 
     Args:
-        time: ms since the epoch.
-        interval: of the candle that opens then.
-        tz: the zone to show it in.
+        time: the open time, ms since the epoch.
+        interval: the candle's interval.
+        tz: the time zone of the text.
     """
     moment = local(time, tz)
     length = interval.length

@@ -1,9 +1,10 @@
-"""The contract, pure: what makes one stream's closed candles come out once, in order
-and final, or be announced as missing.
+"""The contract of one stream: each closed candle is delivered once, in order and with
+its final values, or is announced as missing. Every module of the package is pure.
 
-`series` keeps the order and is what the collector calls. `attempts` knows how the
-fetching of what is missing goes, `finality` when a REST row will not change any more,
-`holes` what REST's answers lack, `gaps` what was announced as missing, `fingerprints`
-what values the delivered candles of the last day had, `mute` whether frames bring what
-REST shows, `trading` whether the symbol is traded.
+`series` keeps the order and is the module called by the collector. `attempts` tracks
+the requests for missing candles and their retries; `finality` decides when a REST row
+is final; `holes` tracks the candles absent from REST answers; `gaps` keeps the
+announced gaps; `fingerprints` remembers hashes of the candles delivered in the last
+day; `mute` detects a live stream without frames; `trading` tracks whether the symbol is
+traded.
 """

@@ -1,7 +1,6 @@
-"""The fetching of what a stream lacks: one request at a time, its failures, its pauses.
-Pure.
+"""The state of a stream's fetching: one request at a time, failures and back-off. Pure.
 
-What each event resets (the table is the point of this class):
+The table lists the fields reset by each event:
 
     event            failing since  failures  denied since  retry at   ask from
     moved_on         -              -         cleared       -          cleared
@@ -12,9 +11,10 @@ What each event resets (the table is the point of this class):
     young            -              -         cleared       -          set
     lacking          -              + 1       (**)          set        -
 
-(*) unless what waits has waited for the whole hold: a line that comes and goes must not
-prolong a hold for ever.
-(**) set if unset if the answer has nothing later either, else cleared.
+(*) `failing since` is kept if the held candles have already waited for the whole hold:
+a connection that drops again and again must not prolong a hold for ever.
+(**) `denied since` is set if unset when the answer has no later candle either;
+otherwise the field is cleared.
 """
 
 from __future__ import annotations
@@ -25,11 +25,13 @@ from typing import Final
 from klinetail.clock import Moment
 
 RETRY: Final = (1.0, 30.0)
-"""Real seconds before a failed fetch is tried again: first, and at most."""
+"""Real seconds of the first pause before a failed request is repeated, and of the
+longest."""
 
 
 class Attempts:
-    """How the fetching of one stream goes."""
+    """The state of one stream's fetching: failures, their pauses, and the next
+    request."""
 
     __slots__ = (
         "ask_from",
@@ -42,36 +44,39 @@ class Attempts:
 
     def __init__(self) -> None:
         self.ask_from = 0
-        """Exchange time (ms) from which on an answer can tell anything new."""
+        """The exchange time (ms) from which an answer can hold anything new."""
         self.retry_at = -math.inf
-        """Monotonic seconds before which nothing is asked."""
+        """The monotonic seconds before which no request may be sent."""
         self.failing_since: float | None = None
+        """The monotonic seconds of the first failure in a row; None while fetching
+        works."""
         self.failures = 0
+        """The failed or incomplete answers in a row; each doubles the next pause."""
         self.reason = ""
-        """Of the last failure, for a gap's announcement."""
+        """The reason of the last failure, for the announcement of a gap."""
         self.denied_since: float | None = None
-        """Since when the exchange answers, and has neither the awaited candle nor a
-        later one; monotonic seconds."""
+        """The monotonic seconds since when answers hold neither the awaited candle nor
+        a later candle; None while answers hold either."""
 
     def allowed(self, now: Moment) -> bool:
-        """Whether the next request may be sent."""
+        """Return whether the next request may be sent."""
         return now.monotonic >= self.retry_at and now.exchange >= self.ask_from
 
     def moved_on(self) -> None:
-        """Another candle is awaited now."""
+        """Start afresh for the next candle: the previous awaited candle is settled."""
         self.denied_since = None
         self.ask_from = 0
 
     def delivered(self) -> None:
-        """Something came out: the fetching does not fail any more."""
+        """Note a delivered candle: fetching does not fail any more."""
         self.failing_since = None
         self.failures = 0
 
     def line_up(self, *, holding: bool = False) -> None:
-        """What failed while the line was down says nothing about what comes now.
+        """Note a new connection: failures from before the reconnect are forgotten.
 
         Args:
-            holding: what waits has waited for the whole hold already.
+            holding: whether the held candles have already waited for the whole hold.
         """
         if not holding:
             self.failing_since = None
@@ -80,12 +85,12 @@ class Attempts:
         self.retry_at = -math.inf
 
     def failed(self, reason: str, now: Moment, wait: float = 0.0) -> None:
-        """A request failed; the pauses grow.
+        """Note a failed request; the pauses grow.
 
         Args:
-            reason: why, for a gap's announcement.
-            now: when it failed.
-            wait: real seconds that the exchange asks to wait at least.
+            reason: why the request failed, for the announcement of a gap.
+            now: when the request failed.
+            wait: real seconds to wait at least, as asked by the exchange.
         """
         self._pause(now, wait)
         self.reason = reason
@@ -100,22 +105,27 @@ class Attempts:
         self.retry_at = now.monotonic + max(wait, pause)
 
     def answered(self) -> None:
-        """An answer came: whatever it lacks, the fetching does not fail."""
+        """Note an answer: fetching works, even if the answer lacks candles."""
         self.failing_since = None
 
     def young(self, ask_from: int) -> None:
-        """The row is there and not final yet."""
+        """Note a row too young to be final.
+
+        Args:
+            ask_from: the exchange time (ms) from which a new answer can confirm the
+                row.
+        """
         self.ask_from = ask_from
         self.denied_since = None
 
     def lacking(self, now: Moment, *, later: bool, until: float = math.inf) -> None:
-        """An answer lacks a candle that is old enough to have to be there; the pauses
-        grow.
+        """Note an answer without a candle old enough to be listed; the pauses grow.
 
         Args:
-            now: when the answer was there.
-            later: whether the answer has later candles.
-            until: monotonic seconds at which to ask in any case, if they are to come.
+            now: when the answer arrived.
+            later: whether the answer holds later candles.
+            until: monotonic seconds of the next request at the latest, if in the
+                future.
         """
         since = self.denied_since
         self._pause(now, 0.0)

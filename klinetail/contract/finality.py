@@ -1,7 +1,8 @@
-"""When a REST row is final: the exchange's REST lags behind its own stream. Pure.
+"""The decision when a REST row is final: REST answers lag behind the stream. Pure.
 
-A row is believed when it is 30 s old and a later row stands behind it, or when two
-answers at least 20 s apart show it alike.
+A row is final when the row is 30 s old and a later row follows in the same answer. A
+row with only one of the two properties is final when two answers at least 20 s apart
+show equal values.
 """
 
 from __future__ import annotations
@@ -12,36 +13,37 @@ from klinetail.candle import Candle
 from klinetail.clock import Moment
 
 NOTICE: Final = 1.0
-"""Real seconds that must pass besides, and between two answers: a fast clock outruns
-a socket."""
+"""Real seconds to wait between two confirming answers, in addition to exchange time:
+the clock of a simulated exchange can run faster than a socket delivers."""
 
 SETTLED: Final = 30_000
-"""A REST row younger than this (ms after its close) must be seen twice: REST lags."""
+"""A row younger than this (ms after the close) needs two equal answers: REST lags."""
 
 CONFIRM: Final = 20_000
-"""How far apart (ms of exchange time) two equal answers confirm a row. REST has shown
-a closed candle unfinished for so long, with and without a later row."""
+"""Milliseconds of exchange time between two equal answers that confirm a row. REST
+answers were seen to show a closed candle unfinished for up to 20 s, with and without a
+later row."""
 
 
 class Finality:
-    """What REST has shown of the candles that are not final yet."""
+    """The rows shown by REST for candles not final yet."""
 
     __slots__ = ("seen",)
 
     def __init__(self) -> None:
         self.seen: dict[int, tuple[Candle, Moment]] = {}
-        """By open time, the row and when it was asked for."""
+        """The row and the moment of the request, by open time (ms)."""
 
     def forget(self, open_time: int) -> None:
-        """The candle was delivered: it needs no second look."""
+        """Drop a delivered candle's row: the row needs no second answer."""
         self.seen.pop(open_time, None)
 
     def is_final(self, row: Candle, later: bool, asked: Moment) -> bool:
-        """Whether a row will not change any more; else it is remembered.
+        """Return whether a row is final; remember a row that is not.
 
         Args:
-            row: of an answer.
-            later: whether a later row stands behind it in the same answer.
+            row: a row of an answer.
+            later: whether a later row follows in the same answer.
             asked: when the request was sent.
         """
         age = asked.confirmed - row.close_time
@@ -60,13 +62,14 @@ class Finality:
         return confirmed and (later or age >= SETTLED)
 
     def is_new(self, open_time: int, asked: Moment) -> bool:
-        """Whether no answer before this one has shown a row, not final yet, alike."""
+        """Return whether the answer was the first to show a row, not final yet, with
+        its values."""
         seen = self.seen.get(open_time)
         return seen is not None and seen[1] is asked
 
     def ask_from(self, open_time: int, close: int, asked: Moment) -> int | None:
-        """Exchange time (ms) at which a further answer can tell more about a row that
-        was seen already; None if it was never seen."""
+        """Return the exchange time (ms) of the next useful request for a row; None if
+        no answer has shown the row."""
         if (seen := self.seen.get(open_time)) is None:
             return None
         telling = (seen[1].exchange + CONFIRM, close + SETTLED)

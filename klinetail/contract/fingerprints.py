@@ -1,9 +1,8 @@
-"""Fingerprints: what the values of delivered candles were, in eight bytes each. Pure.
+"""Fingerprints: the values of delivered candles as hashes of eight bytes. Pure.
 
-A close that comes once more is a duplicate if its values are those that were delivered
-before, and a revision if they are not. To tell the two apart no candle need be kept: a
-hash of the values is enough. A day of the whole market would be over a gigabyte of
-candles, and is 15 MB of hashes.
+A repeated close is a duplicate if the values equal the delivered values, and a revision
+otherwise. A hash is enough to tell the two apart, without keeping the candle: one day
+of the whole market takes over a gigabyte as candles, and 15 MB as hashes.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from array import array
 from klinetail.candle import Candle, Interval
 
 _UNKNOWN = 0
-"""In place of a hash where nothing is remembered."""
+"""The entry of a candle without a remembered hash."""
 
 _BYTES = 8
 
@@ -22,40 +21,47 @@ _BYTES = 8
 class Fingerprints:
     """The hashes of one stream's closed candles, by open time.
 
-    A candle that was not added, such as one in a gap, is not remembered, whatever is
-    remembered before and after it. That other values have the same hash, and a revision
-    passes for a duplicate, happens once in 2^64 (1.8e19) revisions.
+    Only added candles are remembered; a candle in a gap is not. A revision whose values
+    happen to have the same hash passes for a duplicate: one revision in 2^64 (1.8e19).
 
     Args:
-        interval: the stream's.
+        interval: the stream's interval.
     """
 
     __slots__ = ("_first", "_hashes", "_interval")
 
     def __init__(self, interval: Interval) -> None:
         self._interval = interval
+        """The stream's interval, for the distance of two open times."""
         self._first = 0
-        """Open time (ms) of the candle that the first hash is of."""
+        """The open time (ms) of the first hash's candle."""
         self._hashes = array("Q")
-        """The hashes of consecutive candles; `_UNKNOWN` for one not remembered."""
+        """The hashes of consecutive candles; `_UNKNOWN` for a candle not remembered."""
 
     def __contains__(self, open_time: int) -> bool:
-        """Whether the values of the candle that opens then (ms) are remembered."""
+        """Return whether the candle's values are remembered.
+
+        Args:
+            open_time: the candle's open time, ms.
+        """
         return self._hash_at(open_time) != _UNKNOWN
 
     def differ(self, candle: Candle) -> bool:
-        """Whether other values than a candle's are remembered of it; False if none
-        are. Numbers count, not digits: `0` equals `0.000`."""
+        """Return whether other values are remembered for the candle; False without a
+        memory.
+
+        Numbers count, not digits: `0` equals `0.000`.
+        """
         known = self._hash_at(candle.open_time)
         return known not in (_UNKNOWN, fingerprint(candle))
 
     def add(self, candle: Candle, since: int) -> None:
-        """Remember a candle's values, in place of others that were remembered of it.
+        """Remember a candle's values, in place of earlier values of the same candle.
 
         Args:
-            candle: a closed one.
-            since: candles that open before this time (ms) are forgotten; the candle
-                itself is not remembered if it does.
+            candle: a closed candle.
+            since: open time (ms) before which candles are forgotten. An older `candle`
+                is not remembered either.
         """
         self._forget_before(since)
         if candle.open_time < since:
@@ -83,10 +89,12 @@ class Fingerprints:
 
 
 def fingerprint(candle: Candle) -> int:
-    """A hash of a candle's values as numbers, in 64 bits and never 0. The times are not
-    in it: candles of one open time are compared."""
-    # The exchange writes no leading zeros and no exponents (`Candle.fault`), so that
-    # equal numbers differ in zeros at the end of a fraction alone.
+    """Return a hash of a candle's values as numbers: 64 bits, never 0.
+
+    Times are no part of the hash: only candles with equal open times are compared.
+    """
+    # `Candle.fault` refuses leading zeros and exponents. Equal numbers therefore differ
+    # only in the trailing zeros of a fraction.
     values = [
         text.rstrip("0").rstrip(".") if "." in text else text for text in candle.texts
     ]

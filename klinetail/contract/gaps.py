@@ -1,4 +1,4 @@
-"""The gaps of one stream that were announced and are still open. Pure."""
+"""The announced gaps of one stream that are still open. Pure."""
 
 from __future__ import annotations
 
@@ -10,48 +10,59 @@ from klinetail.events import GapEvent
 
 
 class OpenGaps:
-    """Announced ranges whose candles are still to be fetched, retried one at a time.
+    """Announced ranges whose candles are still to be fetched, retried in turn.
 
-    Invariant: the ranges are disjoint, and no candle of any of them was delivered.
+    Invariant: the ranges are disjoint, and no candle of any range was delivered.
     """
 
     __slots__ = ("_gaps", "_retry_at")
 
     def __init__(self) -> None:
         self._gaps: list[GapEvent] = []
+        """The open gaps; the first is fetched next."""
         self._retry_at = -math.inf
+        """The monotonic seconds before which the first gap is not fetched again."""
 
     def __len__(self) -> int:
         return len(self._gaps)
 
     @property
     def retry_at(self) -> float:
-        """Monotonic seconds at which the first one may be fetched again."""
+        """The monotonic seconds from which the first gap may be fetched again."""
         return self._retry_at
 
     @property
     def first(self) -> GapEvent:
-        """The one to fetch next."""
+        """The gap to fetch next."""
         return self._gaps[0]
 
     def add(self, gap: GapEvent) -> None:
-        """A gap was announced."""
+        """Add an announced gap."""
         self._gaps.append(gap)
 
     def covering(self, open_time: int) -> GapEvent | None:
-        """The gap that this candle is missing in, if any."""
+        """Return the open gap that lacks the candle, or None.
+
+        Args:
+            open_time: the candle's open time, ms.
+        """
         return next((g for g in self._gaps if g.start <= open_time < g.end), None)
 
     def put_off(self, until: float) -> None:
-        """Try the first one again no earlier than `until`, and the others before it."""
+        """Move the first gap to the end, and fetch none before `until` (monotonic
+        seconds)."""
         self._retry_at = until
         self._gaps.append(self._gaps.pop(0))
 
     def fill(self, gap: GapEvent, found: Sequence[Candle]) -> GapEvent:
-        """Take consecutive candles out of a gap; what is left of it stays open.
+        """Take consecutive candles out of a gap; the rest of the range stays open.
+
+        Args:
+            gap: an open gap.
+            found: fetched candles of the gap, at least one.
 
         Returns:
-            The announcement that carries them.
+            The event that announces the fetched candles.
         """
         start, end = found[0].open_time, found[-1].close_time + 1
         at = self._gaps.index(gap)

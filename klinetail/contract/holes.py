@@ -1,7 +1,7 @@
-"""The candles that REST's answers lack, though they are old enough to be there. Pure.
+"""Holes: candles absent from REST answers although old enough to be listed. Pure.
 
-One answer's hole is not yet the exchange's: it is asked for again until several answers
-agree, and for as long as a failing fetch is waited for.
+One incomplete answer proves nothing about the exchange: the request is repeated until
+several answers agree, and for as long as the hold allows.
 """
 
 from __future__ import annotations
@@ -12,40 +12,42 @@ from typing import Final, NamedTuple
 from klinetail.candle import Interval
 
 AGREED: Final = 2
-"""Answers that must lack a candle before it may be given up."""
+"""Answers without a candle that must agree before the candle may be given up."""
 
 NO_ROW: Final = "the exchange has no row for it"
 
 MAX_REASON: Final = 200
-"""Characters of a gap's reason: some of it may be made of an answer."""
+"""Characters of a gap's reason at most: the reason can quote an answer."""
 
 
 def bad_row(why: str) -> str:
-    """The reason of a gap of which the exchange has a row that cannot be believed."""
+    """Return the reason of a gap whose row exists at the exchange but cannot be
+    believed."""
     return f"the exchange's row for it is bad: {why}"[:MAX_REASON]
 
 
 class Lack(NamedTuple):
-    """Candles in a row that one answer lacks for the same reason."""
+    """Consecutive candles absent from one answer for the same reason."""
 
     start: int
-    """Open time of the first one, ms."""
+    """The open time (ms) of the first absent candle."""
     end: int
-    """Open time of the first candle behind them, ms."""
+    """The open time (ms) of the first candle after the absent candles."""
     reason: str
+    """Why the candles are absent, in words for a gap's announcement."""
 
 
 def lacks(
     start: int, end: int, found: Mapping[int, str | None], interval: Interval
 ) -> list[Lack]:
-    """What an answer lacks.
+    """Return the ranges of candles absent from an answer.
 
     Args:
         start: open time (ms) of the first candle to look for.
-        end: open time of the first one not to look for.
-        found: by open time, the rows of the answer and whatever else is known; what is
-            wrong with a row that cannot be believed, or None of a sound one.
-        interval: of the stream.
+        end: open time (ms) after the last candle to look for.
+        found: by open time, the rows of the answer and the candles known otherwise:
+            None for a sound row, else the fault of the row.
+        interval: the stream's interval.
     """
     pieces: list[Lack] = []
     expected = start
@@ -70,29 +72,30 @@ def _joined(pieces: Iterable[Lack]) -> list[Lack]:
 
 
 class Hole(NamedTuple):
-    """Candles in a row that answers lack."""
+    """Consecutive candles absent from one or more answers."""
 
     start: int
-    """Open time of the first one, ms."""
+    """The open time (ms) of the first absent candle."""
     end: int
-    """Open time of the first candle behind them, ms."""
+    """The open time (ms) of the first candle after the hole."""
     reason: str
-    """Why, by the latest answer; for the gap's announcement."""
+    """Why the candles are absent, by the latest answer; for the announcement of a
+    gap."""
     since: float
-    """When the first such answer was there, monotonic seconds."""
+    """The monotonic seconds of the first answer without the candles."""
     last: float
-    """When the latest one was."""
+    """The monotonic seconds of the latest answer without the candles."""
     answers: int
-    """How many there were, one after another."""
+    """The number of consecutive answers without the candles."""
 
     @property
     def agreed(self) -> bool:
-        """Whether enough answers say so."""
+        """Whether enough answers agree."""
         return self.answers >= AGREED
 
 
 class Holes:
-    """What the answers about one stream lack, from the awaited candle on.
+    """The holes of one stream, from the awaited candle on.
 
     Invariant: the holes are in order and disjoint.
     """
@@ -101,12 +104,17 @@ class Holes:
 
     def __init__(self) -> None:
         self._holes: tuple[Hole, ...] = ()
+        """The holes, ascending by open time."""
 
     def __len__(self) -> int:
         return len(self._holes)
 
     def at(self, open_time: int) -> Hole | None:
-        """The hole that a candle is in, from that candle on."""
+        """Return the hole from a candle on, or None if no hole covers the candle.
+
+        Args:
+            open_time: the candle's open time, ms.
+        """
         for hole in self._holes:
             if hole.start <= open_time < hole.end:
                 return hole._replace(start=open_time)
@@ -114,22 +122,24 @@ class Holes:
 
     @property
     def end(self) -> int:
-        """Open time (ms) of the first candle behind the last hole; 0 without any."""
+        """The open time (ms) of the first candle after the last hole; 0 without
+        holes."""
         return self._holes[-1].end if self._holes else 0
 
     def note(self, found: Sequence[Lack], reach: int, now: float) -> None:
         """Take in an answer.
 
         Args:
-            found: what it lacks.
-            reach: open time (ms) of the first candle that it tells nothing about.
-            now: when it was there, monotonic seconds.
+            found: the ranges absent from the answer.
+            reach: open time (ms) of the first candle not covered by the answer.
+            now: monotonic seconds at which the answer arrived.
         """
         seen = [hole for lack in found for hole in self._count(lack, now)]
         self._holes = (*seen, *(hole for hole in self._holes if hole.start >= reach))
 
     def _count(self, lack: Lack, now: float) -> Iterator[Hole]:
-        """The holes that a lack is of: parts of it may be known, and parts be new."""
+        """Yield the holes for an absent range: known parts count one answer more, the
+        rest is new."""
         start, end, reason = lack
         for hole in self._holes:
             if hole.end <= start or hole.start >= end:
@@ -144,10 +154,10 @@ class Holes:
             yield Hole(start, end, reason, now, now, 1)
 
     def forget(self, until: int) -> None:
-        """What opens before `until` (ms) is awaited no more."""
+        """Drop the holes, or parts of holes, whose candles open before `until` (ms)."""
         if self._holes:
             self._holes = tuple(hole for hole in self._holes if hole.end > until)
 
     def clear(self) -> None:
-        """Whatever the answers lacked so far counts no more."""
+        """Forget all holes: answers are counted afresh."""
         self._holes = ()

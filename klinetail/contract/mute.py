@@ -1,4 +1,4 @@
-"""Whether a stream is mute: REST shows its trades and no frame brings them. Pure."""
+"""Detection of a mute stream: REST shows trades, but frames do not arrive. Pure."""
 
 from __future__ import annotations
 
@@ -7,30 +7,30 @@ from klinetail.clock import Moment
 
 
 class Hearing:
-    """Compares what frames brought with what REST shows."""
+    """The frames of one stream compared with the rows shown by REST."""
 
     __slots__ = ("mute", "newest", "unheard", "unheard_since", "up_since")
 
     def __init__(self) -> None:
         self.mute = False
-        """Whether it was told that the stream is mute; a frame ends that."""
+        """Whether the stream was announced as mute; a frame ends the state."""
         self.newest = 0
-        """Open time of the newest candle that a frame came of."""
+        """The open time (ms) of the newest candle with a frame."""
         self.unheard = 0
-        """Candles in a row that had trades, by REST, and of which no frame came though
-        the line was up. From the first one on the stream is *mute*."""
+        """Consecutive candles with trades in REST, but without a frame although the
+        connection was up. The stream counts as *mute* from the first such candle on."""
         self.unheard_since = 0.0
-        """When the first of them was fetched, monotonic seconds."""
+        """The monotonic seconds at which the first unheard candle was fetched."""
         self.up_since: int | None = None
-        """Exchange time (ms) at which the line came up; None while it is down."""
+        """The exchange time (ms) at which the connection came up; None while down."""
 
     def frame(self, open_time: int) -> None:
-        """A frame of this candle came."""
+        """Note a frame of the candle that opens at `open_time` (ms)."""
         self.newest = max(self.newest, open_time)
         self.unheard = 0
 
     def row(self, row: Candle, now: Moment) -> None:
-        """REST has shown this closed candle."""
+        """Note a closed candle shown by REST."""
         up = self.up_since is not None and self.up_since <= row.open_time
         if up and row.count and self.newest < row.open_time:
             if not self.unheard:

@@ -1,9 +1,9 @@
-"""Whether the symbol of one stream is traded: what its candles show, and what the
-exchange's list of symbols says. Pure.
+"""Whether a stream's symbol is traded, by its candles and by the exchange's list of
+symbols. Pure.
 
-Neither is believed alone. Candles without trades are what a thin symbol has by right,
-and so has one whose market is closed over night; a status may be read wrongly or too
-early. A stream has ended when both agree.
+Neither source is enough alone. Candles without trades are normal for a thin symbol, and
+for a symbol whose market closes over night; a status can be wrong, misread or too
+early. A stream has ended when both sources agree.
 """
 
 from __future__ import annotations
@@ -16,42 +16,52 @@ from klinetail.candle import LAST_TIME, MINUTE, Candle, Interval
 from klinetail.protocol.statuses import UNKNOWN, has_ended
 
 LEAST: Final = 5 * MINUTE
-"""The shortest time without a trade (ms of exchange time) that calls for a look-up."""
+"""The shortest time without a trade (ms of exchange time) before a symbol is looked
+up."""
 
 MOST: Final = 30 * MINUTE
-"""The longest one, however long the interval is."""
+"""The longest time without a trade (ms of exchange time) before a symbol is looked up,
+however long the interval is."""
 
 _INTERVALS: Final = 5
+"""The intervals without a trade before a symbol is looked up, between `LEAST` and
+`MOST`."""
 
 STOPPED: Final = MINUTE
-"""How long (ms of exchange time) there must be no trade once the delivery date has
-passed."""
+"""Milliseconds of exchange time without a trade after the delivery date that end a
+stream."""
 
 NEVER: Final = LAST_TIME + 1
-"""An open time that no candle has."""
+"""An open time later than any candle's."""
 
 DELIVERED: Final = "past its delivery date"
-"""What is said in place of a status of a stream that ended by its date alone."""
+"""The status given for a stream that ended by its delivery date alone."""
 
 
 def patience(interval: Interval) -> int:
-    """For how long (ms) a stream may have no trade before its symbol is looked up."""
+    """Return for how long (ms) a stream may have no trade before its symbol is looked
+    up."""
     length = interval.length or MOST
     return min(max(_INTERVALS * length, LEAST), MOST)
 
 
 class State(enum.Enum):
-    """Whether trades are expected."""
+    """Whether trades of a symbol are expected."""
 
     TRADED = enum.auto()
+    """The symbol is traded; the state at the start."""
     PENDING = enum.auto()
-    """Not yet."""
+    """The symbol is listed but not traded yet."""
     ENDED = enum.auto()
-    """Not any more."""
+    """The symbol is not traded any more."""
 
 
 class Trading:
-    """What is known of the trading of one stream's symbol."""
+    """The trading state of one stream's symbol.
+
+    Args:
+        interval: the stream's interval.
+    """
 
     __slots__ = (
         "_count",
@@ -70,31 +80,40 @@ class Trading:
 
     def __init__(self, interval: Interval) -> None:
         self.state = State.TRADED
+        """Whether trades are expected."""
         self.last = 0
-        """Exchange time (ms) of the last trade that was seen, or of the start: before
-        it there may have been some."""
+        """The exchange time (ms) of the last trade seen, or of the start if no trade
+        was seen yet."""
         self.until = NEVER
-        """Once it has ended, the open time of the first candle that is not awaited any
-        more: the one after the last trade's."""
+        """The open time (ms) of the first candle not awaited any more: the candle after
+        the last trade's. `NEVER` until the stream has ended."""
         self.onboard = 0
-        """While it is pending, when it shall be traded (ms), or 0 if nobody knows."""
+        """The time (ms) at which a pending symbol shall be traded, or 0 if unknown."""
         self.status = UNKNOWN
-        """What the exchange's list said last."""
+        """The latest status in the exchange's list of symbols."""
         self.delivery = 0
-        """The delivery date (ms) that the list gave, or 0."""
+        """The delivery date (ms) in the exchange's list of symbols, or 0."""
         self.told_at = 0
-        """Exchange time (ms) at which the list said so."""
+        """The exchange time (ms) at which the list was last read."""
         self.look_up_from = -math.inf
-        """Monotonic seconds before which the symbol is not looked up."""
+        """The monotonic seconds before which the symbol is not looked up."""
         self._patience = patience(interval)
+        """The time (ms) without a trade before the symbol is looked up."""
         self._over = False
-        """Whether the status says that it has ended."""
+        """Whether the latest status is a status of ended trading."""
         self._open_time = 0
+        """The open time (ms) of the newest candle with trades."""
         self._count = 0
+        """The trades of the newest candle with trades, as last seen."""
 
     def begin(self, time: int, onboard: int | None) -> None:
-        """It begins at exchange time `time` (ms); of what is pending, `onboard` is when
-        it shall be traded."""
+        """Start at an exchange time.
+
+        Args:
+            time: the exchange time, ms.
+            onboard: when a pending symbol shall be traded (ms; 0 if unknown), or None
+                for a symbol that is not pending.
+        """
         self.last = time
         if onboard is not None:
             self.state = State.PENDING
@@ -102,10 +121,10 @@ class Trading:
             self.last = max(time, onboard)
 
     def see(self, candle: Candle) -> bool:
-        """Take in a candle; whether it shows a trade that those before it did not.
+        """Take in a candle, and return whether the candle shows a new trade.
 
-        That the exchange sends a candle again is no trade. It is enough to show the
-        forming candle before anything is asked and before its close.
+        A repeated candle shows no new trade. Seeing the forming candle is enough,
+        before any request and before the candle's close.
         """
         if not candle.count or candle.open_time < self._open_time:
             return False
@@ -117,8 +136,13 @@ class Trading:
         return True
 
     def see_closed(self, candle: Candle, forming: Candle | None) -> None:
-        """Take in a candle that is delivered; the last forming frame, if there is one,
-        tells more exactly when there were trades."""
+        """Take in a delivered candle.
+
+        Args:
+            candle: the closed candle.
+            forming: the candle's last forming frame, or None; the frame's event time
+                tells the time of the last trade more exactly than the close.
+        """
         opens, count = candle.open_time, candle.count
         if not count or opens < self._open_time:
             return
@@ -136,17 +160,24 @@ class Trading:
             self.last = time
 
     def shows_trades(self, open_time: int) -> bool:
-        """Whether trades were seen in the candle that opens then, or in a later one."""
+        """Return whether trades were seen in the candle opening at `open_time` (ms) or
+        later."""
         return self._open_time >= open_time
 
     def told(self, status: str, delivery: int, time: int) -> None:
-        """The list of symbols, asked for at exchange time `time` (ms), says so."""
+        """Take in an entry of the exchange's list of symbols.
+
+        Args:
+            status: the symbol's status.
+            delivery: the delivery date, ms, or 0.
+            time: exchange time of the request for the list, ms.
+        """
         self.status, self.delivery, self.told_at = status, delivery, time
         self._over = has_ended(status)
 
     def idle_at(self, since: int = 0) -> int:
-        """Exchange time (ms) at which it will have had no trade for so long that its
-        end is to be expected.
+        """Return the exchange time (ms) from which the stream counts as idle: long
+        enough without a trade to expect the symbol's end.
 
         Args:
             since: exchange time (ms) before which trades may have gone unseen.
@@ -160,16 +191,15 @@ class Trading:
 
     @property
     def _dated(self) -> bool:
-        """Whether the delivery date counts: no trade came after it."""
+        """Whether the delivery date counts: no trade came after the date."""
         return self.last <= self.delivery + STOPPED
 
     def verdict(self, time: int, *, by_date: bool) -> str | None:
-        """Why a stream that is idle at exchange time `time` (ms) has ended, or None if
-        that is not known.
+        """Return why an idle stream has ended, or None if the end is not certain.
 
         Args:
-            time: exchange time that is certain.
-            by_date: whether the delivery date is enough, with no list asked since.
+            time: exchange time (ms), confirmed.
+            by_date: whether a passed delivery date is enough without a newer list.
         """
         if self._over and (self.told_at >= self.last or self.state is State.PENDING):
             return self.status
@@ -181,12 +211,13 @@ class Trading:
         return None
 
     def end(self, until: int) -> None:
-        """It has ended: no candle from open time `until` on is awaited."""
+        """Mark the stream as ended: candles from open time `until` (ms) on are not
+        awaited."""
         self.state = State.ENDED
         self.until = until
 
     def resume(self) -> None:
-        """It is traded, again or at last."""
+        """Mark the symbol as traded, again or for the first time."""
         self.state = State.TRADED
         self.until = NEVER
         self.look_up_from = -math.inf

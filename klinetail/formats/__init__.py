@@ -1,6 +1,6 @@
-"""Candles as lines, one file a format; `registry` knows which formats there are. Pure.
+"""Formats: candles as lines, one module for each format, listed in `registry`. Pure.
 
-A decoder raises `BadRecording` for a line that is no candle, and nothing else.
+A decoder raises `BadRecording` for a line without a candle, and no other error.
 """
 
 from __future__ import annotations
@@ -17,49 +17,55 @@ if TYPE_CHECKING:
 
 
 class Output(Protocol):
-    """What writes candles as lines."""
+    """The writing half of a format: candles become lines."""
 
     HEADER: bytes
-    """What a file begins with: a whole line, or nothing."""
+    """The first line of a file, with its line break; empty for a format without a
+    header."""
 
     def line(self, candle: Candle, /) -> str:
-        """The candle as a whole line."""
+        """Return the candle as a line, line break included."""
 
     def encode(self, candles: Sequence[Candle], /) -> bytes:
-        """The candles as whole lines."""
+        """Return the candles as whole lines, without the header."""
 
 
 class Reader(Protocol):
-    """What recognises candles in lines, and reads them."""
+    """The reading half of a format: lines are recognised and become candles."""
 
     HEADER: bytes
-    """What a file may begin with: a whole line, the beginning of one, or nothing."""
+    """The header that a file may begin with: a whole line, the beginning of a line, or
+    empty."""
 
     def recognises(self, line: bytes, /) -> bool:
-        """Whether a line, stripped, looks like a candle, be it a faulty one: what is
-        wrong with it the decoder tells. A header is not asked about."""
-
-    def decoder(self, path: str | None, /) -> Callable[[bytes], Candle]:
-        """What makes a candle of a line of a file.
+        """Return whether a line looks like a candle in the format; a faulty candle
+        counts.
 
         Args:
-            path: the file's name, which may tell what its lines do not; None where it
-                only matters whether a line holds a candle.
+            line: a stripped line, not a header.
+        """
+
+    def decoder(self, path: str | None, /) -> Callable[[bytes], Candle]:
+        """Return a function that makes a candle of a line of a file.
+
+        Args:
+            path: the file's path, for formats whose lines do not tell the stream; None
+                to check lines alone.
 
         Raises:
-            BadRecording: the name does not tell it.
+            BadRecording: the path does not tell the stream.
         """
 
 
 class Format(Output, Reader, Protocol):
-    """A format of recordings: what writes candles, recognises and reads them again."""
+    """A format of recordings, which can be written and read again."""
 
 
 def by_suffix(path: str) -> Format:
-    """The format that a file's name asks for.
+    """Return the format named by a path's suffix.
 
     Raises:
-        UsageError: by none.
+        UsageError: no format has the suffix.
     """
     suffix = PurePath(path).suffix[1:].lower()
     if suffix not in FORMATS:
@@ -70,15 +76,18 @@ def by_suffix(path: str) -> Format:
 
 
 BEGINNING: Final = 65_536
-"""Bytes of a file that tell what it holds: many times a candle's line."""
+"""Bytes at the beginning of a file that suffice to recognise the content: many times
+the length of a candle's line."""
 
 
 def recognised(beginning: bytes) -> str | None:
-    """The name of the format of the candles that a file holds for certain: its first
-    line is a header or a candle. None if it holds something else.
+    """Return the name of a file's format, or None if the file holds anything but
+    candles.
+
+    The first line decides: a header or a sound candle.
 
     Args:
-        beginning: its first `BEGINNING` bytes.
+        beginning: the first `BEGINNING` bytes of the file.
     """
     line = beginning.lstrip().partition(b"\n")[0]
     for name, form in readers().items():
@@ -89,7 +98,7 @@ def recognised(beginning: bytes) -> str | None:
 
 
 def holds_candle(form: Reader, line: bytes) -> bool:
-    """Whether a line holds a candle in a format."""
+    """Return whether a line holds a sound candle in a format."""
     try:
         form.decoder(None)(line)
     except BadRecording:
@@ -98,8 +107,8 @@ def holds_candle(form: Reader, line: bytes) -> bool:
 
 
 def reader_of(line: bytes) -> Reader | None:
-    """The format that a file's first line looks like, be it a faulty one; None if it
-    looks like none.
+    """Return the format that a file's first line looks like, or None; a faulty candle
+    counts.
 
     Args:
         line: a header or a candle, stripped.
@@ -112,13 +121,18 @@ def reader_of(line: bytes) -> Reader | None:
 
 
 def joined(lines: Sequence[str]) -> bytes:
-    """Lines as bytes."""
+    """Return the lines as bytes."""
     return "".join(lines).encode()
 
 
 def whole_lines(data: bytes, most: int, at: int = 0) -> bytes:
-    """The lines of `data` from `at` on that make up at most `most` bytes, one at
-    least."""
+    """Return whole lines of `data`: as many as fit, at least one.
+
+    Args:
+        data: whole lines.
+        most: bytes to return at most, unless the first line alone is longer.
+        at: the offset of the first line to return.
+    """
     if len(data) - at <= most:
         return data[at:]
     end = data.rfind(b"\n", at, at + most)

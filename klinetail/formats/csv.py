@@ -1,8 +1,8 @@
-"""CSV: one header line, one candle a line, the record's keys in the record's order.
+"""CSV: one header line, then one line a candle; columns are the record's keys in order.
 
-No field can hold a comma, a quote or a line break, and none can begin like a
-formula: symbols are letters, digits and underscores, the rest are numbers and words
-of ours.
+Fields need no quoting: symbols consist of letters, digits and underscores, and all
+other fields are numbers or fixed words. No field holds a comma, a quote or a line
+break, and none begins like a spreadsheet formula.
 """
 
 from __future__ import annotations
@@ -36,18 +36,18 @@ _REST: Final = Source.REST
 _ENDS: Final = tuple(
     tuple(f"{word},{source}\n" for source in Source) for word in ("false", "true")
 )
-"""The ends of lines, by `closed` and whether the source is REST."""
+"""The ends of lines, by `closed`, then by whether the source is REST."""
 
 HEADER: Final = (",".join(COLUMNS) + "\n").encode()
 
 
 def encode(candles: Sequence[Candle]) -> bytes:
-    """The candles as lines, without the header."""
+    """Return the candles as lines, without the header."""
     return "".join(map(line, candles)).encode()
 
 
 def line(candle: Candle) -> str:
-    """The candle as a line."""
+    """Return the candle as a line."""
     return (
         f"{_names(candle.stream)}{candle.open_time},"
         f"{candle.open_text},{candle.high_text},{candle.low_text},"
@@ -64,21 +64,21 @@ def _names(stream: Stream) -> str:
 
 
 def recognises(line: bytes) -> bool:
-    """Whether a line looks like a candle: it has as many cells, and is no header."""
+    """Return whether a line looks like a candle: enough cells, and not a header."""
     first = line.partition(b",")[0]
     return first != b"symbol" and line.count(b",") >= len(COLUMNS) - 1
 
 
 def decoder(_path: str | None) -> Callable[[bytes], Candle]:
-    """`decode`: each line tells its stream."""
+    """Return `decode`: each line tells its stream."""
     return decode
 
 
 def decode(line: bytes) -> Candle:
-    """The candle of one line; columns that came later than this version are ignored.
+    """Return the candle of a line; columns added by later versions are ignored.
 
     Raises:
-        BadRecording: it holds none.
+        BadRecording: the line holds no candle.
     """
     fields = fields_of(line, len(COLUMNS))
     symbol, interval, closed, source = fields[0], fields[1], fields[13], fields[14]
@@ -87,7 +87,9 @@ def decode(line: bytes) -> Candle:
     if interval not in Interval.__members__.values():
         raise BadRecording(f"no record: there is no interval {interval[:20]!r}")
     if closed not in ("true", "false") or source not in Source.__members__.values():
-        raise BadRecording(f"no record: it ends in {closed[:20]!r}, {source[:20]!r}")
+        raise BadRecording(
+            f"no record: closed is {closed[:20]!r}, source is {source[:20]!r}"
+        )
     stream = Stream(symbol, Interval(interval))
     return candle_of(stream, fields[2:13], closed == "true", Source(source))
 
@@ -96,31 +98,31 @@ _WHOLE_NUMBER: Final = re.compile("0|[1-9][0-9]{0,15}").fullmatch
 
 
 def fields_of(line: bytes, least: int) -> list[str]:
-    """The cells of a line.
+    """Return the cells of a line.
 
     Raises:
-        BadRecording: they are fewer than `least`.
+        BadRecording: the line has fewer cells than `least`.
     """
     try:
         fields = line.decode().rstrip("\r\n").split(",")
     except UnicodeDecodeError as error:
         raise BadRecording(f"no record: {error}") from None
     if len(fields) < least:
-        raise BadRecording(f"no record: {len(fields)} columns where {least} belong")
+        raise BadRecording(f"no record: {len(fields)} columns instead of {least}")
     return fields
 
 
 def candle_of(
     stream: Stream, fields: Sequence[str], closed: bool, source: Source
 ) -> Candle:
-    """A candle of the cells from `open_time` to `taker_buy_quote_volume`.
+    """Return a candle made of the cells from `open_time` to `taker_buy_quote_volume`.
 
     Raises:
-        BadRecording: they are those of none.
+        BadRecording: the cells are no sound candle.
     """
     integers = (fields[0], fields[6], fields[8])
     if not all(map(_WHOLE_NUMBER, integers)):
-        raise BadRecording("no candle: a time or the count is no whole number")
+        raise BadRecording("no candle: a time or the count is not a whole number")
     candle = Candle(
         stream,
         int(fields[0]),

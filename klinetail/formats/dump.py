@@ -1,5 +1,7 @@
-"""The exchange's public dumps (data.binance.vision): CSV whose lines do not tell their
-stream, which the file's name does. They may begin with a header. They are read alone.
+"""The exchange's public dumps (data.binance.vision), read but never written.
+
+A dump is CSV, with or without a header. The file's name tells the stream; the lines do
+not.
 """
 
 from __future__ import annotations
@@ -17,47 +19,48 @@ from klinetail.formats import csv
 COLUMNS: Final = (*csv.COLUMNS[2:13], "ignore")
 
 HEADER: Final = ",".join(COLUMNS).encode()
-"""What a dump may begin with: not each of them does, and more columns may follow."""
+"""The beginning of a dump's header. Older dumps have no header; later columns may
+follow."""
 
 _NAME: Final = re.compile(r"(.+?)-(\d+[a-zA-Z]+)-\d{4}-\d{2}(?:[-_].*)?\.csv")
 
 _ANY: Final = Stream("ANY", Interval.M1)
-"""A stream for the candles of a dump without a name."""
+"""The stream of candles decoded without a path."""
 
 
 def recognises(line: bytes) -> bool:
-    """Whether a line looks like a candle of a dump: an open time comes first."""
+    """Return whether a line looks like a candle of a dump: an open time comes first."""
     return line.partition(b",")[0].isdigit()
 
 
 def decoder(path: str | None) -> Callable[[bytes], Candle]:
-    """What makes candles of the lines of a dump.
+    """Return a function that makes a candle of a line of a dump.
 
     Args:
-        path: the dump's name; with None the candles are of a stream that is made up.
+        path: the dump's path; with None the candles belong to a made-up stream.
 
     Raises:
-        BadRecording: the name does not tell the stream.
+        BadRecording: the path does not tell the stream.
     """
     stream = _ANY if path is None else stream_of(path)
     return functools.partial(decode, stream=stream)
 
 
 def decode(line: bytes, stream: Stream) -> Candle:
-    """The candle of one line of a dump.
+    """Return the candle of a line of a dump.
 
     Raises:
-        BadRecording: it holds none.
+        BadRecording: the line holds no candle.
     """
     fields = csv.fields_of(line, len(COLUMNS))
     return csv.candle_of(stream, fields[:11], True, Source.REST)
 
 
 def stream_of(path: str) -> Stream:
-    """The stream that a dump's name tells.
+    """Return the stream told by a dump's path.
 
     Raises:
-        BadRecording: it tells none.
+        BadRecording: the path does not tell a stream.
     """
     match = _NAME.fullmatch(os.path.basename(path))
     try:

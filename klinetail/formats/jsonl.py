@@ -1,5 +1,5 @@
-"""JSON lines: one object a line, decimals as number literals with the exchange's
-own digits (`37123.40` stays `37123.40`)."""
+"""JSON lines: one object a line. Decimals are number literals with the exchange's own
+digits (`37123.40` stays `37123.40`)."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ _ENDS: Final = tuple(
     tuple(f'"closed":{word},"source":"{source}"}}\n' for source in Source)
     for word in ("false", "true")
 )
-"""The ends of lines, by `closed` and whether the source is REST."""
+"""The ends of lines, by `closed`, then by whether the source is REST."""
 
 
 def encode(candles: Sequence[Candle]) -> bytes:
-    """The candles as lines."""
+    """Return the candles as lines."""
     return "".join(map(line, candles)).encode()
 
 
 def line(candle: Candle) -> str:
-    """The candle as a line."""
+    """Return the candle as a line."""
     return (
         f'{_names(candle.stream)}"open_time":{candle.open_time},'
         f'"open":{candle.open_text},"high":{candle.high_text},'
@@ -69,20 +69,20 @@ _decoder = msgspec.json.Decoder(_Record)
 
 
 def recognises(line: bytes) -> bool:
-    """Whether a line looks like a candle: it begins an object."""
+    """Return whether a line looks like a candle: an object begins."""
     return line.startswith(b"{")
 
 
 def decoder(_path: str | None) -> Callable[[bytes], Candle]:
-    """`decode`: each line tells its stream."""
+    """Return `decode`: each line tells its stream."""
     return decode
 
 
 def decode(line: bytes) -> Candle:
-    """The candle of one line; keys that came later than this version are ignored.
+    """Return the candle of a line; keys added by later versions are ignored.
 
     Raises:
-        BadRecording: it holds none.
+        BadRecording: the line holds no candle.
     """
     try:
         record = _decoder.decode(line)

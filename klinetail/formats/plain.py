@@ -1,9 +1,9 @@
-"""Plain: one short line of words a candle, for a person to read or to have read out.
+"""Plain: one short line of words a candle, for a person or a screen reader.
 
     14:56 BTCUSDT 1m close 43080.80 up 0.07% high 43085.10 low 43052.10 vol 139.861
 
-Nothing is told by a glyph, a colour or a place in the line. Prices and volume are the
-exchange's digits. Such lines are not read back: a time has no date.
+Words carry the meaning, without glyphs, colours or columns. Prices and volume are the
+exchange's digits. Plain lines are not read back: the times lack a date.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from klinetail import times
 from klinetail.candle import Candle
 
 _SMALL: Final = Decimal("0.01")
-"""Percent below which two decimals say nothing."""
+"""The smallest change (percent) shown with two decimals; smaller changes need more."""
 
 
 class Plain:
-    """The format for people of one time zone.
+    """The plain format in one time zone.
 
     Args:
-        tz: the zone that times are shown in.
+        tz: the time zone of the times shown.
     """
 
     HEADER = b""
@@ -33,7 +33,7 @@ class Plain:
         self._tz = tz
 
     def line(self, candle: Candle) -> str:
-        """The candle as a line."""
+        """Return the candle as a line."""
         interval = candle.interval
         return (
             f"{times.clock(candle.open_time, interval, self._tz)}"
@@ -44,15 +44,15 @@ class Plain:
         )
 
     def encode(self, candles: Sequence[Candle]) -> bytes:
-        """The candles as lines."""
+        """Return the candles as lines."""
         return "".join(map(self.line, candles)).encode()
 
 
 def change(start: Decimal, end: Decimal) -> str:
-    """A change in words: `up 0.07%`, `down 12.50%`, `unchanged`.
+    """Return a price change in words: `up 0.07%`, `down 12.50%`, `unchanged`.
 
-    It has two decimals, a change below 0.01 % two digits that tell: `up 0.0034%`.
-    From 0 on there is no percentage: `up`.
+    A change has two decimals, or two significant digits below 0.01 %: `up 0.0034%`. A
+    change from 0 has no percentage: `up`.
     """
     if start == end:
         return "unchanged"

@@ -1,11 +1,11 @@
-"""The registry of formats: the one place that knows which formats there are.
+"""The registry of formats: the only list of the known formats.
 
-A format of recordings is one file in this folder and one line in `FORMATS`; `-o`,
-`--out`, `serve` and `recordings.read` take their choices, and the words of their help
-and errors, from here.
+A format of recordings is one module of this package and one line in `FORMATS`. `-o`,
+`--out`, `serve` and `recordings.read` take their choices from the registry, and the
+words of their help and errors.
 
-The names cost nothing, so that `--help` can list them: the module of a format is
-imported when the format is first asked for.
+Listing the names imports nothing, to keep `--help` fast: the module of a format is
+imported at the first use.
 """
 
 from __future__ import annotations
@@ -22,29 +22,30 @@ Value = TypeVar("Value")
 
 
 class Registry(Mapping[str, Value]):
-    """Values by their names, in the order in which they were added.
+    """Values by name, in the order of their registration.
 
     Args:
-        places: of each value, where it is: `MODULE`, or `MODULE:NAME` for a name in it.
+        places: where to import each value from: `MODULE`, or `MODULE:NAME` for a name
+            in the module.
     """
 
     def __init__(self, places: Mapping[str, str]) -> None:
         self._places = dict(places)
-        """Where the values are that nobody has asked for yet."""
+        """Where to import the built-in values from, by name."""
         self._values: dict[str, Value | None] = dict.fromkeys(places)
-        """None for a value that is not imported yet."""
+        """The values by name; None for a value not imported yet."""
 
     def add(self, name: str, value: Value) -> None:
-        """Add a value. For the command it has to be added before `klinetail.cli.app` is
-        imported.
+        """Register a value. The `klinetail` command sees only values registered before
+        `klinetail.cli.app` is imported.
 
         Args:
-            name: lower-case letters and digits; the word for `-o`, and of a format of
-                recordings the suffix of its files.
-            value: what is known by that name.
+            name: lower-case ASCII letters and digits: the word for `-o`, and for a
+                format of recordings also the suffix of its files.
+            value: the value to register.
 
         Raises:
-            ValueError: the name is taken already, or is none.
+            ValueError: the name is taken or not valid.
         """
         if name in self._values:
             raise ValueError(f"there is a format {name!r} already")
@@ -81,41 +82,43 @@ FORMATS: Final[Registry[Format]] = Registry(
 `-o` and the suffix of a file for `--out`."""
 
 DUMPS: Final[Registry[Reader]] = Registry({"dump": "klinetail.formats.dump"})
-"""The formats of others, which are read alone."""
+"""The formats of other programs, read but never written."""
 
 PROSE: Final[Registry[Callable[[tzinfo], Output]]] = Registry(
     {"plain": "klinetail.formats.plain:Plain"}
 )
-"""The formats for people of a time zone, which are written to stdout alone."""
+"""The formats for people, each made for a time zone and written to stdout alone."""
 
 
 def output_names() -> list[str]:
-    """The names of the formats that stdout can have, as lines."""
+    """Return the names of the line formats available on stdout."""
     return [*FORMATS, *PROSE]
 
 
 def output(name: str, zone: tzinfo) -> Output:
-    """What writes the lines of stdout.
+    """Return the writer of the lines on stdout.
 
     Args:
-        name: one of `output_names()`.
-        zone: the time zone of people who read the lines.
+        name: a name from `output_names()`.
+        zone: the reader's time zone.
     """
     return PROSE[name](zone) if name in PROSE else FORMATS[name]
 
 
 def suffixes() -> list[str]:
-    """The suffixes of recordings: `.jsonl` and so on."""
+    """Return the suffixes of recordings: `.jsonl` and the like."""
     return [f".{name}" for name in FORMATS]
 
 
 def readers() -> dict[str, Reader]:
-    """The formats that can be read, in the order in which a file is tried: dumps first,
-    whose lines are the shortest and have nothing but numbers."""
+    """Return the readable formats, in the order in which a file is tried.
+
+    Dumps come first: their lines are the shortest, and hold nothing but numbers.
+    """
     return {**DUMPS, **FORMATS}
 
 
 def either(words: Sequence[str]) -> str:
-    """A choice among words: `a, b or c`."""
+    """Return a choice among words: `a, b or c`."""
     *first, last = words
     return f"{', '.join(first)} or {last}" if first else last

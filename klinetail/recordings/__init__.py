@@ -1,1 +1,1 @@
-"""What is on disk already: files of candles."""
+"""Recordings: files of candles on disk."""

@@ -1,4 +1,5 @@
-"""Files into candles: whatever format the registry can read, recognised by content."""
+"""Reading of a file of candles in any registered format; the content tells the
+format."""
 
 from __future__ import annotations
 
@@ -12,24 +13,24 @@ from klinetail.formats import reader_of
 from klinetail.formats.registry import DUMPS, FORMATS, readers
 
 MAX_LINE: Final = 64 << 10
-"""Bytes a line may have; a candle has some 300."""
+"""Bytes of a line at most; a candle's line has about 300."""
 
 _BOM: Final = b"\xef\xbb\xbf"
+"""The UTF-8 byte-order mark; spreadsheet programs write one."""
 
 
 def read(path: str | os.PathLike[str]) -> Iterator[Candle]:
-    """The candles of a file, line by line, forming ones included.
+    """Yield the candles of a file, line by line, forming candles included.
 
-    An empty file has none. Blank lines and repeated headers are no candles and
-    no fault either.
+    An empty file holds no candles. Blank lines and repeated headers are skipped.
 
     Args:
-        path: the name of a public dump must tell its symbol and interval, as
-            `BTCUSDT-1m-2023-11-14.csv` does.
+        path: the file's path. The name of a public dump must tell the symbol and
+            interval, as `BTCUSDT-1m-2023-11-14.csv` does.
 
     Raises:
-        BadRecording: the file cannot be read, or a line is no candle; its text
-            begins with `FILE:LINE: `.
+        BadRecording: the file cannot be read, or a line is no candle. The text begins
+            with `FILE:LINE: `.
     """
     name = os.fspath(path)
     try:
@@ -40,14 +41,14 @@ def read(path: str | os.PathLike[str]) -> Iterator[Candle]:
 
 
 def _decoder(line: bytes, path: str) -> Callable[[bytes], Candle]:
-    """The decoder of a file's lines, told from its first one.
+    """Return the decoder of a file's lines, chosen by the first line.
 
     Args:
         line: the first line, a header or a candle, without a byte-order mark.
-        path: the file's name.
+        path: the file's path.
 
     Raises:
-        BadRecording: it is the beginning of no known format.
+        BadRecording: the line does not begin any known format.
     """
     if (form := reader_of(line)) is None:
         known = ", ".join((*FORMATS, *DUMPS))

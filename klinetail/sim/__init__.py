@@ -1,5 +1,8 @@
-"""The embedded exchange: a market, and a loopback server that speaks Binance's own
-protocol about it. Nothing here ever talks to the real exchange."""
+"""The embedded exchange: a simulated market, and a loopback server with Binance's
+protocol.
+
+The package never connects to the real exchange.
+"""
 
 from __future__ import annotations
 
@@ -16,17 +19,18 @@ if TYPE_CHECKING:
 def embedded_exchange(
     *, seed: int = 1, speed: float = 1.0, chaos: str | None = None
 ) -> Iterator[Server]:
-    """A synthetic market that begins now, served on a free port of 127.0.0.1 as long
-    as the block runs. Its `ws_url` and `rest_url` are what a client needs.
+    """Serve a synthetic market on a free port of 127.0.0.1 for as long as the block
+    runs.
+
+    The market begins now. A client connects to the server's `ws_url` and `rest_url`.
 
     Args:
-        seed: another seed is another market, and other faults.
-        speed: how many times faster than real time the exchange's clock runs.
-        chaos: what goes wrong, as `klinetail serve --chaos` takes it; by default
-            nothing.
+        seed: the seed of the market and the faults; another seed gives another market.
+        speed: the pace of the exchange's clock; 2 is twice the pace of real time.
+        chaos: the faults to inject, as in `klinetail serve --chaos`; by default none.
 
     Raises:
-        UsageError: the speed is not possible, or the chaos names no faults.
+        UsageError: the speed is not possible, or `chaos` names no faults.
 
     Example::
 

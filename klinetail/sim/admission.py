@@ -1,9 +1,9 @@
-"""Who may talk to the embedded exchange, pure: programs on this machine, and no web
-page from elsewhere.
+"""Admission to the embedded exchange: programs on this machine may connect, but no web
+pages from elsewhere. Pure.
 
-A browser lets any page open a WebSocket to 127.0.0.1; the header Origin gives such a
-page away. And the owner of a name can point it at 127.0.0.1, so that the requests of
-that name's pages come here (DNS rebinding); the header Host gives these away.
+A browser lets any page open a WebSocket to 127.0.0.1; the header Origin names the page.
+The owner of a domain name can also point the name at 127.0.0.1, and direct requests of
+the domain's pages here (DNS rebinding); the header Host names the domain.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 from klinetail.errors import UsageError
 
 LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "[::1]"})
-"""The names of this machine that are always allowed."""
+"""The names of this machine, always admitted."""
 
 _HOST: Final = r"(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)"
 _PORT: Final = r"(?::(?P<port>[0-9]{1,5}))?"
@@ -24,37 +24,38 @@ _origin: Final = re.compile(
     rf"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://{_HOST}{_PORT}"
 ).fullmatch
 _USUAL: Final = {"http": "80", "ws": "80", "https": "443", "wss": "443"}
+"""The default port of each scheme."""
 
 
 class Admission(NamedTuple):
-    """The names by which the exchange may be asked, and the pages that may ask it."""
+    """The host names and web pages admitted besides the loopback names."""
 
     hosts: frozenset[str] = frozenset()
-    """In lower case, besides LOOPBACK; with any port."""
+    """Admitted host names, in lower case, with any port."""
     origins: frozenset[str] = frozenset()
-    """As `scheme://host`, with a port that is not the scheme's usual one; besides those
-    whose host is in LOOPBACK."""
+    """Admitted web pages, as `scheme://host`, with any port other than the scheme's
+    default."""
 
     @classmethod
     def of(cls, hosts: Iterable[str], origins: Iterable[str]) -> Admission:
-        """What a user allows besides the loopback names.
+        """Return the admission chosen by a user.
 
         Args:
-            hosts: names such as `exchange.test`.
-            origins: such as `https://app.example` or `http://app.example:8080`.
+            hosts: host names like `exchange.test`.
+            origins: web pages like `https://app.example` or `http://app.example:8080`.
 
         Raises:
-            UsageError: one is no such name.
+            UsageError: a name is malformed.
         """
         return cls(frozenset(map(_name, hosts)), frozenset(map(_page, origins)))
 
     def refusal(self, hosts: Sequence[str], origins: Sequence[str]) -> str | None:
-        """Why a request is refused, or None if it is not.
+        """Return why a request is refused, or None for an admitted request.
 
         Args:
-            hosts: the values of all its headers Host.
-            origins: the values of all its headers Origin; programs send none, or one
-                that names the address they ask.
+            hosts: the values of the request's Host headers.
+            origins: the values of the request's Origin headers. Programs send none, or
+                the address of the server.
         """
         asked = _authority(hosts[0]) if len(hosts) == 1 else None
         if asked is None or asked["host"].lower() not in LOOPBACK | self.hosts:
@@ -71,6 +72,11 @@ class Admission(NamedTuple):
 
 
 def _name(text: str) -> str:
+    """Return a host name in lower case.
+
+    Raises:
+        UsageError: the text is no host name, or has a port.
+    """
     match = _authority(text)
     if match is None or match["port"] is not None:
         raise UsageError(
@@ -81,6 +87,11 @@ def _name(text: str) -> str:
 
 
 def _page(text: str) -> str:
+    """Return an origin in normal form.
+
+    Raises:
+        UsageError: the text is no origin.
+    """
     match = _origin(text)
     if match is None:
         raise UsageError(
@@ -91,6 +102,7 @@ def _page(text: str) -> str:
 
 
 def _normal(match: re.Match[str]) -> str:
+    """Return an origin in lower case, without the scheme's default port."""
     scheme, host, port = match["scheme"].lower(), match["host"].lower(), match["port"]
     usual = port is None or port == _USUAL.get(scheme)
     return f"{scheme}://{host}" if usual else f"{scheme}://{host}:{port}"

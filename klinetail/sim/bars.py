@@ -1,7 +1,7 @@
-"""Candles as numbers: joined into longer ones, and cut short while they form.
+"""Candle values as exact numbers: joined into longer candles, and cut short while
+forming.
 
-Everything is exact: sums have the digits of their most precise summand, and no
-value ever passes through a float.
+A sum has the digits of its most precise summand. No value ever passes through a float.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from typing import Final, NamedTuple, Protocol
 from klinetail.candle import Candle, Source, Stream
 
 EXACT: Final = Context(prec=100)
-"""Enough digits that no sum or product of candles is ever rounded."""
+"""A context with enough digits to never round a sum or product of candles."""
 
 
 class Bar(NamedTuple):
-    """The values of a candle, without its place in time."""
+    """The values of a candle, without the open time."""
 
     open: Decimal
     high: Decimal
@@ -27,6 +27,7 @@ class Bar(NamedTuple):
     volume: Decimal
     quote_volume: Decimal
     trades: int
+    """The number of trades."""
     taker_buy_volume: Decimal
     taker_buy_quote_volume: Decimal
 
@@ -35,12 +36,19 @@ class Steps(NamedTuple):
     """The smallest changes of an instrument's numbers, with the exchange's digits."""
 
     price: Decimal
+    """The smallest change of a price, in the quote asset."""
     volume: Decimal
+    """The smallest change of a volume, in the base asset."""
     quote_volume: Decimal
+    """The smallest change of a quote volume, in the quote asset."""
 
 
 def join(bars: Sequence[Bar]) -> Bar:
-    """The bar of consecutive bars; there must be one at least."""
+    """Return consecutive bars joined into a single bar.
+
+    Args:
+        bars: at least one bar.
+    """
     if len(bars) == 1:
         return bars[0]
     zero = Decimal(0)
@@ -59,16 +67,16 @@ def join(bars: Sequence[Bar]) -> Bar:
 
 
 def flat(price: Decimal) -> Bar:
-    """The bar of a time in which nobody traded."""
+    """Return the bar of a period without trades."""
     zero = Decimal(0)
     return Bar(price, price, price, price, zero, zero, 0, zero, zero)
 
 
 def partial(bar: Bar, done: int, steps: Steps) -> Bar:
-    """The bar as it stood after `done` of its trades.
+    """Return the bar after the first `done` trades.
 
-    The price goes from open by the two extremes to close, the one on the close's
-    side last; volumes grow evenly. The last trade makes it the bar itself.
+    The price moves from open by the two extremes to close; the extreme on the close's
+    side comes last. Volumes grow evenly. The last trade completes the bar.
     """
     if done >= bar.trades:
         return bar
@@ -96,13 +104,22 @@ def partial(bar: Bar, done: int, steps: Steps) -> Bar:
 
 
 def _share(total: Decimal, done: int, trades: int, step: Decimal) -> Decimal:
+    """Return the part of a total reached after `done` trades, in whole steps."""
     return total * done // (trades * step) * step
 
 
 def candle(
     stream: Stream, open_time: int, bar: Bar, *, event_time: int, closed: bool
 ) -> Candle:
-    """The bar as a candle of `stream`; an event time of 0 makes it a REST row."""
+    """Return the bar as a candle of `stream`.
+
+    Args:
+        stream: the candle's stream.
+        open_time: the candle's open time, ms.
+        bar: the candle's values.
+        event_time: the event time of a frame, ms; 0 makes a REST row.
+        closed: whether the candle is closed.
+    """
     return Candle(
         stream,
         open_time,
@@ -123,34 +140,37 @@ def candle(
 
 
 class Block(Protocol):
-    """Consecutive bars, generated or loaded together; a UTC day of them, mostly."""
+    """Consecutive bars, generated or loaded together, mostly of a UTC day."""
 
     def bar(self, start: int, stop: int, /) -> Bar:
-        """The slots [start, stop) as one bar; stop is greater than start."""
+        """Return the slots [start, stop) as one bar; stop is greater than start."""
 
 
 class BarBlock:
-    """A block of bars as they are."""
+    """A block that stores the bars themselves."""
 
     def __init__(self, bars: Sequence[Bar]) -> None:
         self._bars = bars
+        """The bars, one a slot."""
 
     def bar(self, start: int, stop: int, /) -> Bar:
         return join(self._bars[start:stop])
 
 
 class TickBlock:
-    """A block of bars in whole ticks and steps, a tenth of the size.
+    """A block that stores whole ticks and steps, in a tenth of the memory.
 
     Args:
-        columns: open, high, low, close, volume, quote volume, trades and the
-            taker's two volumes, each with a number a slot.
-        steps: what one unit of them is.
+        columns: one number a slot for open, high, low, close, volume, quote volume,
+            trades and the taker's two volumes.
+        steps: the size of one unit.
     """
 
     def __init__(self, columns: Sequence[Sequence[int]], steps: Steps) -> None:
         self._columns = [array("q", column) for column in columns]
+        """The columns, in units of `_steps`."""
         self._steps = steps
+        """The size of one unit."""
 
     def bar(self, start: int, stop: int, /) -> Bar:
         opens, highs, lows, closes, *amounts = self._columns

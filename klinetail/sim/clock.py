@@ -6,15 +6,15 @@ from collections.abc import Callable
 
 
 class Clock:
-    """Exchange time, which may run faster than the real one. Safe from any thread.
+    """Exchange time, possibly faster than real time. Safe from any thread.
 
-    It stands at `start` until it is started, and at `end` for ever.
+    The clock stands at `start` until started, and at `end` for ever.
 
     Args:
-        start: ms since the epoch.
-        end: ms since the epoch, or None.
-        speed: ms of exchange time a real ms.
-        monotonic: real seconds.
+        start: exchange time at the start, ms since the epoch.
+        end: exchange time at the end, ms since the epoch; None for no end.
+        speed: milliseconds of exchange time per real millisecond.
+        monotonic: returns real seconds.
     """
 
     def __init__(
@@ -25,25 +25,32 @@ class Clock:
         monotonic: Callable[[], float],
     ) -> None:
         self._start = start
+        """The exchange time at the start, ms."""
         self._end = end
+        """The exchange time at the end, ms; None for no end."""
         self._speed = speed
+        """The pace: milliseconds of exchange time per real millisecond."""
         self._monotonic = monotonic
+        """Returns real seconds."""
         self._since: float | None = None
+        """The real seconds at the start; None before."""
 
     def run(self) -> None:
-        """Start it; again, and it goes back to the start."""
+        """Start the clock, or set a running clock back to the start."""
         self._since = self._monotonic()
 
     def elapsed(self) -> float:
-        """Real seconds since it was started."""
+        """Return the real seconds since the start; 0.0 before."""
         return 0.0 if self._since is None else self._monotonic() - self._since
 
     def now(self) -> int:
-        """Exchange time, ms."""
+        """Return exchange time, ms."""
         now = self._start + int(self.elapsed() * 1000 * self._speed)
         return now if self._end is None else min(now, self._end)
 
     def unhurried(self) -> int:
-        """What exchange time would be at the pace of real time, ms: the exchange's
-        limits hold in real minutes."""
+        """Return exchange time (ms) as at the pace of real time.
+
+        The exchange's limits apply to real minutes, at any speed.
+        """
         return self._start + int(self.elapsed() * 1000)

@@ -1,7 +1,7 @@
-"""Every candle of one instrument, in every interval, at every moment.
+"""The candles of one instrument, in every interval and at every moment. Pure.
 
-Pure: the time comes in with each question, and the same question has the same
-answer for ever. What is kept is a cache.
+Exchange time is an argument of each question, and equal questions have equal answers.
+All state is a cache.
 """
 
 from __future__ import annotations
@@ -18,36 +18,38 @@ from klinetail.sim.bars import Bar, Block, Steps, candle, flat, join, partial
 
 
 class Afterlife(enum.Enum):
-    """What comes of a symbol after its last trade."""
+    """The rows and frames of a symbol after the last trade."""
 
     NOTHING = enum.auto()
-    """No rows and no frames, as of a symbol that is gone."""
+    """No rows and no frames, as for a delisted symbol."""
     ROWS = enum.auto()
-    """Rows without a trade, as the exchange answers for up to 25 days."""
+    """Rows without trades, as the exchange was seen to answer for up to 25 days."""
     PUSHES = enum.auto()
-    """Such rows, and their closes are pushed."""
+    """Rows without trades, and frames of the closes."""
 
 
 class Instrument(msgspec.Struct, frozen=True):
-    """What the exchange lists. Times are ms of exchange time."""
+    """A symbol in the exchange's list. Times are ms of exchange time."""
 
     symbol: str
     steps: Steps
+    """The smallest changes of prices and volumes."""
     base: Interval
-    """The shortest interval there are candles of."""
+    """The shortest interval with candles."""
     first: int
-    """When the first candle opens."""
+    """The open time of the first candle."""
     end: int | None = None
-    """When the last candle that can have trades has closed, or None."""
+    """The time by which the last candle with possible trades has closed, or None."""
     afterlife: Afterlife = Afterlife.NOTHING
-    """What comes from `end` on."""
+    """The rows and frames from `end` on."""
     announced: int = 0
-    """From when on `exchangeInfo` says when `end` is."""
+    """The time from which the list of symbols names `end` as the delivery date."""
     statuses: tuple[tuple[int, str], ...] = ()
-    """From when on which status is given, in this order, instead of the usual ones."""
+    """Pairs of a time and the status from then on, ascending, in place of the usual
+    statuses."""
 
     def status(self, now: int) -> str:
-        """The status in `exchangeInfo` at exchange time `now`, ms."""
+        """Return the status in the list of symbols at exchange time `now` (ms)."""
         given = [status for time, status in self.statuses if time <= now]
         if given:
             return given[-1]
@@ -57,7 +59,7 @@ class Instrument(msgspec.Struct, frozen=True):
 
 
 def composes(base: Interval, interval: Interval) -> bool:
-    """Whether candles of `interval` consist of whole ones of `base`."""
+    """Return whether candles of `interval` consist of whole candles of `base`."""
     if base is interval:
         return True
     if base.length is None or base.length > DAY:
@@ -71,41 +73,48 @@ class History:
     """The candles of one instrument.
 
     Args:
-        instrument: what they are candles of.
-        block: the block of base candles that begins at an open time: of a UTC
-            day, or of one candle if the base is longer than a day. It must be a
-            pure function.
-        kept: how many blocks to keep in memory.
+        instrument: the instrument.
+        block: a pure function that returns the block of base candles beginning at an
+            open time: a UTC day's, or a single candle if the base is longer than a day.
+        kept: the number of blocks to cache.
     """
 
     def __init__(
         self, instrument: Instrument, block: Callable[[int], Block], *, kept: int
     ) -> None:
         self.instrument = instrument
+        """The instrument."""
         base = instrument.base
         self.intervals = frozenset(i for i in Interval if composes(base, i))
+        """The intervals with candles."""
         self._anchor = instrument.first if base is Interval.D3 else None
+        """An open time of 3d candles, if the base is 3d."""
         short = base.length is not None and base.length <= DAY
         self._unit = Interval.D1 if short else base
+        """The interval of a block: a day, or the base interval if longer."""
         self._block = functools.lru_cache(kept)(block)
+        """Returns a block, from the cache if possible."""
         self._whole = functools.lru_cache(8192)(self._whole_block)
+        """Returns the bar of a whole block, from the cache if possible."""
         self._past: dict[Interval, tuple[int, int, Bar]] = {}
+        """The closed base candles joined last, by interval: open time, end and bar."""
 
     def floor(self, interval: Interval, time: int) -> int:
-        """The open time of the candle that `time` falls in."""
+        """Return the open time (ms) of the candle covering `time` (ms)."""
         return interval.floor(time, self._anchor if interval is Interval.D3 else None)
 
     def exists(self, time: int) -> bool:
-        """Whether the instrument trades at `time`."""
+        """Return whether the instrument trades at `time` (ms)."""
         end = self.instrument.end
         return self.instrument.first <= time and (end is None or time < end)
 
     def closed(self, interval: Interval, open_time: int) -> Bar:
-        """The final values of the candle that opens at `open_time`, which exists."""
+        """Return the final values of the candle opening at `open_time` (ms), an
+        existing candle."""
         return self._range(open_time, interval.shift(open_time, 1))
 
     def forming(self, interval: Interval, time: int) -> Bar:
-        """The candle that `time` falls in, with its trades up to `time`."""
+        """Return the candle covering `time` (ms), with the trades up to `time`."""
         open_time = self.floor(interval, time)
         base_open = self.floor(self.instrument.base, time)
         if not self.exists(base_open):
@@ -120,7 +129,7 @@ class History:
         return join([past, partial(bar, done, self.instrument.steps)])
 
     def trades(self, interval: Interval, time: int) -> int:
-        """The trades that `forming` would show."""
+        """Return the number of trades in the result of `forming`."""
         open_time = self.floor(interval, time)
         base_open = self.floor(self.instrument.base, time)
         bar = self.closed(self.instrument.base, base_open)
@@ -137,12 +146,15 @@ class History:
         limit: int,
         now: int,
     ) -> list[Candle]:
-        """The REST rows at exchange time `now`; the last may still be forming.
+        """Return the REST rows at exchange time `now`; the last row may still be
+        forming.
 
         Args:
-            start: least open time, ms. Without it the latest rows are meant.
-            end: greatest open time, ms.
-            limit: the most rows.
+            interval: the interval of the rows.
+            start: least open time, ms; None for the latest rows.
+            end: greatest open time, ms; None for no bound.
+            limit: the number of rows at most.
+            now: exchange time, ms.
         """
         stream = Stream(self.instrument.symbol, interval)
         return [
@@ -166,6 +178,7 @@ class History:
         limit: int,
         now: int,
     ) -> Iterator[int]:
+        """Yield the open times of the rows, ascending."""
         first, last = self.instrument.first, self.instrument.end
         if now < first:
             return
@@ -191,7 +204,8 @@ class History:
             low = interval.shift(low, 1)
 
     def next_trade(self, time: int) -> int:
-        """When `trades` next says something else than at `time`, at the earliest."""
+        """Return a lower bound (ms) of the next time at which `trades` changes after
+        `time`."""
         base_open = self.floor(self.instrument.base, time)
         end = self.instrument.base.shift(base_open, 1)
         bar = self.closed(self.instrument.base, base_open)
@@ -203,16 +217,20 @@ class History:
         return base_open - -needed // bar.trades
 
     def _done(self, bar: Bar, open_time: int, time: int) -> int:
+        """Return the trades of a base candle up to `time` (ms)."""
         length = self.instrument.base.shift(open_time, 1) - open_time
         phase = self._phase(open_time, length)
         return (bar.trades * (time - open_time) + phase) // length
 
     def _phase(self, open_time: int, length: int) -> int:
+        """Return the offset (ms) of a base candle's trades, different for each
+        candle."""
         name = f"{self.instrument.symbol}/{open_time}"
         return zlib.crc32(name.encode()) % length
 
     def _before(self, interval: Interval, open_time: int, time: int) -> Bar:
-        """What closed base candles of a forming one say; asked for again and again."""
+        """Return the joined base candles closed before `time`; cached for repeated
+        calls."""
         known = self._past.get(interval)
         if known is not None and known[:2] == (open_time, time):
             return known[2]
@@ -221,7 +239,7 @@ class History:
         return bar
 
     def _range(self, start: int, stop: int) -> Bar:
-        """What base candles in [start, stop) make together."""
+        """Return the joined base candles in [start, stop)."""
         start = max(start, self.instrument.first)
         if (end := self.instrument.end) is not None:
             if start >= end:
@@ -243,11 +261,12 @@ class History:
 
     @functools.cached_property
     def _flat(self) -> Bar:
-        """What there is after the last trade."""
+        """The bar of every period after the last trade."""
         end = self.instrument.end
         assert end is not None  # noqa: S101 - only then there is an afterlife
         return flat(self._range(self.instrument.base.shift(end, -1), end).close)
 
     def _whole_block(self, begin: int) -> Bar:
+        """Return the bar of the whole block beginning at `begin`."""
         base = self.instrument.base
         return self._block(begin).bar(0, base.steps(begin, self._unit.shift(begin, 1)))

@@ -1,4 +1,5 @@
-"""The REST side of the embedded exchange on a connection."""
+"""The HTTP side of the embedded exchange: REST answers on a connection, and their
+faults."""
 
 from __future__ import annotations
 
@@ -28,39 +29,48 @@ from klinetail.sim.rest import answer
 from klinetail.sim.wire import Connection
 
 _PACKED_FROM: Final = 1024
-"""Bytes of an answer from which on it is compressed, if the client takes that."""
+"""Bytes of an answer from which the answer is compressed, for clients accepting
+gzip."""
 
 _MOMENT: Final = 0.05
-"""Real seconds that what was sent needs to arrive before a reset."""
+"""Real seconds granted to sent bytes for their way before a reset."""
 
 
 class Http:
     """Answers GET requests about a market.
 
     Args:
-        market: the truth.
+        market: the market.
         clock: exchange time.
-        chaos: what becomes of some answers.
+        chaos: the faults to inject into answers.
     """
 
     def __init__(self, market: Market, clock: Clock, chaos: Chaos) -> None:
         self._market = Lagging(market, chaos)
+        """The market, as shown with lagging rows."""
         self._listed = {instrument.symbol for instrument in market.instruments}
+        """The listed symbols."""
         self._clock = clock
+        """Exchange time."""
         self._chaos = chaos
+        """The faults to inject."""
         self._weight = Weight()
+        """The REST weight used by the client's address."""
         self._asked: Counter[str] = Counter()
+        """The number of earlier requests by key, to decide about faults."""
         self.requests: Counter[str] = Counter()
-        """How often each path was asked for."""
+        """The number of requests by path."""
 
     async def respond(
         self, connection: Connection, target: str, *, served: bool, packed: bool = False
     ) -> Response:
-        """The answer to `GET target`, or something in its place.
+        """Return the answer to `GET target`, possibly replaced by a fault.
 
         Args:
-            served: whether a client has had candles already.
-            packed: whether the client takes a compressed answer.
+            connection: the client's connection.
+            target: path and query of the request.
+            served: whether any client has received candles already.
+            packed: whether the client accepts a compressed answer.
         """
         now = self._clock.now()
         self.requests[target.partition("?")[0]] += 1
@@ -82,6 +92,7 @@ class Http:
     def _disturbed(
         self, target: str, delivery: Delivery, now: int, *, served: bool
     ) -> Delivery:
+        """Return an answer, spoilt by a fault if one strikes."""
         key = _key(target, self._listed)
         number, self._asked[key] = self._asked[key], self._asked[key] + 1
         found = answers.fault_of(self._chaos, key, number, served=served)
@@ -97,6 +108,7 @@ class Http:
         return spoilt
 
     def _response(self, delivery: Delivery, now: int, *, packed: bool) -> Response:
+        """Return the HTTP response, with the exchange's usual headers."""
         body = delivery.body
         packed = packed and len(body) >= _PACKED_FROM
         if packed:
@@ -113,7 +125,7 @@ class Http:
 
 
 def response(status: int, headers: Mapping[str, str], body: bytes) -> Response:
-    """An HTTP response."""
+    """Return an HTTP response."""
     try:
         phrase = HTTPStatus(status).phrase
     except ValueError:
@@ -122,7 +134,7 @@ def response(status: int, headers: Mapping[str, str], body: bytes) -> Response:
 
 
 def forbidden(reason: str) -> Response:
-    """The answer to a request that is not admitted, in the form of the exchange's own
+    """Return the answer to a refused request, in the form of the exchange's own
     refusals."""
     body = msgspec.json.encode({"code": 0, "msg": reason})
     headers = {
@@ -142,7 +154,7 @@ async def drip(connection: Connection, data: bytes, pause: float) -> None:
 
 
 async def _withhold(connection: Connection, manner: Manner, response: Response) -> None:
-    """Spend the answer in another manner; the connection is cut after it."""
+    """Deliver an answer in a faulty manner, and reset the connection."""
     connection.wire.lose()
     match manner:
         case Manner.NEVER:
@@ -161,7 +173,8 @@ async def _withhold(connection: Connection, manner: Manner, response: Response) 
 
 
 def _key(target: str, listed: set[str]) -> str:
-    """What a request asks for; of what there is not, all the same."""
+    """Return the subject of a request, as a key for faults; all unknown subjects share
+    a key."""
     path, _, query = target.partition("?")
     if path != rest.KLINES_PATH:
         return path if path in _PATHS else ""

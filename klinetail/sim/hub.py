@@ -1,4 +1,5 @@
-"""The connections of the embedded exchange: who gets what, on one event loop."""
+"""The hub of the embedded exchange: all connections and their traffic, on one event
+loop."""
 
 from __future__ import annotations
 
@@ -28,34 +29,49 @@ from klinetail.sim.session import Outcome, Session, open_session
 from klinetail.sim.wire import Connection
 
 BACKLOG: Final = 8 << 20
-"""Bytes that may wait for one client; past that it is disconnected."""
+"""Bytes waiting for one client at most; a slower client is disconnected."""
 
 PONG_TIMEOUT: Final = 600.0
-"""Seconds a client may leave a ping unanswered, as documented."""
+"""Seconds that a client may leave a ping unanswered.
+
+Source: "Websocket Market Streams" of the USDⓈ-M futures documentation: 10 minutes.
+"""
 
 _GOING_AWAY: Final = 1001
+"""The close code of a connection at the end of its lifetime."""
 _VIOLATION: Final = 1008
+"""The close code for a client that breaks a rule."""
 _MOMENT: Final = 1.0
+"""Real seconds that a miskeyed handshake stays open."""
 _SWITCHING: Final = (
     b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
     b"Connection: Upgrade\r\nSec-WebSocket-Accept: bm90IHlvdXJzIGF0IGFsbCEhISE=\r\n\r\n"
 )
+"""An accepted handshake with a wrong key."""
 
 
 class _Client:
-    """What the exchange knows about an open connection."""
+    """The state of an open connection."""
 
     def __init__(self, session: Session, since: float, until: float) -> None:
         self.session = session
+        """The subscriptions and properties."""
         self.since = since
+        """The real seconds at which the connection opened."""
         self.until = until
+        """The real seconds at which the lifetime ends."""
         self.rate = MessageRate()
+        """The rate limit of messages."""
         self.requests = 0
+        """The number of requests received."""
         self.deaf = False
+        """Whether no candles are sent to the client at all."""
         self.mute: set[Stream] = set()
+        """The subscribed streams without frames."""
 
     @property
     def hears(self) -> frozenset[Stream]:
+        """The streams sent to the client."""
         return frozenset() if self.deaf else self.session.streams - self.mute
 
 
@@ -63,11 +79,11 @@ class Hub:
     """Serves REST answers and WebSocket sessions about a market.
 
     Args:
-        market: the truth.
+        market: the market.
         clock: exchange time.
         ping_interval: real seconds between the exchange's pings.
-        chaos: what goes wrong.
-        admission: who may ask.
+        chaos: the faults to inject.
+        admission: the admitted clients.
     """
 
     def __init__(
@@ -79,30 +95,47 @@ class Hub:
         admission: Admission,
     ) -> None:
         self.followed: set[Stream] = set()
-        """Streams that anybody ever subscribed to."""
+        """The streams ever subscribed to by any client."""
         self._market = market
+        """The market."""
         self._clock = clock
+        """Exchange time."""
         self._ping_interval = ping_interval
+        """The real seconds between the exchange's pings."""
         self._chaos = chaos
+        """The faults to inject."""
         self._admission = admission
+        """The admitted clients."""
         self._http = Http(market, clock, chaos)
+        """Answers REST requests."""
         self._feed = Feed(market, chaos)
+        """Disturbs the market's frames."""
         self._line = Line(chaos)
+        """Disturbs open connections."""
         self._clients: dict[Connection, _Client] = {}
+        """The state of each open connection."""
         self._audience: dict[Stream, list[Connection]] | None = None
+        """The connections to be sent each stream; None after a change, to be made
+        anew."""
         self._closing: set[asyncio.Task[None]] = set()
+        """The closing handshakes under way."""
         self._handshakes = 0
+        """The number of handshakes so far."""
         self._subscriptions: Counter[Stream] = Counter()
+        """The number of subscriptions so far, by stream."""
         self._served = False
+        """Whether any client has received candles."""
         self._struck_until = 0.0
+        """The real seconds up to which faults with a period were carried out."""
 
     @property
     def connections(self) -> int:
+        """The number of open WebSocket connections."""
         return len(self._clients)
 
     @property
     def requests(self) -> Counter[str]:
-        """How often each path of the REST side was asked for."""
+        """The number of REST requests by path."""
         return self._http.requests
 
     # Connections
@@ -110,7 +143,8 @@ class Hub:
     async def process_request(
         self, connection: ServerConnection, request: Request
     ) -> Response | None:
-        """Answer plain HTTP; None lets a WebSocket handshake go on."""
+        """Answer a plain HTTP request, or return None to continue a WebSocket
+        handshake."""
         assert isinstance(connection, Connection)  # noqa: S101 - the server makes them
         headers = request.headers
         refusal = self._admission.refusal(
@@ -137,13 +171,13 @@ class Hub:
         return await _fail(connection, failure)
 
     async def handle(self, connection: ServerConnection) -> None:
-        """Serve one WebSocket connection until it closes."""
+        """Serve one WebSocket connection until the connection closes."""
         assert isinstance(connection, Connection)  # noqa: S101 - the server makes them
         request = connection.request
         session = None if request is None else open_session(request.path)
-        if session is None:  # `process_request` answered it
+        if session is None:  # `process_request` has answered the request
             return
-        # One that is to be cut before its handshake does not get here.
+        # A connection cut before the handshake never gets here.
         if self._chaos.strikes("hangup", connection.number):
             self._chaos.note("hangup")
             connection.wire.hang_up()
@@ -169,7 +203,8 @@ class Hub:
             self._forget(connection)
 
     def admit(self, connection: Connection) -> bool:
-        """Count a message of the client, or a ping; too many end the connection."""
+        """Count a client's message or ping, and return whether the rate limit allows
+        the message; otherwise close the connection."""
         client = self._clients.get(connection)
         if client is None or client.rate.admits(self._clock.elapsed()):
             return client is not None
@@ -179,6 +214,7 @@ class Hub:
     def _receive(
         self, connection: Connection, client: _Client, message: str | bytes
     ) -> None:
+        """Carry out a client's request, or fumble the request if a fault strikes."""
         client.requests += 1
         fumble = fumble_of(self._chaos, connection.number, client.requests, message)
         if fumble is None:
@@ -197,6 +233,7 @@ class Hub:
             loop.call_later(fumble.delay, broadcast, [connection], reply)
 
     def _carry_out(self, connection: Connection, outcome: Outcome) -> None:
+        """Subscribe, reply and close as the outcome says."""
         self._audience = None
         for stream in sorted(outcome.subscribed):
             self._subscribe(connection, stream)
@@ -208,6 +245,7 @@ class Hub:
             self._close(connection, _VIOLATION, "Too slow")
 
     def _subscribe(self, connection: Connection, stream: Stream) -> None:
+        """Note a subscription, and mute the stream if the fault strikes."""
         self.followed.add(stream)
         self._subscriptions[stream] += 1
         mute = self._clients[connection].mute
@@ -219,7 +257,8 @@ class Hub:
     # Pushes
 
     def push(self, after: int, until: int) -> None:
-        """Send everything with an event time in (after, until]."""
+        """Send all frames with an event time in (after, until], and carry out due
+        faults."""
         if self._audience is None:
             self._audience = self._listeners()
         self._push_to(self._audience, after, until)
@@ -237,6 +276,7 @@ class Hub:
     def _push_to(
         self, audience: dict[Stream, list[Connection]], after: int, until: int
     ) -> None:
+        """Send the frames in (after, until] to the listening connections."""
         frames = self._market.pushes(audience, after, until) if audience else []
         for push in self._feed.disturbed(frames, audience, after, until):
             listeners = audience.get(push.stream, ())
@@ -249,7 +289,7 @@ class Hub:
                     _send(group, push, combined=combined)
 
     def disconnect_all(self, code: int | None) -> None:
-        """Close every connection with `code`; None breaks the TCP connection."""
+        """Close every connection with `code`; None breaks the TCP connections."""
         for connection in [*self._clients]:
             if code is None:
                 connection.transport.abort()
@@ -258,10 +298,13 @@ class Hub:
                 self._close(connection, code, "")
 
     def _wraps(self, connection: Connection) -> bool | None:
+        """Return whether a connection's frames are wrapped; None for a closed
+        connection."""
         client = self._clients.get(connection)
         return None if client is None else client.session.combined
 
     def _listeners(self) -> dict[Stream, list[Connection]]:
+        """Return the connections to be sent each stream."""
         listeners: dict[Stream, list[Connection]] = {}
         for connection, client in self._clients.items():
             for stream in client.hears:
@@ -269,16 +312,20 @@ class Hub:
         return listeners
 
     def _close(self, connection: Connection, code: int, reason: str) -> None:
+        """Send nothing more to a connection, and close the connection in the
+        background."""
         self._forget(connection)
         task = asyncio.create_task(connection.close(code, reason))
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
 
     def _forget(self, connection: Connection) -> None:
+        """Drop the state of a connection."""
         self._audience = None
         self._clients.pop(connection, None)
 
     async def _ping(self, connection: Connection) -> None:
+        """Ping a client at intervals; close the connection without a pong in time."""
         try:
             while True:
                 await asyncio.sleep(self._ping_interval)
@@ -292,7 +339,7 @@ class Hub:
 
 
 async def _fail(connection: Connection, failure: Failure) -> Response:
-    """Let a handshake fail; what it returns is only sent if the way is an answer."""
+    """Let a handshake fail. The result is sent only if the failure is an answer."""
     answer = response(failure.status, {"Content-Length": "0", **failure.headers}, b"")
     match failure.way:
         case Way.ANSWERED:
@@ -316,6 +363,7 @@ async def _fail(connection: Connection, failure: Failure) -> Response:
 
 
 def _send(group: list[Connection], push: Push, *, combined: bool) -> None:
+    """Send a push to a group of connections with equal wrapping."""
     content = push.content
     if isinstance(content, Candle):
         content = _frame(content, combined=combined)
@@ -329,7 +377,8 @@ def _send(group: list[Connection], push: Push, *, combined: bool) -> None:
 
 
 def _frame(candle: Candle, *, combined: bool) -> str:
-    # Ids count more than the trades, as the exchange's do.
+    # A range of trade ids is longer than the number of trades, as at the exchange.
+    """Return a candle as the text of a frame."""
     first = candle.open_time if candle.count else -1
     last = first + candle.count + candle.count // 32
     return encode_kline(candle, first_trade=first, last_trade=last, combined=combined)

@@ -1,4 +1,4 @@
-"""What `/fapi/v1/exchangeInfo` says about a market."""
+"""The exchange's list of symbols (exchange information) for a market."""
 
 from __future__ import annotations
 
@@ -12,11 +12,15 @@ from klinetail.protocol.limits import WEIGHT_PER_MINUTE
 from klinetail.sim.history import Instrument
 
 _QUOTES: Final = ("USDT", "USDC", "BTC", "USD")
-_NEVER: Final = 4_133_404_800_000  # the delivery date the exchange gives perpetuals
+"""The quote assets by which a symbol is split."""
+_NEVER: Final = 4_133_404_800_000  # the exchange's delivery date for perpetuals
 
 
 def exchange_info(instruments: Collection[Instrument], now: int) -> bytes:
-    """The answer at exchange time `now`, ms."""
+    """Return the answer, as JSON, at exchange time `now` (ms).
+
+    Source: "Exchange Information" of the USDⓈ-M futures documentation.
+    """
     symbols = [_symbol(instrument, now) for instrument in instruments]
     assets = sorted({str(symbol["quoteAsset"]) for symbol in symbols})
     return msgspec.json.encode(
@@ -43,6 +47,7 @@ def exchange_info(instruments: Collection[Instrument], now: int) -> bytes:
 
 
 def _symbol(instrument: Instrument, now: int) -> dict[str, object]:
+    """Return the entry of an instrument at exchange time `now` (ms)."""
     symbol = instrument.symbol
     found = (q for q in _QUOTES if symbol.endswith(q) and symbol != q)
     quote = next(found, "USDT")
@@ -93,5 +98,6 @@ def _symbol(instrument: Instrument, now: int) -> dict[str, object]:
 
 
 def _decimals(step: Decimal) -> int:
+    """Return the number of decimals of a step."""
     exponent = step.as_tuple().exponent
     return -exponent if isinstance(exponent, int) else 0

@@ -1,5 +1,7 @@
-"""What a client has to end up with: every candle that closed while its symbol was
-traded."""
+"""The ledger: the candles that every client must end up with, for comparison.
+
+The ledger holds every candle that closed while the symbol was traded.
+"""
 
 from __future__ import annotations
 
@@ -11,22 +13,26 @@ from klinetail.sim.market import Market
 
 
 class Ledger:
-    """The closed candles of streams, each once, in the order of their closes.
+    """The closed candles of streams, each once, in the order of the closes.
 
     Args:
-        market: the truth.
-        start: exchange time (ms) from which on closes count.
+        market: the market.
+        start: exchange time (ms) from which closes count.
     """
 
     def __init__(self, market: Market, start: int) -> None:
         self._market = market
+        """The market."""
         self._start = start
+        """The exchange time (ms) from which closes count."""
         self._next: dict[Stream, int] = {}
+        """The open time (ms) of the next candle to enter, by stream."""
         self._ends = {one.symbol: one.end for one in market.instruments}
+        """The end of trading (ms) or None, by symbol."""
 
     def entries(self, streams: Iterable[Stream], now: int) -> list[Candle]:
-        """The candles of `streams` that have closed by `now` and were not entered
-        yet; of a new stream, all that have closed since the start."""
+        """Return the candles of `streams` closed by `now` (ms) and not entered yet; for
+        a new stream, all candles closed since the start."""
         found: list[Candle] = []
         for stream in streams:
             while rows := self._rows(stream, now):
@@ -36,6 +42,7 @@ class Ledger:
         return found
 
     def _rows(self, stream: Stream, now: int) -> list[Candle]:
+        """Return the next page of a stream's entries; empty if complete."""
         open_time = self._next.get(stream)
         if open_time is None:
             if stream.interval not in self._market.intervals(stream.symbol):

@@ -1,8 +1,8 @@
-"""What the exchange enforces at all times: the message rate of a connection and the
-REST weight of an address. Pure; the time comes in.
+"""The exchange's limits: the message rate of a connection, and the REST weight of an
+address. Pure.
 
-Source: WebSocket Market Streams and General Info of the USDⓈ-M futures
-documentation, as measured: 15 messages at once are answered, 40 are not.
+Source: "WebSocket Market Streams" and "General Info" of the USDⓈ-M futures
+documentation; measured: 15 messages at once are answered, 40 are not.
 """
 
 from __future__ import annotations
@@ -13,27 +13,29 @@ from klinetail.candle import DAY, MINUTE
 from klinetail.protocol.limits import MESSAGES_PER_SECOND, WEIGHT_PER_MINUTE
 
 BURST: Final = 15
-"""Messages that may come at once."""
+"""The messages that may arrive at once."""
 
 LIFETIME: Final = DAY / 1000
-"""Seconds after which the exchange ends a connection."""
+"""Seconds after which the exchange ends a connection: a day."""
 
 WARNINGS: Final = 10
-"""Requests that are answered 429 in a row before the address is banned."""
+"""Consecutive answers with status 429 before the address is banned."""
 
 BAN: Final = 120_000
-"""How long it is banned, ms."""
+"""The duration of a ban, ms."""
 
 
 class MessageRate:
-    """The messages of one connection: 10 a second, or 15 at once."""
+    """The rate limit of one connection: 10 messages a second, or 15 at once."""
 
     def __init__(self) -> None:
         self._left = float(BURST)
+        """The messages that may arrive at once."""
         self._since: float | None = None
+        """The seconds of the last message; None before the first."""
 
     def admits(self, now: float) -> bool:
-        """Whether one more message may come at `now`, seconds."""
+        """Return whether one more message is allowed at `now` (seconds)."""
         passed = 0.0 if self._since is None else now - self._since
         self._since = now
         self._left = min(BURST, self._left + passed * MESSAGES_PER_SECOND)
@@ -44,27 +46,37 @@ class MessageRate:
 
 
 class Refusal(NamedTuple):
-    """Why and for how long a request is not answered."""
+    """The refusal of a request."""
 
     status: int
+    """The HTTP status: 429 or 418."""
     wait: int
-    """ms."""
+    """The wait until the next allowed request, ms."""
 
 
 class Weight:
-    """The REST weight that an address has used in this minute.
+    """The REST weight of an address in the current minute.
 
-    Whoever goes on after 429 is answered 418 until the ban is over.
+    Repeated requests after status 429 lead to status 418, until the ban is over.
     """
 
     def __init__(self) -> None:
         self.used = 0
+        """The weight used in the current minute."""
         self._minute = 0
+        """The current minute, counted from the epoch."""
         self._warnings = 0
+        """The consecutive answers with status 429."""
         self._banned_until = 0
+        """The time (ms) at which the ban ends."""
 
     def spend(self, weight: int, now: int) -> Refusal | None:
-        """Take note of a request at `now`, ms of a clock whose minutes count."""
+        """Count a request, and return the refusal, or None for an allowed request.
+
+        Args:
+            weight: the request's weight.
+            now: milliseconds of a clock whose minutes are the exchange's.
+        """
         if now // MINUTE != self._minute:
             self._minute, self.used = now // MINUTE, 0
         if now >= self._banned_until:

@@ -1,7 +1,7 @@
-"""What the embedded exchange trades: the truth that the server tells.
+"""Markets: the candles, rows and frames served by the embedded exchange. Pure.
 
-Pure: no clock of its own, no I/O. A market answers any question about any moment of
-exchange time, in any order and from any thread.
+A market has no clock and does no I/O. Questions about any moment of exchange time may
+come in any order and from any thread.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ class Market(Protocol):
 
     @property
     def label(self) -> str:
-        """What it is, in words that say that it is not the real one."""
+        """A description of the market, in words that rule out the real exchange."""
 
     @property
     def start(self) -> int:
-        """When a run of it begins, unless asked otherwise."""
+        """The exchange time at which a run begins by default."""
 
     @property
     def end(self) -> int | None:
-        """From when on nothing happens any more, or None."""
+        """The exchange time at which all activity ends, or None."""
 
     @property
     def instruments(self) -> Collection[Instrument]:
-        """What is listed, traded or not."""
+        """The listed symbols, traded or not."""
 
     def intervals(self, symbol: str) -> frozenset[Interval]:
-        """The intervals there are candles of; none if the symbol is not listed."""
+        """Return the intervals with candles; none for a symbol not listed."""
 
     def klines(
         self,
@@ -46,28 +46,35 @@ class Market(Protocol):
         *,
         now: int,
     ) -> list[Candle]:
-        """The REST rows at exchange time `now`, ascending by open time.
+        """Return the REST rows at exchange time `now`, ascending by open time.
 
-        Both bounds are inclusive and mean open times. With `start` the rows go on
-        from there, without it they are the latest ones up to `end`. The last row
-        is still forming (`closed` is False) unless it is an old one.
+        Both bounds are inclusive open times. With `start` the rows begin at the bound,
+        else the rows are the latest up to `end`. A row of the current candle is still
+        forming (`closed` is False).
 
         Raises:
-            UnknownSymbol: it is not listed.
+            UnknownSymbol: the symbol is not listed.
         """
 
     def pushes(
         self, streams: Collection[Stream], after: int, until: int
     ) -> list[Candle]:
-        """The frames with an event time in (after, until], by event time.
+        """Return the frames with an event time in (after, until], by event time.
 
-        Closing frames are all there; of a long span, a stream's forming updates
-        are only the last one. Streams that there are not stay silent.
+        All closing frames are returned, but of a long span only the last forming update
+        of each stream. Unknown streams have no frames.
         """
 
 
 class HistoryMarket:
-    """A market that consists of the histories of its instruments."""
+    """A market made of the histories of instruments.
+
+    Args:
+        histories: the histories by symbol.
+        start: exchange time (ms) at which a run begins.
+        end: exchange time (ms) at which all activity ends, or None.
+        label: a description of the market.
+    """
 
     def __init__(
         self,
@@ -78,11 +85,15 @@ class HistoryMarket:
         label: str,
     ) -> None:
         self._histories = histories
+        """The histories by symbol."""
         self._quiet: dict[Stream, tuple[int, int]] = {}
-        """From and until when a stream is known to push nothing."""
+        """The beginning and end (ms) of a known period without frames, by stream."""
         self.start = start
+        """The exchange time (ms) at which a run begins."""
         self.end = end
+        """The exchange time (ms) at which all activity ends, or None."""
         self.label = label
+        """A description of the market."""
 
     @property
     def instruments(self) -> list[Instrument]:

@@ -1,10 +1,9 @@
-"""When a stream pushes what: forming updates, then the closing frame, late.
+"""The schedule of a stream's frames: forming updates, then a late closing frame. Pure.
 
-As recorded from the exchange: updates come only after trades and at most every
-250 ms; the closing frame up to 2 s after the close, often with trades that no
-update showed; nothing of the next candle before it; and of a candle without a
-trade nothing at all. Of a symbol that is not traded any more the closes may be pushed
-all the same.
+As recorded from the exchange: updates follow trades, at most every 250 ms; a closing
+frame comes up to 2 s after the close, often with trades missing from the updates. The
+next candle's frames come after the closing frame. A candle without trades has no
+frames, except that closes can be pushed after a symbol's end of trading.
 """
 
 from __future__ import annotations
@@ -22,20 +21,20 @@ PERIOD: Final = 250
 """The least time between two updates of a stream, ms."""
 
 LATEST: Final = 2000
-"""The most that a closing frame's event time is past the close time, ms."""
+"""The most by which a closing frame's event time exceeds the close time, ms."""
 
 CONFLATED: Final = 1000
-"""A longer span than this (ms) shows only its last update of a stream."""
+"""The longest span (ms) shown with all updates; a longer span shows a stream's last."""
 
 
 def closing_time(stream: Stream, open_time: int) -> int:
-    """Event time of a candle's closing frame, ms."""
+    """Return the event time of a candle's closing frame, ms."""
     lateness = zlib.crc32(f"{stream}/{open_time}".encode()) % LATEST
     return stream.interval.close_time(open_time) + 1 + lateness
 
 
 def pushes(history: History, stream: Stream, after: int, until: int) -> list[Candle]:
-    """The frames of one stream with an event time in (after, until], in order."""
+    """Return a stream's frames with an event time in (after, until], in order."""
     frames = [*_closings(history, stream, after, until)]
     if updates := [*_updates(history, stream, after, until)]:
         frames += updates
@@ -44,7 +43,8 @@ def pushes(history: History, stream: Stream, after: int, until: int) -> list[Can
 
 
 def quiet(history: History, stream: Stream, after: int) -> int:
-    """Until when the stream pushes nothing for sure after `after`; both ms."""
+    """Return the time (ms) up to which the stream certainly has no frames after
+    `after`."""
     shown_at = after - (after - _phase(stream)) % PERIOD
     if not history.exists(shown_at):
         return after
@@ -59,6 +59,7 @@ def quiet(history: History, stream: Stream, after: int) -> int:
 def _closings(
     history: History, stream: Stream, after: int, until: int
 ) -> Iterator[Candle]:
+    """Yield the closing frames in (after, until]."""
     instrument, interval = history.instrument, stream.interval
     first, end = instrument.first, instrument.end
     open_time = history.floor(interval, max(after - LATEST - 1, first))
@@ -78,6 +79,7 @@ def _closings(
 def _updates(
     history: History, stream: Stream, after: int, until: int
 ) -> Iterator[Candle]:
+    """Yield the forming updates in (after, until]."""
     phase = _phase(stream)
     last = until - (until - phase) % PERIOD
     if last <= after:
@@ -93,7 +95,8 @@ def _updates(
 
 
 def _shown(history: History, stream: Stream, time: int) -> tuple[int, int] | None:
-    """The candle and how many of its trades can be shown at `time`, if any."""
+    """Return the open time and the trades of the candle shown at `time`; None without
+    trades."""
     if not history.exists(time):
         return None
     open_time = history.floor(stream.interval, time)
@@ -105,4 +108,5 @@ def _shown(history: History, stream: Stream, time: int) -> tuple[int, int] | Non
 
 @functools.lru_cache(maxsize=4096)
 def _phase(stream: Stream) -> int:
+    """Return the offset (ms) of a stream's updates within the period."""
     return zlib.crc32(str(stream).encode()) % PERIOD

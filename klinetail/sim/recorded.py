@@ -1,5 +1,4 @@
-"""A market over recordings: the candles that really were, the updates between them
-interpolated."""
+"""A market of recorded candles; the updates between the closes are interpolated."""
 
 from __future__ import annotations
 
@@ -17,22 +16,22 @@ from klinetail.sim.market import HistoryMarket
 from klinetail.sim.pushes import LATEST
 
 HISTORY: Final = 2 * DAY
-"""How much of the recordings is the past when a run begins, at most, ms."""
+"""The most of the recordings that is past when a run begins, ms."""
 
 
 class Recorded(HistoryMarket):
     """The market of recorded candles.
 
-    Of each symbol the shortest interval counts; longer ones are made of it. Its
-    candles keep their digits. Forming candles are left out, of candles recorded
-    twice the later counts, and missing ones are served as empty ones (`missing`
-    tells how many). A run begins two days in, or half-way if that is sooner.
+    The shortest interval of each symbol is used, with the recorded digits; longer
+    intervals are joined from the shortest. Forming candles are ignored. Of two
+    recordings of a candle the later counts. A missing candle is served as a candle
+    without trades. A run begins two days after the first candle, or half-way if sooner.
 
     Args:
-        candles: in any order.
+        candles: the recorded candles, in any order.
 
     Raises:
-        BadRecording: there is no closed candle.
+        BadRecording: no candle is closed.
     """
 
     def __init__(self, candles: Iterable[Candle]) -> None:
@@ -49,6 +48,7 @@ class Recorded(HistoryMarket):
             raise BadRecording("the recordings hold no closed candle")
         histories = {symbol: tapes[symbol].history(symbol) for symbol in sorted(tapes)}
         missing = sum(tape.missing for tape in tapes.values())
+        """The number of missing candles."""
         first = min(history.instrument.first for history in histories.values())
         end = max(tape.end for tape in tapes.values())
         start = first + min((end - first) // 2, HISTORY)
@@ -62,6 +62,7 @@ class Recorded(HistoryMarket):
 
 
 def _label(histories: Mapping[str, History], missing: int) -> str:
+    """Return the description of the market."""
     names = [*histories]
     more = f" and {len(names) - 5} more" if len(names) > 5 else ""
     label = f"recordings of {', '.join(names[:5])}{more}"
@@ -72,6 +73,7 @@ def _label(histories: Mapping[str, History], missing: int) -> str:
 
 
 def _shorter(one: Interval, other: Interval) -> bool:
+    """Return whether the first interval is shorter than the second."""
     order = [*Interval]
     return order.index(one) < order.index(other)
 
@@ -81,11 +83,17 @@ class _Tape:
 
     def __init__(self, interval: Interval) -> None:
         self.interval = interval
+        """The interval of the rows."""
         self._rows: dict[int, str] = {}
+        """The values as text, separated by commas, by open time (ms)."""
         self._times = array("q")
+        """The open times (ms), ascending."""
         self._decimals = [(0, 0), (0, 0), (0, 0)]
+        """The greatest numbers of decimals of prices, volumes and quote volumes, as
+        from `_decimals`."""
 
     def add(self, candle: Candle) -> None:
+        """Add a closed candle."""
         *prices, volume, quote, taker, taker_quote = candle.texts
         amounts = (volume, quote, str(candle.count), taker, taker_quote)
         self._rows[candle.open_time] = ",".join((*prices, *amounts))
@@ -94,6 +102,7 @@ class _Tape:
                 self._widen(kind, *_decimals(text))
 
     def _widen(self, kind: int, significant: int, written: int) -> None:
+        """Note the decimals of a number of some kind."""
         known = self._decimals[kind]
         if significant > known[0] or written > known[1]:
             widest = max(significant, known[0]), max(written, known[1])
@@ -101,13 +110,16 @@ class _Tape:
 
     @property
     def end(self) -> int:
+        """The open time (ms) after the last candle."""
         return self.interval.close_time(max(self._rows)) + 1
 
     @property
     def missing(self) -> int:
+        """The number of candles missing between the first and the last."""
         return self.interval.steps(min(self._rows), self.end) - len(self._rows)
 
     def history(self, symbol: str) -> History:
+        """Return the history of the recorded candles."""
         self._times = array("q", sorted(self._rows))
         price, volume, quote = (_step(*decimals) for decimals in self._decimals)
         steps = Steps(price, volume, quote)
@@ -116,6 +128,7 @@ class _Tape:
         return History(instrument, self._block, kept=16)
 
     def _block(self, start: int) -> BarBlock:
+        """Return the block of candles beginning at `start`."""
         length = self.interval.length
         short = length is not None and length <= DAY
         stop = start + DAY if short else start + 1
@@ -131,6 +144,7 @@ class _Tape:
         return BarBlock(bars)
 
     def _close_before(self, time: int) -> Decimal:
+        """Return the last close before `time` (ms), or the first open."""
         index = bisect_left(self._times, time)
         if index == 0:
             return _bar(self._rows[self._times[0]]).open
@@ -138,17 +152,19 @@ class _Tape:
 
 
 def _bar(row: str) -> Bar:
+    """Return the bar of a row."""
     o, h, l, c, v, q, n, tv, tq = row.split(",")  # noqa: E741
     d = Decimal
     return Bar(d(o), d(h), d(l), d(c), d(v), d(q), int(n), d(tv), d(tq))
 
 
 def _decimals(text: str) -> tuple[int, int]:
-    """How many decimals a number has, without and with trailing zeros."""
+    """Return the number of decimals of a number, without and with trailing zeros."""
     digits = text.partition(".")[2]
     return len(digits.rstrip("0")), len(digits)
 
 
 def _step(significant: int, written: int) -> Decimal:
-    """The least step, 10 to the minus `significant`, with `written` decimals."""
+    """Return the step of 10 to the minus `significant`, written with `written`
+    decimals."""
     return Decimal(10 ** (written - significant)).scaleb(-written)

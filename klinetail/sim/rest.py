@@ -1,7 +1,7 @@
-"""The REST side of the embedded exchange, pure: a request's target in, an answer out.
+"""The REST side of the embedded exchange: answers by the target of a request. Pure.
 
-As measured at the exchange: a refused request still costs its weight, symbols may
-come in lower case, and bounds mean open times.
+As measured at the exchange: a refused request still costs its weight, symbols may be
+lower case, and time bounds are compared with open times.
 """
 
 from __future__ import annotations
@@ -20,20 +20,26 @@ from klinetail.sim.market import Market
 
 
 class Answer(NamedTuple):
-    """An HTTP answer, and what it cost."""
+    """An answer, with the weight of the request."""
 
     status: int
+    """The HTTP status."""
     body: bytes
+    """The body, JSON."""
     weight: int
+    """The weight of the request."""
 
 
 MANDATORY: Final = -1102
+"""The error code of a missing or malformed parameter."""
 START_AFTER_END: Final = -1023
+"""The error code of time bounds in the wrong order."""
 DEFAULT_ROWS: Final = 500
+"""The rows of an answer without a given limit."""
 
 
 def answer(market: Market, target: str, now: int) -> Answer:
-    """The answer to `GET target` at exchange time `now`, ms."""
+    """Return the answer to `GET target` at exchange time `now` (ms)."""
     path, _, query = target.partition("?")
     match unquote(path):
         case rest.KLINES_PATH:
@@ -51,12 +57,15 @@ def answer(market: Market, target: str, now: int) -> Answer:
 
 
 class _Refusal(Exception):
+    """A refused request, answered with status 400."""
+
     def __init__(self, code: int, message: str) -> None:
         super().__init__(message)
         self.body = msgspec.json.encode({"code": code, "msg": message})
 
 
 def _klines(market: Market, parameters: Mapping[str, str], now: int) -> Answer:
+    """Return the answer to a request for candles."""
     weight = limits.klines_weight(None)
     try:
         limit = _integer(parameters, "limit")
@@ -76,6 +85,11 @@ def _klines(market: Market, parameters: Mapping[str, str], now: int) -> Answer:
 
 
 def _stream(market: Market, parameters: Mapping[str, str]) -> Stream:
+    """Return the requested stream.
+
+    Raises:
+        _Refusal: symbol or interval is missing or unknown.
+    """
     symbol = _mandatory(parameters, "symbol").upper()
     interval = _mandatory(parameters, "interval")
     if not (intervals := market.intervals(symbol)):
@@ -89,12 +103,22 @@ def _stream(market: Market, parameters: Mapping[str, str]) -> Stream:
 
 
 def _mandatory(parameters: Mapping[str, str], name: str) -> str:
+    """Return a parameter.
+
+    Raises:
+        _Refusal: the parameter is missing or empty.
+    """
     if not (value := parameters.get(name, "")):
         raise _malformed(name)
     return value
 
 
 def _integer(parameters: Mapping[str, str], name: str) -> int | None:
+    """Return an integer parameter; None if missing.
+
+    Raises:
+        _Refusal: the parameter is malformed.
+    """
     if (value := parameters.get(name)) is None:
         return None
     if re.fullmatch("[0-9]{1,18}", value) is None:
@@ -103,6 +127,7 @@ def _integer(parameters: Mapping[str, str], name: str) -> int | None:
 
 
 def _malformed(name: str) -> _Refusal:
+    """Return the refusal of a missing or malformed parameter."""
     return _Refusal(
         MANDATORY,
         f"Mandatory parameter '{name}' was not sent, was empty/null, or malformed.",

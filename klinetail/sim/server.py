@@ -1,4 +1,4 @@
-"""The embedded exchange on one loopback port: WebSocket and REST."""
+"""The server of the embedded exchange: WebSocket and REST on one loopback port."""
 
 from __future__ import annotations
 
@@ -26,19 +26,21 @@ from klinetail.sim.market import Market
 from klinetail.sim.wire import Connection, Wire
 
 HOST: Final = "127.0.0.1"
-"""The only address it ever listens on."""
+"""The only address ever listened on."""
 
 MAX_SPEED: Final = 100_000
-"""A day takes a second; beyond that nobody can follow."""
+"""The greatest speed; a simulated day takes about a second."""
 
 ROUND: Final = 0.02
 """Real seconds between two rounds of pushes."""
 
 OPEN_TIMEOUT: Final = 30.0
-"""Real seconds that a request may take; an answer may be withheld for so long."""
+"""Real seconds that a request may take; longer than the longest withheld answer."""
 
 _CLOSE_TIMEOUT: Final = 0.5
+"""Real seconds granted to clients for a closing handshake."""
 _STOP_TIMEOUT: Final = 1.0
+"""Real seconds that the server's thread may take for a request from another thread."""
 
 _log = logging.getLogger("klinetail.sim")
 _log.addHandler(logging.NullHandler())
@@ -47,20 +49,17 @@ _log.addHandler(logging.NullHandler())
 class Server:
     """A market served on a thread of its own; a context manager.
 
-    `market` is the truth to compare with, `ended` is set when the market's end has
-    come and its last frame is sent, `chaos.counts` says what went wrong so far.
-
     Args:
-        market: what is served.
-        port: TCP port on 127.0.0.1; 0 takes any free one.
-        speed: how many times faster than real time the exchange's clock runs.
-        start: exchange time to begin at, ms; the market's own idea by default.
+        market: the market.
+        port: TCP port on 127.0.0.1; 0 takes any free port.
+        speed: the pace of the exchange's clock; 1 is the pace of real time.
+        start: exchange time at the start, ms; by default the market's `start`.
         ping_interval: real seconds between the exchange's pings.
-        chaos: what goes wrong; by default nothing.
-        ledger: called with closed candles soon after their true close, each once, of
-            every stream that was ever subscribed to; on the server's thread.
-        admission: who may ask; by default programs on this machine.
-        monotonic: real time, seconds.
+        chaos: the faults to inject; by default none.
+        ledger: called on the server's thread soon after candles truly close, with each
+            closed candle once, for all streams ever subscribed to.
+        admission: the admitted clients; by default programs on this machine.
+        monotonic: returns real seconds.
 
     Raises:
         UsageError: the speed is not over 0, up to MAX_SPEED.
@@ -84,55 +83,69 @@ class Server:
                 f"a speed of {speed} is not possible; it is over 0, up to {MAX_SPEED}"
             )
         self.market = market
+        """The market, for comparison with a client's candles."""
         self.ended = threading.Event()
+        """Set when the market has ended and the last frame was sent."""
         begin = market.start if start is None else start
         self._clock = Clock(begin, market.end, speed, monotonic)
+        """Exchange time."""
         self.chaos = Chaos({}) if chaos is None else chaos
+        """The faults to inject; `chaos.counts` counts the injected faults."""
         self._hub = Hub(market, self._clock, ping_interval, self.chaos, admission)
+        """Serves the connections."""
         self._ledger = Ledger(market, begin)
+        """The candles that clients must end up with."""
         self._on_ledger = ledger
+        """Called with new entries of the ledger."""
         self._wanted_port = port
+        """The requested port."""
         self._socket: socket.socket | None = None
+        """The listening socket; None while stopped."""
         self._thread: threading.Thread | None = None
+        """The server's thread; None while stopped."""
         self._loop: asyncio.AbstractEventLoop | None = None
+        """The event loop of the server's thread; None before the first start."""
         self._stopping = asyncio.Event()
+        """Set on the event loop to stop the server."""
         self._failure: Exception | None = None
+        """The error that ended the server's thread, raised by `wait` and `stop`."""
 
     @property
     def port(self) -> int:
-        """The port it listens on."""
+        """The TCP port in use, or the requested port before the start."""
         if self._socket is None:
             return self._wanted_port
         return int(self._socket.getsockname()[1])
 
     @property
     def ws_url(self) -> str:
-        """Its WebSocket address, for `DataCollector` or `--ws-url`."""
+        """The WebSocket address, for `DataCollector` or `--ws-url`."""
         return sim_route(self.port).ws_url
 
     @property
     def rest_url(self) -> str:
-        """Its REST address, for `DataCollector` or `--rest-url`."""
+        """The REST address, for `DataCollector` or `--rest-url`."""
         return sim_route(self.port).rest_url
 
     @property
     def connections(self) -> int:
-        """Open WebSocket connections."""
+        """The number of open WebSocket connections."""
         return self._hub.connections
 
     def requests(self, path: str) -> int:
-        """How often a path of the REST side was asked for."""
+        """Return how often a path of the REST side was requested."""
         return self._hub.requests[path]
 
     def now(self) -> int:
-        """Exchange time, ms."""
+        """Return exchange time, ms."""
         return self._clock.now()
 
     def start(self) -> None:
-        """Listen; when it returns, clients can connect and the clock runs.
+        """Start listening; on return clients can connect and the clock runs.
 
         Raises:
-            UsageError: the port is taken, or not to be had.
+            UsageError: the port is taken or not available.
+            RuntimeError: the server is running already.
         """
         if self._thread is not None:
             raise RuntimeError("the server is running already")
@@ -146,7 +159,7 @@ class Server:
         ready.wait()
 
     def wait(self) -> None:
-        """Block until the market has ended, which a synthetic one never does."""
+        """Block until the market has ended; a synthetic market never ends."""
         self.ended.wait()
         self._check()
 
@@ -160,9 +173,10 @@ class Server:
         self._check()
 
     def disconnect_all(self, code: int | None = None) -> None:
-        """Close every WebSocket connection with `code`; None breaks TCP itself.
+        """Close every WebSocket connection with `code`; None breaks the TCP
+        connections.
 
-        Returns when it is under way: no connection gets another frame.
+        On return no connection gets another frame, but closing may still be under way.
         """
         done = threading.Event()
 
@@ -186,6 +200,8 @@ class Server:
         self.stop()
 
     def _call(self, function: Callable[[], None]) -> bool:
+        """Run a function on the server's event loop, and return whether the loop is
+        running."""
         if self._loop is None:
             return False
         try:
@@ -195,6 +211,7 @@ class Server:
         return True
 
     def _run(self, listening: socket.socket, ready: threading.Event) -> None:
+        """Run the event loop; the body of the server's thread."""
         try:
             asyncio.run(self._serve(listening, ready))
         except Exception as error:  # noqa: BLE001 - raised again by stop and wait
@@ -205,11 +222,13 @@ class Server:
             ready.set()
 
     def _check(self) -> None:
+        """Raise the error that ended the server's thread, if any."""
         failure, self._failure = self._failure, None
         if failure is not None:
             raise failure
 
     async def _serve(self, listening: socket.socket, ready: threading.Event) -> None:
+        """Serve connections until stopped."""
         self._loop = asyncio.get_running_loop()
         wires: set[Wire] = set()
         listener = await serve(
@@ -232,6 +251,7 @@ class Server:
             await _close(listener, wires)
 
     async def _push_rounds(self) -> None:
+        """Push frames in rounds until stopped."""
         pushed = self._clock.now()
         end = self.market.end
         while not self._stopping.is_set():
@@ -248,6 +268,7 @@ class Server:
                 continue
 
     def _enter(self, now: int) -> None:
+        """Hand new entries of the ledger on."""
         if self._on_ledger is None:
             return
         if entries := self._ledger.entries(self._hub.followed, now):
@@ -255,6 +276,11 @@ class Server:
 
 
 def _listening(port: int) -> socket.socket:
+    """Return a listening socket.
+
+    Raises:
+        UsageError: the port is taken or not available.
+    """
     try:
         return socket.create_server((HOST, port))
     except (OSError, OverflowError) as error:
@@ -266,7 +292,7 @@ def _listening(port: int) -> socket.socket:
 
 
 def _tracked(wires: set[Wire]) -> type[Connection]:
-    """Connections whose wires are in the set for as long as they are open."""
+    """Return a connection class that keeps the wires of open connections in the set."""
 
     class Tracked(Connection):
         def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -281,7 +307,8 @@ def _tracked(wires: set[Wire]) -> type[Connection]:
 
 
 async def _close(listener: Listener, wires: set[Wire]) -> None:
-    """Close politely, then without asking: a client may never answer."""
+    """Close all connections, first with a closing handshake, then without: a client may
+    never answer."""
     listener.close()
     closed = asyncio.create_task(listener.wait_closed())
     await asyncio.wait([closed], timeout=_CLOSE_TIMEOUT)

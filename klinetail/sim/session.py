@@ -1,8 +1,9 @@
-"""One WebSocket connection as the exchange sees it, pure: messages in, replies out.
+"""A WebSocket session on the exchange's side: messages in, replies out. Pure.
 
-Anything is acked; data flows only for known streams in lower case, and only below
-`/market`. The other routes are those that the exchange still opens and keeps
-silent about candles (Important WebSocket Change Notice).
+Every stream name is acknowledged. Candles flow only for known streams in lower case,
+and only below `/market`; the exchange still opens the other routes, without candles.
+
+Source: "Important WebSocket Change Notice" of the USDⓈ-M futures documentation.
 """
 
 from __future__ import annotations
@@ -23,42 +24,51 @@ from klinetail.protocol.limits import MAX_STREAMS
 from klinetail.protocol.requests import Method, Request
 
 _ROUTES: Final = ("market", "public", "private")
+"""The routes of the exchange's WebSocket addresses."""
 _INVALID_JSON: Final = 3
+"""The error code of a message that is no JSON."""
 _TOO_MANY: Final = 4
+"""The error code of too many subscriptions."""
 
 
 class Outcome(NamedTuple):
-    """What follows from a message: a reply, perhaps a close 1008 after it."""
+    """The consequences of a message."""
 
     reply: str | None = None
+    """The reply, or None."""
     close: bool = False
+    """Whether the connection is closed with code 1008 after the reply."""
     subscribed: frozenset[Stream] = frozenset()
-    """The streams that it asked for, subscribed to before or not."""
+    """The requested streams, new or not."""
 
 
 class Session:
     """The subscriptions and properties of a connection.
 
     Args:
-        names: stream names in its address.
+        names: the stream names in the address.
         combined: whether frames are wrapped, as below `/stream`.
-        routed: whether candles flow here at all.
+        routed: whether the route carries candles.
     """
 
     def __init__(self, names: Iterable[str], *, combined: bool, routed: bool) -> None:
         self.combined = combined
+        """Whether frames are wrapped."""
         self._routed = routed
+        """Whether the route carries candles."""
         self._names = dict.fromkeys(names)
+        """The subscribed names, known or not, in order."""
         self.streams = self._known()
+        """The subscribed streams with candles."""
 
     def opening(self) -> Outcome:
-        """What follows from the address alone."""
+        """Return the outcome of the address alone."""
         if self._full:
             return self._checked(Reply(None, None))
         return Outcome(subscribed=self.streams)
 
     def receive(self, message: str | bytes) -> Outcome:
-        """What follows from a message of the client."""
+        """Return the outcome of a client's message."""
         request = requests.decode(message)
         if isinstance(request, Rejection):
             return Outcome(encode_reply(request), request.code == _INVALID_JSON)
@@ -73,6 +83,7 @@ class Session:
                 return Outcome(encode_reply(self._get(request.id, request.params)))
 
     def _change(self, request: Request) -> Outcome:
+        """Return the outcome of a subscription or its end."""
         names = [name for name in request.params if isinstance(name, str)]
         if len(names) != len(request.params):
             message = "Invalid request: a stream name must be a string"
@@ -90,15 +101,18 @@ class Session:
 
     @property
     def _full(self) -> bool:
+        """Whether the connection has too many subscriptions."""
         return len(self._names) > MAX_STREAMS
 
     def _checked(self, reply: Reply) -> Outcome:
+        """Return the outcome of a reply, or a rejection of too many subscriptions."""
         if self._full:
             rejection = Rejection(_TOO_MANY, "Too many subscriptions")
             return Outcome(encode_reply(rejection), close=True)
         return Outcome(encode_reply(reply))
 
     def _set(self, id_: int | str, params: Sequence[object]) -> Reply | Rejection:
+        """Return the reply to a request that sets a property."""
         if len(params) != 2 or params[0] != "combined":
             return Rejection(0, "Unknown property", id_)
         if not isinstance(params[1], bool):
@@ -107,23 +121,26 @@ class Session:
         return Reply(id_, None)
 
     def _get(self, id_: int | str, params: Sequence[object]) -> Reply | Rejection:
+        """Return the reply to a request for a property."""
         if list(params) != ["combined"]:
             return Rejection(0, "Unknown property", id_)
         return Reply(id_, self.combined)
 
     def _known(self) -> frozenset[Stream]:
+        """Return the subscribed streams with candles."""
         if not self._routed:
             return frozenset()
         return _parsed(self._names)
 
 
 def _parsed(names: Iterable[str]) -> frozenset[Stream]:
+    """Return the streams of the valid names."""
     found = map(parse_stream_name, names)
     return frozenset(stream for stream in found if stream is not None)
 
 
 def open_session(target: str) -> Session | None:
-    """The session that a WebSocket address opens, or None where there is none."""
+    """Return the session opened by a WebSocket address; None for any other address."""
     path, _, query = target.partition("?")
     head, *names = unquote(path).removeprefix("/").split("/")
     routed = head == "market"

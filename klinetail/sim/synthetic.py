@@ -1,9 +1,9 @@
-"""A made-up market, the same for the same seed.
+"""A made-up market, equal for equal seeds.
 
-A day's candles are a pure function of the seed, the symbol and the day, so that
-history of any age is there at once and in any order. Prices of day boundaries are
-smooth noise; a seeded random bridge connects them minute by minute. Floats only
-choose; what is written are whole ticks and steps.
+A day's candles are a pure function of seed, symbol and day: history of any age is
+available at once, in any order. Prices at day boundaries are smooth noise, connected
+minute by minute by a seeded random bridge. Floats only choose values; the values are
+whole ticks and steps.
 """
 
 from __future__ import annotations
@@ -23,27 +23,33 @@ from klinetail.sim.history import Afterlife, History, Instrument
 from klinetail.sim.market import HistoryMarket
 
 LISTED_DAYS: Final = 70
-"""Whole days of history before the start: what keeps months and weeks cheap."""
+"""Whole days of history before the start: few, to keep weeks and months cheap."""
 
 _MINUTES: Final = DAY // MINUTE
 
 
 class _Coin(NamedTuple):
+    """The character of a symbol."""
+
     symbol: str
     tick: Decimal
+    """The smallest change of a price."""
     step: Decimal
+    """The smallest change of a volume."""
     price: float
+    """The typical price."""
     trades: float
-    """A minute, about."""
+    """The typical number of trades a minute."""
     size: float
-    """Steps a trade, about."""
+    """The typical number of steps a trade."""
     sigma: float
-    """Standard deviation of a minute's move."""
+    """The standard deviation of a minute's move, of the price's logarithm."""
     empty: float = 0.0
-    """The part of minutes without a trade."""
+    """The share of minutes without trades."""
     listed_days: int = LISTED_DAYS
+    """Whole days of history before the start."""
     settled_days: int | None = None
-    """Whole days since trading ended."""
+    """Whole days since the end of trading; None for a traded symbol."""
 
 
 def _coin(
@@ -75,15 +81,15 @@ _COINS: Final = (
 class Synthetic(HistoryMarket):
     """The made-up market.
 
-    Among its symbols are a young one (币安人生USDT), a thin one with empty minutes
-    (ALGOUSDT) and one that is listed but not traded any more (OMGUSDT).
+    The symbols include a young one (币安人生USDT), a thin one with empty minutes
+    (ALGOUSDT), and one listed but not traded any more (OMGUSDT).
 
     Args:
-        seed: the same seed gives the same candles at the same times.
-        start: exchange time at which a run begins, ms. Symbols were listed some
-            tens of days before it.
-        changes: by symbol, fields of its `Instrument` that are to be others: when it
-            is first traded, when it ends, what comes then.
+        seed: equal seeds give equal candles at equal times.
+        start: exchange time at which a run begins, ms. Symbols were listed some tens of
+            days before.
+        changes: by symbol, values for fields of the `Instrument`: the first candle, the
+            end, the afterlife.
     """
 
     def __init__(
@@ -110,6 +116,7 @@ class Synthetic(HistoryMarket):
 def _history(
     seed: int, coin: _Coin, midnight: int, changes: Mapping[str, object]
 ) -> History:
+    """Return the history of a symbol."""
     first = midnight - coin.listed_days * DAY
     settled = coin.settled_days
     end = None if settled is None else midnight - settled * DAY
@@ -125,11 +132,11 @@ def _history(
 
 
 _OCTAVES: Final = ((2, 0.012), (7, 0.03), (30, 0.08), (120, 0.2))
-"""Periods in days and amplitudes of the noise of log prices."""
+"""The periods (days) and amplitudes of the noise of log prices."""
 
 
 def _boundary(name: str, coin: _Coin, day: int) -> float:
-    """The logarithm of the price at the start of a day."""
+    """Return the logarithm of the price at the start of a day."""
     level = math.log(coin.price)
     for period, amplitude in _OCTAVES:
         index, rest = divmod(day, period)
@@ -142,16 +149,21 @@ def _boundary(name: str, coin: _Coin, day: int) -> float:
 
 @functools.lru_cache(maxsize=1024)
 def _lattice(name: str, period: int, index: int) -> float:
+    """Return a random number in [-1, 1] for a point of the noise."""
     return _random(f"{name}/{period}/{index}").uniform(-1, 1)
 
 
 def _random(name: str) -> Random:
+    """Return a random generator seeded by a name."""
     return Random(name)  # noqa: S311 - it has to be reproducible, not secret
 
 
 def _day(name: str, coin: _Coin, day: int) -> Iterator[tuple[int, ...]]:
-    """The minutes of a day in ticks and steps: open, high, low, close, volume,
-    quote volume, count and the taker's two volumes."""
+    """Yield the minutes of a day in ticks and steps.
+
+    Each tuple holds open, high, low, close, volume, quote volume, count and the taker's
+    two volumes.
+    """
     random = _random(f"{name}/{day}")
     chance, exponential = random.random, random.expovariate
     left, right = (_boundary(name, coin, day + i) for i in (0, 1))
@@ -182,4 +194,5 @@ def _day(name: str, coin: _Coin, day: int) -> Iterator[tuple[int, ...]]:
 
 
 def _ticks(level: float, coin: _Coin) -> int:
+    """Return the price of a logarithm in whole ticks, at least one."""
     return max(1, round(math.exp(level) / float(coin.tick)))

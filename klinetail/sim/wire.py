@@ -1,5 +1,5 @@
-"""The exchange's end of a TCP connection: what goes out can be held up, lost, put
-between, and cut."""
+"""The server's end of a TCP connection. Outgoing bytes can be held, lost, injected or
+cut."""
 
 from __future__ import annotations
 
@@ -17,56 +17,59 @@ from websockets.server import ServerProtocol
 
 
 class Wire(asyncio.Transport):
-    """A transport whose outgoing half obeys; everything else is the real one's."""
+    """A transport whose outgoing side can be disturbed; all else goes to the real
+    transport."""
 
     def __init__(self, transport: asyncio.Transport) -> None:
         super().__init__()
         self._transport = transport
+        """The real transport."""
         self._held: bytearray | None = None
+        """The bytes held back; None while nothing is held."""
         self.lost = False
-        """Whether what is written goes nowhere any more."""
+        """Whether written bytes are discarded."""
         self.deaf = False
-        """Whether what arrives is thrown away."""
+        """Whether received bytes are discarded."""
 
     @property
     def flowing(self) -> bool:
-        """Whether it is an ordinary transport still."""
+        """Whether the wire is undisturbed."""
         return not (self.lost or self.deaf or self._held is not None)
 
     def hold(self) -> None:
-        """Keep what is written until `release`."""
+        """Hold back written bytes until `release`."""
         if self._held is None:
             self._held = bytearray()
 
     def release(self) -> None:
-        """Send what was held, and no longer hold."""
+        """Send the held bytes, and hold nothing back."""
         held, self._held = self._held, None
         if held:
             self.write(held)
 
     def squeeze(self, size: int) -> None:
-        """Send so many bytes of what is held."""
+        """Send the first `size` held bytes."""
         if self._held and not self.lost:
             self._transport.write(self._held[:size])
             del self._held[:size]
 
     def lose(self) -> None:
-        """Let the connection stand open, and send nothing of what is written."""
+        """Leave the connection open, and discard held and written bytes."""
         self.lost = True
         self._held = None
 
     def inject(self, data: bytes) -> None:
-        """Send `data` whatever happens to the rest."""
+        """Send `data`, even while written bytes are held or lost."""
         if not self._transport.is_closing():
             self._transport.write(data)
 
     def hang_up(self) -> None:
-        """FIN, once what was sent is out."""
+        """Close with FIN, after the bytes already sent."""
         self.lose()
         self._transport.close()
 
     def reset(self) -> None:
-        """RST."""
+        """Close with RST."""
         self.lose()
         sock: socket.socket | None = self._transport.get_extra_info("socket")
         if sock is not None and not self._transport.is_closing():
@@ -132,19 +135,20 @@ class Wire(asyncio.Transport):
 
 
 class Connection(ServerConnection):
-    """A client's connection, over a wire that obeys."""
+    """A client's connection, over a disturbable wire."""
 
     def __init__(
         self, protocol: ServerProtocol, server: Listener, **options: Any
     ) -> None:
         super().__init__(protocol, server, **options)
         self.wire: Wire
+        """The wire, from the moment the TCP connection is open."""
         self.number = 0
-        """Which handshake it was, counted from 1."""
+        """The number of the connection's handshake, counted from 1."""
         self.gone = asyncio.Event()
-        """Set when the TCP connection is over."""
+        """Set when the TCP connection has ended."""
         self.on_ping: Callable[[Connection], object] | None = None
-        """Called when the client pings."""
+        """Called with the connection when the client pings."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)  # noqa: S101 - TCP is
@@ -166,7 +170,11 @@ class Connection(ServerConnection):
         super().connection_lost(exc)
 
     async def stays(self, seconds: float) -> bool:
-        """Wait; whether the connection is still there then."""
+        """Wait, and return whether the connection is still open.
+
+        Args:
+            seconds: real seconds to wait at most.
+        """
         try:
             async with asyncio.timeout(seconds):
                 await self.gone.wait()

@@ -1,2 +1,4 @@
-"""What the embedded exchange does wrong when it is asked to, on a schedule that is
-the same for the same seed. Decisions are pure; `line` alone carries some out."""
+"""Faults of the embedded exchange, injected on request; equal seeds give equal faults.
+
+Decisions are pure; only `line` does I/O, to disturb open connections.
+"""

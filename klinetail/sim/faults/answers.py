@@ -1,4 +1,4 @@
-"""What becomes of an answer of the REST side. Pure."""
+"""Faults of REST answers: the choice of a fault, and the spoilt answer. Pure."""
 
 from __future__ import annotations
 
@@ -17,32 +17,40 @@ from klinetail.sim.faults.chaos import Chaos
 from klinetail.sim.faults.table import FAULTS, Group
 
 HELD: Final = 15.0
-"""Real seconds for which an answer is withheld, or drips."""
+"""Real seconds for which an answer is withheld or drips."""
 
 DRIP: Final = 0.25
 """Real seconds between two bytes of a dripping answer."""
 
 
 class Manner(enum.Enum):
-    """How an answer goes out."""
+    """The manner of sending an answer."""
 
     WHOLE = enum.auto()
+    """At once and whole."""
     NEVER = enum.auto()
+    """Not at all."""
     DRIPPING = enum.auto()
+    """Byte by byte."""
     RESET = enum.auto()
+    """In part, followed by a reset of the connection."""
 
 
 class Delivery(NamedTuple):
-    """An answer on its way: what it says, and how it goes out."""
+    """An answer with the manner of sending."""
 
     status: int
+    """The HTTP status."""
     body: bytes
+    """The body, uncompressed."""
     headers: Mapping[str, str] = {}
-    """Besides the usual ones."""
+    """Headers in addition to the usual headers."""
     manner: Manner = Manner.WHOLE
+    """The manner of sending."""
 
 
 _LAGS: Final = ("lag", "absent")
+"""The faults of late rows, injected by `lags`."""
 _ROWS: Final = (
     "unsorted",
     "doubled",
@@ -52,23 +60,26 @@ _ROWS: Final = (
     "differing",
     "impossible",
 )
+"""The faults of the rows in a sound answer."""
 _STRIKING: Final = [
     fault.name
     for fault in FAULTS.values()
     if fault.group is Group.REST and fault.name not in _LAGS
 ]
+"""The faults decided for each request."""
 
 
 def fault_of(
     chaos: Chaos, key: str, number: int, *, served: bool
 ) -> tuple[str, Random] | None:
-    """What strikes a request, if anything, and what else there is to decide.
+    """Return the fault that strikes a request, with a random generator for the details;
+    None for a request spared.
 
     Args:
-        chaos: what strikes.
-        key: what is asked for.
-        number: how many requests for the same came before.
-        served: whether a client has had candles already.
+        chaos: the faults to inject.
+        key: the subject of the request.
+        number: the number of earlier requests with the same key.
+        served: whether any client has received candles already.
     """
     for name in _STRIKING:
         random = chaos.strikes(name, key, number)
@@ -83,14 +94,15 @@ def fault_of(
 def disturbed(
     name: str, random: Random, status: int, body: bytes, now: int, *, gentle: bool
 ) -> Delivery | None:
-    """The answer as `name` spoils it, or None if it cannot.
+    """Return the answer spoilt by a fault, or None if the fault cannot apply.
 
     Args:
-        random: decides which way.
-        status: of the true answer.
-        body: of the true answer.
+        name: the fault.
+        random: decides the details.
+        status: the status of the true answer.
+        body: the body of the true answer.
         now: exchange time, ms.
-        gentle: whether nothing that costs a minute may happen.
+        gentle: whether to spare the client a pause of a minute.
     """
     if name in _ROWS:
         return _rows(name, random, status, body)
@@ -100,6 +112,7 @@ def disturbed(
 
 
 def _limited(name: str, random: Random, now: int, *, gentle: bool) -> Delivery:
+    """Return an answer of too many requests or of a ban."""
     seconds = random.randint(1, 3)
     until = now + 1000 * seconds
     ways: list[dict[str, str]] = [{"Retry-After": str(seconds)}]
@@ -114,7 +127,7 @@ def _limited(name: str, random: Random, now: int, *, gentle: bool) -> Delivery:
 
 
 def too_many() -> bytes:
-    """The body of a 429."""
+    """Return the body of an answer with status 429."""
     words = (
         "Too many requests; current limit of IP(127.0.0.1) is 2400 requests per"
         f" minute. {_ADVICE}"
@@ -123,10 +136,10 @@ def too_many() -> bytes:
 
 
 def banned(until: int) -> bytes:
-    """The body of a 418.
+    """Return the body of an answer with status 418.
 
     Args:
-        until: exchange time, ms.
+        until: exchange time of the ban's end, ms.
     """
     words = f"Way too many requests; IP(127.0.0.1) banned until {until}. {_ADVICE}"
     return _error(rest.TOO_MANY_REQUESTS, words)
@@ -138,6 +151,7 @@ _AS_HTML: Final = {"Content-Type": "text/html"}
 
 
 def _error(code: int, message: str) -> bytes:
+    """Return an error in the exchange's form."""
     return msgspec.json.encode({"code": code, "msg": message})
 
 
@@ -158,6 +172,7 @@ _UNAVAILABLE: Final = (
     Delivery(503, b"Service Unavailable.", {"Content-Type": "text/plain"}),
     Delivery(504, b"", {}),
 )
+"""Answers of an exchange that cannot serve a request."""
 
 _Spoil = Callable[[Random, int, bytes], Delivery | None]
 _SPOILT: Final[Mapping[str, _Spoil]] = {
@@ -175,11 +190,12 @@ _SPOILT: Final[Mapping[str, _Spoil]] = {
     ),
     "clock": lambda random, _, body: _mistimed(random, body),
 }
+"""The function that spoils an answer, by fault; None as a result spares the answer."""
 
 
 def _mistimed(random: Random, body: bytes) -> Delivery | None:
-    """The time by a wrong clock, which writes the `Date` as well; None if the answer is
-    not about the time."""
+    """Return the answer of a wrong clock, with an equally wrong header `Date`; None if
+    the answer tells no time."""
     try:
         told = rest.decode_time(body) + clocks.error(random)
     except BadMessage:
@@ -189,6 +205,7 @@ def _mistimed(random: Random, body: bytes) -> Delivery | None:
 
 
 def _rows(name: str, random: Random, status: int, body: bytes) -> Delivery | None:
+    """Return an answer with spoilt rows, or None without enough rows."""
     if status != 200:
         return None
     rows = msgspec.json.decode(body)
@@ -198,6 +215,7 @@ def _rows(name: str, random: Random, status: int, body: bytes) -> Delivery | Non
 
 
 def _shuffled(name: str, random: Random, rows: Sequence[Any]) -> list[Any]:
+    """Return the rows spoilt by a fault."""
     match name:
         case "unsorted":
             return [*reversed(rows)]
@@ -215,12 +233,13 @@ def _shuffled(name: str, random: Random, rows: Sequence[Any]) -> list[Any]:
         case "impossible":
             at = random.randrange(len(rows))
             return [*rows[:at], random.choice(_WAYS)(rows[at]), *rows[at + 1 :]]
-        case _:  # never the first one: nobody could tell it from a late listing
+        case _:  # a missing first row would look like a late listing
             at = random.randint(1, len(rows) - 2)
             return [*rows[:at], *rows[at + 1 :]]
 
 
 def _with(row: Sequence[Any], at: int, value: object) -> list[Any]:
+    """Return a row with another value."""
     return [*row[:at], value, *row[at + 1 :]]
 
 
@@ -231,4 +250,4 @@ _WAYS: Final[Sequence[Callable[[Sequence[Any]], object]]] = (
     lambda row: row[:8],
     lambda _: None,
 )
-"""How a row cannot be."""
+"""Ways to make a row impossible."""

@@ -1,4 +1,4 @@
-"""What strikes where and when: decided by a seed, and by nothing else."""
+"""Chaos: the seeded decisions about time and place of each fault."""
 
 from __future__ import annotations
 
@@ -13,38 +13,41 @@ from klinetail.sim.faults.table import FAULTS
 
 
 class Strike(NamedTuple):
-    """A fault whose moment has come."""
+    """A fault with a period whose time has come."""
 
     name: str
+    """The fault."""
     time: float
-    """Real seconds since the exchange started."""
+    """The real seconds since the exchange started."""
     random: Random
-    """What else there is to decide about it."""
+    """A random generator for the details."""
 
 
 class Chaos:
     """The faults of one run.
 
-    Decisions are pure: the same rules, seed and identifiers, the same decision, in
-    any order and however often it is asked for. `counts` only grows by `note`.
+    Decisions are pure: equal rules, seeds and identifiers give equal decisions, in any
+    order and with any repetition. Only `note` changes state, the counts.
 
     Args:
-        rules: how often which fault strikes.
-        seed: the same seed, the same faults.
+        rules: the frequency of each fault.
+        seed: equal seeds give equal faults.
     """
 
     def __init__(self, rules: Mapping[str, Rule], seed: int = 0) -> None:
         self.rules = dict(rules)
+        """The frequency of each fault, by name."""
         self.seed = seed
+        """The seed of all decisions."""
         self.counts: Counter[str] = Counter()
-        """How often each fault really happened."""
+        """The number of times each fault was injected."""
 
     @classmethod
     def parse(cls, spec: str, *, seed: int = 0) -> Self:
-        """The faults that a spec such as `all,-mute,late=0.2,cut@30s` asks for.
+        """Return the faults of a spec like `all,-mute,late=0.2,cut@30s`.
 
         Raises:
-            UsageError: it does not say what.
+            UsageError: the spec is malformed or names unknown faults.
         """
         return cls(parse(spec), seed)
 
@@ -54,31 +57,38 @@ class Chaos:
 
     @property
     def receipt(self) -> str:
-        """How often each of its faults happened, in words."""
+        """The number of times each fault was injected, in words."""
         counts = [
             f"{name} {self.counts[name]}" for name in FAULTS if name in self.rules
         ]
         return ", ".join(counts)
 
     def note(self, name: str) -> None:
-        """A fault has happened."""
+        """Count an injected fault."""
         self.counts[name] += 1
 
     def gentle(self, name: str) -> bool:
-        """Whether the fault came with `all` or a group, see `Rule`."""
+        """Return whether the fault was requested by `all` or by a group; see `Rule`."""
         rule = self.rules.get(name)
         return rule is not None and rule.gentle
 
     def strikes(self, name: str, *where: object) -> Random | None:
-        """Whether a fault with a rate strikes what `where` identifies: if so, what
-        else there is to decide about it."""
+        """Return whether a fault with a rate strikes: a random generator for the
+        details, or None.
+
+        Args:
+            name: the fault.
+            where: the identity of the candle, request or connection, for a reproducible
+                decision.
+        """
         rule = self.rules.get(name)
         if rule is None or self._unit(name, *where) >= rule.rate:
             return None
         return self._random(name, *where)
 
     def due(self, after: float, until: float) -> list[Strike]:
-        """The strikes of faults with a period in (after, until], real seconds."""
+        """Return the strikes of faults with a period in (after, until], real
+        seconds."""
         found: list[Strike] = []
         for name, rule in self.rules.items():
             if not rule.period or name == "lifetime":
@@ -92,20 +102,28 @@ class Chaos:
         return found
 
     def lifetime(self, number: int) -> float | None:
-        """Real seconds after which the connection of this number has to end: half
-        the period to all of it."""
+        """Return the lifetime of a connection in real seconds, or None for an unlimited
+        lifetime.
+
+        The lifetime lies between half the period and the whole period.
+
+        Args:
+            number: the number of the connection's handshake.
+        """
         rule = self.rules.get("lifetime")
         if rule is None:
             return None
         return rule.period * (1 + self._unit("lifetime", number)) / 2
 
     def _unit(self, *where: object) -> float:
-        """A number in [0, 1)."""
+        """Return a reproducible number in [0, 1)."""
         digest = blake2b(self._name(where), digest_size=6).digest()
         return int.from_bytes(digest) / (1 << 48)
 
     def _random(self, *where: object) -> Random:
+        """Return a reproducible random generator."""
         return Random(self._name(where))  # noqa: S311 - it has to be reproducible
 
     def _name(self, where: tuple[object, ...]) -> bytes:
+        """Return the seed of a decision."""
         return "/".join(map(str, (self.seed, *where))).encode()

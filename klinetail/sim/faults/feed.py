@@ -1,4 +1,4 @@
-"""What becomes of a stream's frames on their way out."""
+"""Faults of a stream's frames on the way out."""
 
 from __future__ import annotations
 
@@ -18,48 +18,55 @@ from klinetail.sim.market import Market
 from klinetail.sim.pushes import closing_time
 
 FOREIGN: Final = "FOREIGNUSDT"
-"""A symbol that no market lists."""
+"""A symbol listed by no market."""
 
 LATE: Final = (2_000, 24_000)
-"""How late a late close comes, ms after the close."""
+"""The lateness of a late close, ms after the close: least and most."""
 
 
 class Push(NamedTuple):
-    """What goes to the listeners of a stream: a candle, or a text or binary message
-    that is none."""
+    """A message to the listeners of a stream."""
 
     stream: Stream
+    """The stream whose listeners get the message."""
     content: Candle | str | bytes | None
-    """None if nothing is sent."""
+    """A candle, or a message that is no candle; None if nothing is sent."""
     fault: str | None = None
-    """By which fault it is sent, or not."""
+    """The fault that caused the push, or caused a missing frame; None without a
+    fault."""
     pieces: int = 1
-    """How many fragments it is sent in."""
+    """The number of WebSocket fragments of the message."""
 
 
 class Fate(NamedTuple):
-    """A push, and when it happens (ms of exchange time)."""
+    """A push with its time."""
 
     time: int
+    """Exchange time, ms."""
     push: Push
+    """The message."""
 
 
 class Feed:
-    """The frames of a market, disturbed.
+    """The frames of a market, disturbed by faults.
 
-    What becomes of a frame is decided by its stream, its open time and, if it is a
-    forming one, its event time.
+    Decisions depend on a frame's stream and open time, and on a forming frame's event
+    time.
 
     Args:
-        market: where candles without a trade are looked up.
-        chaos: what strikes.
+        market: the market, asked for candles without trades.
+        chaos: the faults to inject.
     """
 
     def __init__(self, market: Market, chaos: Chaos) -> None:
         self._market = market
+        """The market, asked for candles without trades."""
         self._chaos = chaos
+        """The faults to inject."""
         self._waiting: list[tuple[int, int, Push]] = []
+        """A heap of future pushes: exchange time (ms), serial number, push."""
         self._number = itertools.count()
+        """Serial numbers, to keep the order of pushes at equal times."""
 
     def disturbed(
         self,
@@ -68,11 +75,14 @@ class Feed:
         after: int,
         until: int,
     ) -> list[Push]:
-        """What is to be sent in (after, until], of the frames and of earlier ones.
+        """Return the pushes with a time in (after, until], made of new frames and
+        earlier ones.
 
         Args:
-            frames: the market's, of `streams` in that time.
-            streams: those that somebody listens to.
+            frames: the market's frames of `streams` in the period.
+            streams: the streams with listeners.
+            after: exchange time, ms.
+            until: exchange time, ms.
         """
         for frame in frames:
             self._expect(fates(frame, self._chaos))
@@ -85,10 +95,12 @@ class Feed:
         return self._ready(math.inf if end is not None and until >= end else until)
 
     def _expect(self, fates: Iterable[Fate]) -> None:
+        """Add future pushes."""
         for time, push in fates:
             heapq.heappush(self._waiting, (time, next(self._number), push))
 
     def _ready(self, until: float) -> list[Push]:
+        """Take the pushes up to exchange time `until` (ms)."""
         ready: list[Push] = []
         while self._waiting and self._waiting[0][0] <= until:
             _, _, push = heapq.heappop(self._waiting)
@@ -97,11 +109,12 @@ class Feed:
 
 
 def fates(frame: Candle, chaos: Chaos) -> Iterator[Fate]:
-    """What becomes of one frame."""
+    """Yield the pushes made of one frame, with their times."""
     return _closed(frame, chaos) if frame.closed else _forming(frame, chaos)
 
 
 def _closed(frame: Candle, chaos: Chaos) -> Iterator[Fate]:
+    """Yield the pushes made of a closing frame."""
     stream, time = frame.stream, frame.event_time
     where = stream, frame.open_time
     if chaos.strikes("missing", *where):
@@ -125,12 +138,13 @@ def _closed(frame: Candle, chaos: Chaos) -> Iterator[Fate]:
 
 
 def _provisional(frame: Candle) -> Candle:
-    """The closed candle with another close, as valid as it is wrong."""
+    """Return the closed candle with another close, a valid but wrong candle."""
     other = frame.open_text if frame.close_text != frame.open_text else frame.high_text
     return replace(frame, close_text=other, count=max(0, frame.count - 1))
 
 
 def _forming(frame: Candle, chaos: Chaos) -> Iterator[Fate]:
+    """Yield the pushes made of a forming frame."""
     stream, time = frame.stream, frame.event_time
     where = stream, time
     pieces = 1
@@ -156,9 +170,12 @@ def _forming(frame: Candle, chaos: Chaos) -> Iterator[Fate]:
 
 
 def _future(frame: Candle, random: Random) -> Candle:
-    """The candle, some candles ahead: forming, closed before its end, or closed and
-    with an event time as far ahead; that one is days away, because a client to whom
-    it came late could not tell it from a true one."""
+    """Return the candle moved some candles ahead: forming, closed early, or closed with
+    a fitting event time.
+
+    A candle with a fitting event time is days ahead: a client that receives a close
+    late could not tell a nearer candle from a true one.
+    """
     way = random.choice(("forming", "closed", "believed"))
     days = 1 if way == "believed" else 0
     open_time = frame.open_time + random.randint(2, 5) * days * DAY
@@ -177,8 +194,15 @@ def _future(frame: Candle, random: Random) -> Candle:
 def empty_frames(
     market: Market, streams: Iterable[Stream], after: int, until: int
 ) -> Iterator[Candle]:
-    """Closing frames in (after, until] of candles in which nobody traded, which a
-    market does not push."""
+    """Yield closing frames of candles without trades, normally never pushed by a
+    market.
+
+    Args:
+        market: the market.
+        streams: the streams of the frames.
+        after: exchange time (ms); frames up to this time are skipped.
+        until: exchange time (ms) of the last frame at most.
+    """
     for stream in streams:
         open_time = stream.interval.floor(after)
         open_time = stream.interval.shift(open_time, -1)

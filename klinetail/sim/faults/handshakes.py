@@ -1,4 +1,4 @@
-"""What becomes of a WebSocket handshake. Pure."""
+"""Faults of WebSocket handshakes. Pure."""
 
 from __future__ import annotations
 
@@ -10,44 +10,53 @@ from klinetail.sim.faults.chaos import Chaos
 from klinetail.sim.faults.table import FAULTS
 
 _REFUSALS: Final = (403, 404, 418, 429, 451, 500, 503)
+"""The HTTP statuses of refused handshakes."""
 
 
 class Way(enum.Enum):
-    """How a handshake fails."""
+    """The way in which a handshake fails."""
 
     ANSWERED = enum.auto()
-    """With an HTTP answer instead."""
+    """The server sends an HTTP answer instead."""
     CUT = enum.auto()
+    """The connection ends."""
     SILENT = enum.auto()
+    """The server sends nothing."""
     MISKEYED = enum.auto()
-    """With another's Sec-WebSocket-Accept."""
+    """The server sends a wrong Sec-WebSocket-Accept."""
     DRIPPING = enum.auto()
+    """The server sends byte by byte."""
     CUT_AFTER = enum.auto()
-    """It succeeds, and that is all."""
+    """The connection ends right after a successful handshake."""
 
 
 _STRANGE: Final = (Way.SILENT, Way.DRIPPING, Way.MISKEYED)
+"""The ways of the fault `handshake`."""
 
 
 class Failure(NamedTuple):
-    """A handshake that fails, by which fault, and how."""
+    """A failing handshake."""
 
     fault: str
+    """The fault."""
     way: Way
+    """The way in which the handshake fails."""
     status: int = 0
+    """The HTTP status of an answer."""
     headers: Mapping[str, str] = {}
+    """The headers of an answer."""
 
 
 def failure_of(
     chaos: Chaos, number: int, address: str, *, served: bool
 ) -> Failure | None:
-    """How the handshake of this number fails, or None if it does not.
+    """Return the failure of a handshake, or None for a sound handshake.
 
     Args:
-        chaos: what strikes.
-        number: counted from 1.
+        chaos: the faults to inject.
+        number: the number of the handshake, counted from 1.
         address: `host:port` of the exchange.
-        served: whether a client has had candles already.
+        served: whether any client has received candles already.
     """
     for name in ("refused", "redirect", "hangup", "handshake"):
         random = chaos.strikes(name, number)

@@ -1,4 +1,4 @@
-"""Messages that are no klines, and frames that are no WebSocket frames. Pure."""
+"""Invalid messages and invalid WebSocket frames. Pure."""
 
 from __future__ import annotations
 
@@ -26,11 +26,15 @@ def frame(
     masked: bool = False,
     length: int | None = None,
 ) -> bytes:
-    """A WebSocket frame, lawful or not, as a server writes it.
+    """Return a WebSocket frame as written by a server, valid or not.
 
     Args:
-        masked: as only a client may.
-        length: what the header promises, if not what follows.
+        opcode: the frame's opcode.
+        payload: the frame's payload.
+        fin: whether the frame ends a message.
+        rsv1: whether the first reserved bit is set.
+        masked: whether the payload is masked; only clients may mask.
+        length: the length in the header, if other than the payload's.
     """
     size = len(payload) if length is None else length
     head = bytes([fin << 7 | rsv1 << 6 | opcode])
@@ -45,7 +49,7 @@ def frame(
 
 
 def fragments(payload: bytes, pieces: int) -> bytes:
-    """A text message in pieces, with a ping after the first: all of it lawful."""
+    """Return a text message in pieces, with a ping after the first piece: all valid."""
     size = max(1, -(-len(payload) // pieces))
     parts = [payload[at : at + size] for at in range(0, len(payload), size)]
     frames = [
@@ -72,7 +76,8 @@ BAD_FRAMES: Final[Mapping[str, Callable[[], bytes]]] = {
     "invalid UTF-8": partial(frame, TEXT, b"\xff\xfe\xc0\x80"),
     "half a close code": partial(frame, CLOSE, b"\x03"),
 }
-"""What no server may send, and no client take: it has to end the connection."""
+"""Frames forbidden by the protocol (RFC 6455), or too large: a client must end the
+connection."""
 
 CLOSES: Final = (
     (1000, ""),
@@ -86,23 +91,24 @@ CLOSES: Final = (
     (1000, "\x1b[2J\x1b]0;owned\x07\u202ebye"),
     (None, ""),
 )
-"""Codes and reasons a connection is closed with; None is a CLOSE without any."""
+"""Codes and reasons of CLOSE frames; None is a CLOSE frame without a code."""
 
 
 def close_frame(code: int | None, reason: str) -> bytes:
-    """A CLOSE frame."""
+    """Return a CLOSE frame."""
     if code is None:
         return frame(CLOSE)
     return frame(CLOSE, struct.pack("!H", code) + reason.encode())
 
 
 def garbage(candle: Candle, random: Random) -> str | bytes:
-    """A message that no client may take for a candle of the stream, or the frame of
-    `candle` with what a client has to overlook."""
+    """Return a message that is no sound candle of the stream, or a sound frame of
+    `candle` with oddities to be ignored by a client."""
     return random.choice(GARBAGE)(candle)
 
 
 def _text(candle: Candle) -> str:
+    """Return a candle as the text of a frame."""
     first = candle.open_time
     return encode_kline(
         candle, first_trade=first, last_trade=first + candle.count, combined=False
@@ -110,7 +116,7 @@ def _text(candle: Candle) -> str:
 
 
 def _changed(**changes: Any) -> Callable[[Candle], str]:
-    """The kline with other values in `k`; None leaves the key out."""
+    """Return a function making a frame with other values in `k`; None removes a key."""
 
     def make(candle: Candle) -> str:
         event = json.loads(_text(candle))
@@ -122,15 +128,17 @@ def _changed(**changes: Any) -> Callable[[Candle], str]:
 
 
 def _said(message: str | bytes) -> Callable[[Candle], str | bytes]:
+    """Return a function making a fixed message."""
     return lambda _: message
 
 
 def _replaced(old: str, new: str) -> Callable[[Candle], str]:
+    """Return a function making a frame with a replaced part."""
     return lambda candle: _text(candle).replace(old, new, 1)
 
 
 def _shifted(candle: Candle) -> Candle:
-    """The candle at a time at which none opens."""
+    """Return the candle with an impossible open time."""
     open_time, close_time = candle.open_time + 1, candle.close_time + 1
     return replace(candle, open_time=open_time, close_time=close_time)
 
@@ -183,4 +191,4 @@ GARBAGE: Final[tuple[Callable[[Candle], str | bytes], ...]] = (
     _replaced('"c":"', '"c":NaN,"_":"'),
     _changed(st=1, z={"new": [1, 2]}),
 )
-"""Ways to make a message that is no kline, or a true one with oddities."""
+"""Functions making an invalid message, or a sound frame with oddities."""

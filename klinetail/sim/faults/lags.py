@@ -1,5 +1,5 @@
-"""A market as a REST side shows it that lags behind: candles that just closed are
-unfinished, or not there yet, for a while."""
+"""A market with lagging rows: for a while, rows of closed candles are unfinished or
+missing."""
 
 from __future__ import annotations
 
@@ -15,24 +15,33 @@ LONGEST: Final = 19_000
 """The longest lag, ms of exchange time after the close."""
 
 _SHORTEST: Final = 2_000
+"""The shortest lag, ms of exchange time after the close."""
 _UNSEEN: Final = 15_000
-"""The most that an unfinished candle lacks, ms."""
+"""The longest period missing at the end of an unfinished candle, ms."""
 
 
 class Lagging:
-    """`market`, with rows that are wrong for at most `LONGEST` after their close.
+    """A market with wrong rows for up to `LONGEST` ms after the close.
 
-    How long a candle lags and in which way is decided by its stream and open time:
-    its values stand still until they are final; later rows are there or not; or it
-    is absent with everything later.
+    Stream and open time decide the lag of a candle and the way: the values stand still
+    until final, with or without later rows; or the row and all later rows are missing.
+
+    Args:
+        market: the true market.
+        chaos: the faults to inject.
     """
 
     def __init__(self, market: Market, chaos: Chaos) -> None:
         self._market = market
+        """The true market."""
         self._chaos = chaos
+        """The faults to inject."""
         self.label = market.label
+        """A description of the market."""
         self.start = market.start
+        """The exchange time (ms) at which a run begins."""
         self.end = market.end
+        """The exchange time (ms) at which all activity ends, or None."""
 
     @property
     def instruments(self) -> Collection[Instrument]:
@@ -72,11 +81,13 @@ class Lagging:
         return shown
 
     def _absent(self, row: Candle, age: int) -> bool:
+        """Return whether a closed row of some age (ms) is missing."""
         random = self._chaos.strikes("absent", row.stream, row.open_time)
         return random is not None and age < random.randint(_SHORTEST, LONGEST)
 
     def _seen(self, row: Candle, age: int) -> tuple[Candle, bool]:
-        """A closed row as it is shown, and whether nothing later is."""
+        """Return a closed row as shown at some age (ms), and whether later rows are
+        missing."""
         random = self._chaos.strikes("lag", row.stream, row.open_time)
         if random is None or age >= random.randint(_SHORTEST, LONGEST):
             return row, False

@@ -1,4 +1,4 @@
-"""What becomes of a client's request on its WebSocket, and of its answer. Pure."""
+"""Faults of a client's requests on a WebSocket, and of the replies. Pure."""
 
 from __future__ import annotations
 
@@ -16,30 +16,39 @@ _ERRORS: Final = (
     (3, "Invalid JSON: expected value at line 1 column 1"),
     (4, "Too many subscriptions"),
 )
+"""Error codes and messages of rejections."""
 
 
 class Fumble(NamedTuple):
-    """A request that is not treated as it should be."""
+    """The faulty treatment of a request."""
 
     fault: str
+    """The fault."""
     ignored: bool = False
-    """Whether it is not carried out at all."""
+    """Whether the request is not carried out."""
     delay: float | None = None
-    """Real seconds until its answer; None if there is none."""
+    """The real seconds until the reply; None for no reply."""
     instead: Outcome | None = None
-    """What happens in its place."""
+    """The outcome in place of the true outcome."""
 
 
 def fumble_of(
     chaos: Chaos, connection: int, number: int, message: str | bytes
 ) -> Fumble | None:
-    """What becomes of a connection's request of this number, if it is fumbled."""
+    """Return the faulty treatment of a request, or None for the usual treatment.
+
+    Args:
+        chaos: the faults to inject.
+        connection: the number of the connection's handshake.
+        number: the number of the request on the connection.
+        message: the request.
+    """
     if random := chaos.strikes("error", connection, number):
         code, words = random.choice(_ERRORS)
         request = requests.decode(message)
         id_ = request.id if code == 2 else None
         reply = encode_reply(Rejection(code, words, id_))
-        if random.random() < 0.3:  # as the documentation has it
+        if random.random() < 0.3:  # the form in the exchange's documentation
             reply = msgspec.json.encode({"code": code, "msg": words}).decode()
         outcome = Outcome(reply, close=code != 2)
         return Fumble("error", ignored=True, instead=outcome)

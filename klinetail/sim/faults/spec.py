@@ -1,4 +1,4 @@
-"""What `--chaos` is given, read: `all,-mute,late=0.2,cut@30s`."""
+"""The syntax of `--chaos`, for example `all,-mute,late=0.2,cut@30s`. Pure."""
 
 from __future__ import annotations
 
@@ -13,13 +13,16 @@ from klinetail.sim.faults.table import FAULTS, Fault, Group
 
 
 class Rule(msgspec.Struct, frozen=True):
-    """How often one fault strikes; either `rate` or `period`, as in the table."""
+    """The frequency of one fault: either a rate or a period, as in the table of
+    faults."""
 
     rate: float = 0.0
+    """The share of possible strikes that happen; 0.0 for a fault with a period."""
     period: float = 0.0
+    """The mean real seconds between two strikes; 0.0 for a fault with a rate."""
     gentle: bool = False
-    """Whether it came with `all` or a group: then a client is served well once
-    before it is refused for good, and every third REST request is answered."""
+    """Whether the fault was requested by `all` or a group. A client is then served once
+    before any final refusal, and every third REST request is answered."""
 
 
 _ITEM: Final = re.compile(
@@ -27,16 +30,17 @@ _ITEM: Final = re.compile(
 ).fullmatch
 _SECONDS: Final = re.compile(r"(?P<number>\d+(\.\d+)?)(?P<unit>ms|s|m|h)?").fullmatch
 _UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+"""The seconds of each unit."""
 
 
 def parse(spec: str) -> dict[str, Rule]:
-    """The rules that a spec asks for.
+    """Return the rules of a spec, by fault.
 
-    Words are separated by commas and count from left to right: `all`, a group, a
-    fault, `name=rate`, `name@period`, and each of them with a minus.
+    Words are separated by commas and apply from left to right: `all`, a group, a fault,
+    `name=rate`, `name@period`. A minus before `all`, a group or a fault removes rules.
 
     Raises:
-        UsageError: a word that is none, or nothing is left.
+        UsageError: a word is malformed or unknown, or no rule is left.
     """
     rules: dict[str, Rule] = {}
     for word in filter(None, map(str.strip, spec.split(","))):
@@ -67,6 +71,11 @@ _FORMS: Final = "try all, or late=0.2,cut@30s, or all,-mute"
 
 
 def _named(name: str) -> list[Fault]:
+    """Return the faults of a name.
+
+    Raises:
+        UsageError: the name is unknown; the message suggests similar names.
+    """
     if name == "all":
         return [*FAULTS.values()]
     if name in FAULTS:
@@ -80,6 +89,11 @@ def _named(name: str) -> list[Fault]:
 
 
 def _rule(fault: Fault, rate: str | None, period: str | None) -> Rule:
+    """Return the rule of a fault, with a given or the default frequency.
+
+    Raises:
+        UsageError: the frequency is malformed, or of the wrong sort.
+    """
     if fault.period is None:
         if period is not None:
             raise UsageError(
@@ -94,6 +108,11 @@ def _rule(fault: Fault, rate: str | None, period: str | None) -> Rule:
 
 
 def _share(fault: Fault, text: str) -> float:
+    """Return a rate.
+
+    Raises:
+        UsageError: the text is no rate.
+    """
     try:
         rate = float(text)
     except ValueError:
@@ -104,6 +123,11 @@ def _share(fault: Fault, text: str) -> float:
 
 
 def _seconds(fault: Fault, text: str) -> float:
+    """Return a period, seconds.
+
+    Raises:
+        UsageError: the text is no period.
+    """
     found = _SECONDS(text)
     seconds = float(found["number"]) * _UNITS[found["unit"] or "s"] if found else 0.0
     if not 0.05 <= seconds <= 86_400:
