@@ -18,6 +18,9 @@ from tests.venue import Ack, Heed, Stall, Text, Venue
 BURST, RATE = 50, 10
 """Lines at once, and a second, as README promises."""
 
+_CANDLES = 2
+"""Of the three before the start; the newest may still be being confirmed."""
+
 SAID = re.compile(r"klinetail: revised: ")
 LEFT_OUT = re.compile(r"klinetail: ([0-9,]+) more lines? about revisions left out")
 
@@ -43,6 +46,15 @@ class Revisions(NamedTuple):
             Text(frame).play(peer)
 
 
+class Await(NamedTuple):
+    """Waits for an event: revisions of what nobody has yet are none."""
+
+    event: threading.Event
+
+    def play(self, peer):
+        assert self.event.wait(60), "no candle came"
+
+
 class Done(NamedTuple):
     """Sets an event."""
 
@@ -61,18 +73,19 @@ def flood(server, place, number):
 
 
 def _flooded(server, number, stats, play):
-    sent = threading.Event()
-    script = [Ack(), Heed(), Text('{"result":null,"id":1}')]
+    ready, sent = threading.Event(), threading.Event()
+    script = [Ack(), Heed(), Text('{"result":null,"id":1}'), Await(ready)]
     script += [Revisions(server, number), Done(sent), Stall()]
     with Venue(script) as venue:
         words = ["watch", "btcusdt", "-n", "3", "--stats", stats]
         words += ["--ws-url", venue.ws_url]
         words += ["--rest-url", f"http://127.0.0.1:{server.port}"]
         began = time.monotonic()
-        text = play(words, sent)
+        text = play(words, ready, sent)
         took = time.monotonic() - began
     with open(stats) as file:
         revisions = json.load(file)["revisions"]
+    assert revisions > number / 2, (revisions, number)
     said = len(SAID.findall(text))
     counts = [int(n.replace(",", "")) for n in LEFT_OUT.findall(text)]
     return {
@@ -84,16 +97,21 @@ def _flooded(server, number, stats, play):
     }
 
 
-def in_pipe(words, sent):
+def in_pipe(words, ready, sent):
     with Process(*words) as process:
+        for _ in range(_CANDLES):
+            assert process.process.stdout.readline()
+        ready.set()
         _wait(sent, lambda: None)
         process.end(15)
         return process.err.decode()
 
 
-def in_terminal(words, sent):
+def in_terminal(words, ready, sent):
     terminal = Terminal(words, 200, 40)
     try:
+        terminal.until(lambda shown: shown.count("by REST") >= _CANDLES)
+        ready.set()
         _wait(sent, lambda: terminal.read(0.02))
         terminal.child.kill(15)
         terminal.end()
