@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 from rich.cells import cell_len
 
-from klinetail.view.look import Cell, Glyphs, Line, line
+from klinetail.view.theme import Cell, Glyphs, Line, line
 
 MARGIN: Final = 1
 _GAP: Final = 2

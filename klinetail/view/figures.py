@@ -11,7 +11,7 @@ from decimal import Decimal, InvalidOperation, localcontext
 from typing import Final
 
 from klinetail.candle import Candle
-from klinetail.view.look import DOWN, QUIET, UP, Glyphs
+from klinetail.view.theme import DOWN, QUIET, UP, Glyphs
 
 _CENT: Final = Decimal("0.01")
 _HUNDRED: Final = Decimal(100)

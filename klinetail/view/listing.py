@@ -11,8 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from klinetail.protocol.rest import Listing
-from klinetail.view.look import TITLE, Glyphs
 from klinetail.view.terminal import coloured, glyphs_of, is_dumb
+from klinetail.view.theme import TITLE, Glyphs
 
 
 def rendered(

@@ -16,7 +16,7 @@ from klinetail.events import (
     RevisionEvent,
     UnconfirmedEvent,
 )
-from klinetail.view.look import LOUD, QUIET, TITLE, Glyphs, Line, clipped, line
+from klinetail.view.theme import LOUD, QUIET, TITLE, Glyphs, Line, clipped, line
 
 
 class Note(msgspec.Struct, frozen=True):

@@ -10,8 +10,8 @@ from typing import Final, Protocol, Self, TextIO
 
 from klinetail.errors import OutputError
 from klinetail.escape import printable
-from klinetail.view.look import Line, drawn
 from klinetail.view.terminal import Terminal
+from klinetail.view.theme import Line, drawn
 
 _ENTER: Final = "\x1b[?1049h\x1b[?25l\x1b[?7l"
 _LEAVE: Final = "\x1b[0m\x1b[?7h\x1b[?25h\x1b[?1049l"

@@ -13,9 +13,10 @@ from klinetail.errors import with_where
 from klinetail.events import CandleEvent, Event, LinkEvent, PreviewEvent
 from klinetail.stats import Stats
 from klinetail.view import figures
-from klinetail.view.board import Board
-from klinetail.view.ladder import Ladder
-from klinetail.view.look import (
+from klinetail.view.candle_table import CandleTable
+from klinetail.view.status import Piece, pieces_of, status_line
+from klinetail.view.stream_table import StreamTable
+from klinetail.view.theme import (
     LOUD,
     QUIET,
     TITLE,
@@ -26,7 +27,6 @@ from klinetail.view.look import (
     clipped,
     line,
 )
-from klinetail.view.status import Piece, pieces_of, status_line
 
 REAL: Final = "binance live"
 """The one source that is named quietly: whatever else it is, is said loudly."""
@@ -61,11 +61,11 @@ class Table:
         self._glyphs = glyphs
         self._source = glyphs.label(source)
         self._loud = source != REAL
-        self._body: Ladder | Board
+        self._body: CandleTable | StreamTable
         if len(self._streams) == 1:
-            self._body = Ladder(self._streams[0], tz=tz, glyphs=glyphs)
+            self._body = CandleTable(self._streams[0], tz=tz, glyphs=glyphs)
         else:
-            self._body = Board(self._streams, tz=tz, glyphs=glyphs)
+            self._body = StreamTable(self._streams, tz=tz, glyphs=glyphs)
         self._exchange_time: int | None = None
         self._since: dict[str, tuple[LinkEvent, float]] = {}
         self._delay: tuple[int, tuple[float, float] | None] = (0, None)
@@ -196,7 +196,7 @@ class Table:
         return self._source.split(maxsplit=1)[0] if self._source.strip() else "?"
 
     def _name(self) -> tuple[Cell, ...]:
-        if isinstance(self._body, Ladder):
+        if isinstance(self._body, CandleTable):
             (stream,) = self._streams
             name = f" {self._glyphs.label(stream.symbol)} {stream.interval}"
             return ((name, TITLE),)
@@ -205,7 +205,7 @@ class Table:
         return (count,) if interval is None else (count, (f" {interval}", ""))
 
     def _price(self) -> tuple[Cell, ...]:
-        candle = self._body.newest if isinstance(self._body, Ladder) else None
+        candle = self._body.newest if isinstance(self._body, CandleTable) else None
         if candle is None:
             return ()
         changed, style = figures.change(candle, self._glyphs)
@@ -215,7 +215,7 @@ class Table:
         )
 
     def _countdown(self) -> tuple[Cell, ...]:
-        candle = self._body.newest if isinstance(self._body, Ladder) else None
+        candle = self._body.newest if isinstance(self._body, CandleTable) else None
         if candle is None or candle.closed:
             return ()
         left = figures.left(candle, self._exchange_time)

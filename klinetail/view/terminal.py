@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Final, Literal, TextIO
 
 from klinetail.errors import OutputError
-from klinetail.view.look import Glyphs, glyphs_for
+from klinetail.view.theme import Glyphs, glyphs_for
 
 Color = Literal["auto", "always", "never"]
 

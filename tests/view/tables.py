@@ -5,8 +5,8 @@ from datetime import UTC
 import msgspec
 
 from klinetail.candle import MINUTE, Interval, Stream
-from klinetail.view.look import UNICODE
 from klinetail.view.table import REAL, Table
+from klinetail.view.theme import UNICODE
 from tests.strategies import BTCUSDT_1M, candle
 
 START = 1_700_000_040_000  # 2023-11-14 22:14 UTC

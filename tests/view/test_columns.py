@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from klinetail.view.columns import Column, Layout, fit
-from klinetail.view.look import UNICODE
+from klinetail.view.theme import UNICODE
 
 columns = st.lists(
     st.builds(Column, st.sampled_from("abcdef"), st.integers(1, 20), st.booleans()),

@@ -23,7 +23,6 @@ from klinetail.events import (
 )
 from klinetail.view import figures
 from klinetail.view.columns import Column, Layout, fit
-from klinetail.view.look import QUIET, TITLE, Cell, Glyphs, Line, clipped, line
 from klinetail.view.notes import (
     Gaps,
     Note,
@@ -34,6 +33,7 @@ from klinetail.view.notes import (
     revision_note,
     unconfirmed_line,
 )
+from klinetail.view.theme import QUIET, TITLE, Cell, Glyphs, Line, clipped, line
 
 KEPT: Final = 500
 _FORMING_KEPT: Final = 4
@@ -53,7 +53,7 @@ _Key = tuple[int, int]
 _GAP_RANK, _CANDLE_RANK, _REVISION_RANK = range(3)
 
 
-class Ladder:
+class CandleTable:
     """The rows of one stream. A closed row is built once a layout."""
 
     def __init__(self, stream: Stream, *, tz: tzinfo, glyphs: Glyphs) -> None:

@@ -23,7 +23,6 @@ from klinetail.events import (
 )
 from klinetail.view import figures
 from klinetail.view.columns import Column, Layout, fit
-from klinetail.view.look import QUIET, TITLE, Cell, Glyphs, Line, clipped, line
 from klinetail.view.notes import (
     Gaps,
     Note,
@@ -33,6 +32,7 @@ from klinetail.view.notes import (
     pending_note,
     revision_note,
 )
+from klinetail.view.theme import QUIET, TITLE, Cell, Glyphs, Line, clipped, line
 
 _SPARK_WIDE: Final = 24
 _SPARK: Final = 12
@@ -98,7 +98,7 @@ def _age(candle: Candle) -> tuple[int, bool, int]:
     return candle.open_time, candle.closed, candle.event_time
 
 
-class Board:
+class StreamTable:
     """The rows of many streams. A row is built again only when it changed."""
 
     def __init__(
