@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import bisect
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date, tzinfo
 from typing import Final
-
-from rich.cells import cell_len
 
 from klinetail import times
 from klinetail.candle import HOUR, Candle, Source, Stream
@@ -22,7 +20,8 @@ from klinetail.events import (
     UnconfirmedEvent,
 )
 from klinetail.view import figures
-from klinetail.view.columns import Column, Layout, fit
+from klinetail.view.candle_columns import COLUMNS, CandleRow, candle_row
+from klinetail.view.columns import Column, Grid
 from klinetail.view.notes import (
     Gaps,
     Note,
@@ -33,21 +32,10 @@ from klinetail.view.notes import (
     revision_note,
     unconfirmed_line,
 )
-from klinetail.view.theme import QUIET, TITLE, Cell, Glyphs, Line, clipped, line
+from klinetail.view.theme import QUIET, TITLE, Glyphs, Line, clipped, line
 
 KEPT: Final = 500
 _FORMING_KEPT: Final = 4
-
-_CHOICES: Final = (
-    "time open high low close change volume trades state",
-    "time open high low close change volume trades",
-    "time open high low close change volume",
-    "time high low close change volume",
-    "time close change volume",
-    "time close change",
-    "time close",
-    "close",
-)
 
 _Key = tuple[int, int]
 _GAP_RANK, _CANDLE_RANK, _REVISION_RANK = range(3)
@@ -56,7 +44,14 @@ _GAP_RANK, _CANDLE_RANK, _REVISION_RANK = range(3)
 class CandleTable:
     """The rows of one stream. A closed row is built once a layout."""
 
-    def __init__(self, stream: Stream, *, tz: tzinfo, glyphs: Glyphs) -> None:
+    def __init__(
+        self,
+        stream: Stream,
+        *,
+        tz: tzinfo,
+        glyphs: Glyphs,
+        columns: Sequence[Column[CandleRow]] = COLUMNS,
+    ) -> None:
         self._stream = stream
         self.shown = (stream,)
         """The streams that there is room for."""
@@ -73,12 +68,7 @@ class CandleTable:
         self._unconfirmed: UnconfirmedEvent | None = None
         """What the row that says that a candle is being confirmed is about."""
         self._gaps = Gaps()
-        self._price = (1, 0)
-        self._volume = (1, 0)
-        self._widths = {"time": 0, "trades": 6, "change": 7, "state": 7}
-        self._layout = Layout((), 0)
-        self._width = -1
-        self._settled: object = None
+        self._grid = Grid(columns, self.shown, glyphs)
         self._built: dict[_Key, Line] = {}
 
     @property
@@ -104,7 +94,7 @@ class CandleTable:
             self._forming[candle.open_time] = candle
             while len(self._forming) > _FORMING_KEPT:
                 del self._forming[min(self._forming)]
-        self._widen(candle)
+        self._grid.measure(self._row(candle, self._glyphs.closing, ""))
 
     def mark(self, event: Event) -> None:
         """Show a gap, a revision, silence, or that nothing is traded as a row."""
@@ -144,14 +134,9 @@ class CandleTable:
     def header(self, width: int) -> Line:
         """The columns' names; it also settles which columns there are."""
         self._settle(width)
-        cells: dict[str, Cell] = {
-            column.name: (column.name, QUIET) for column in self._layout.columns
-        }
-        cells["change"] = ("vs open", QUIET)
-        if (newest := self.newest) is not None:
-            zone = times.local(newest.open_time, self._tz).tzname() or ""
-            cells["time"] = (f"  {self._glyphs.label(zone)}", QUIET)
-        return clipped(self._layout.row(cells, self._glyphs), width, self._glyphs)
+        newest = self.newest
+        row = None if newest is None else self._row(newest, self._glyphs.closing, "")
+        return self._grid.header(row)
 
     def rows(self, width: int, height: int, exchange_time: int | None) -> list[Line]:
         """The newest `height` rows, the newest last."""
@@ -178,7 +163,7 @@ class CandleTable:
             candle = self._forming[open_time]
             overdue = open_time != newest
             text = self._forming_line(candle, exchange_time, overdue=overdue)
-            yield self._day(open_time), clipped(text, width, self._glyphs)
+            yield self._day(open_time), text
         waits = self._unconfirmed
         if waits is not None and waits.open_time not in self._forming:
             text = unconfirmed_line(
@@ -194,16 +179,14 @@ class CandleTable:
             if isinstance(row, Note):
                 text = row.line(width, self._glyphs)
             else:
-                text = self._layout.row(self._closed_cells(row), self._glyphs)
-            text = self._built[key] = clipped(text, width, self._glyphs)
+                text = self._grid.line(self._closed_row(row))
+            self._built[key] = text
         return text
 
-    def _closed_cells(self, candle: Candle) -> dict[str, Cell]:
-        by_rest = candle.source is Source.REST
-        mark = self._glyphs.rest if by_rest else self._glyphs.closed
-        cells = self._values(candle, mark)
-        cells["state"] = ("by REST" if by_rest else "closed", QUIET)
-        return cells
+    def _closed_row(self, candle: Candle) -> CandleRow:
+        if candle.source is Source.REST:
+            return self._row(candle, self._glyphs.rest, "by REST", QUIET)
+        return self._row(candle, self._glyphs.closed, "closed", QUIET)
 
     def _forming_line(
         self, candle: Candle, exchange_time: int | None, *, overdue: bool
@@ -213,25 +196,11 @@ class CandleTable:
             mark, word = self._glyphs.closing, "closing"
         else:
             mark, word = figures.phase(candle, exchange_time, self._glyphs), "forming"
-        cells = self._values(candle, mark)
-        cells["state"] = (word, "")
-        return self._layout.row(cells, self._glyphs, TITLE)
+        return self._grid.line(self._row(candle, mark, word), TITLE)
 
-    def _values(self, candle: Candle, mark: str) -> dict[str, Cell]:
-        glyphs = self._glyphs
-        time = times.clock(candle.open_time, candle.interval, self._tz)
-        changed, style = figures.change(candle, glyphs)
-        price, volume = self._price, self._volume
-        return {
-            "time": (f"{mark} {time}", ""),
-            "open": (aligned(glyphs.label(candle.open_text), price), ""),
-            "high": (aligned(glyphs.label(candle.high_text), price), ""),
-            "low": (aligned(glyphs.label(candle.low_text), price), ""),
-            "close": (aligned(glyphs.label(candle.close_text), price), style),
-            "change": (changed, style),
-            "volume": (aligned(glyphs.label(candle.volume_text), volume), ""),
-            "trades": (str(candle.count), ""),
-        }
+    def _row(self, candle: Candle, mark: str, word: str, style: str = "") -> CandleRow:
+        state = (word, style)
+        return candle_row(candle, mark, state, tz=self._tz, glyphs=self._glyphs)
 
     def _day_rule(self, day: date, width: int) -> Line:
         rule = self._glyphs.rule * 2
@@ -245,40 +214,8 @@ class CandleTable:
         return times.local(open_time, self._tz).date()
 
     def _settle(self, width: int) -> None:
-        settled = (width, self._price, self._volume, tuple(self._widths.values()))
-        if settled == self._settled:
-            return
-        self._settled = settled
-        price = max(sum(self._price), len("close"))
-        widths = self._widths | dict.fromkeys(("open", "high", "low", "close"), price)
-        widths["volume"] = max(sum(self._volume), len("volume"))
-        layout = fit(
-            [
-                [
-                    Column(name, widths[name], right=name not in ("time", "state"))
-                    for name in choice.split()
-                ]
-                for choice in _CHOICES
-            ],
-            width,
-        )
-        if layout != self._layout or width != self._width:
+        if self._grid.settle(width):
             self._built.clear()
-        self._layout, self._width = layout, width
-
-    def _widen(self, candle: Candle) -> None:
-        for text in (candle.high_text, candle.low_text, candle.close_text):
-            self._price = wider(self._price, self._glyphs.label(text))
-        self._volume = wider(self._volume, self._glyphs.label(candle.volume_text))
-        widths = self._widths
-        time = times.clock(candle.open_time, candle.interval, self._tz)
-        shown = {
-            "time": f"- {time}",
-            "trades": str(candle.count),
-            "change": figures.change(candle, self._glyphs)[0],
-        }
-        for name, text in shown.items():
-            widths[name] = max(widths[name], cell_len(text))
 
     def _is_news(self, candle: Candle) -> bool:
         if candle.open_time <= self._last_closed:
@@ -307,19 +244,3 @@ class CandleTable:
     def _forget_forming(self, start: int, end: int) -> None:
         for open_time in [t for t in self._forming if start <= t < end]:
             del self._forming[open_time]
-
-
-def aligned(text: str, places: tuple[int, int]) -> str:
-    """Digits set so that the decimal points of a column are in line."""
-    whole, point, fraction = text.partition(".")
-    left = " " * (places[0] - cell_len(whole))
-    return left + whole + (point + fraction).ljust(places[1])
-
-
-def wider(places: tuple[int, int], text: str) -> tuple[int, int]:
-    """Room before the point, and from it on, that suits `text` as well."""
-    whole, point, fraction = text.partition(".")
-    return (
-        max(places[0], cell_len(whole)),
-        max(places[1], cell_len(point + fraction)),
-    )

@@ -12,9 +12,12 @@ from klinetail.candle import Candle, Stream
 from klinetail.errors import with_where
 from klinetail.events import CandleEvent, Event, LinkEvent, PreviewEvent
 from klinetail.stats import Stats
-from klinetail.view import figures
+from klinetail.view import candle_columns, figures, stream_columns
+from klinetail.view.candle_columns import CandleRow
 from klinetail.view.candle_table import CandleTable
+from klinetail.view.columns import Column
 from klinetail.view.status import Piece, pieces_of, status_line
+from klinetail.view.stream_columns import StreamRow
 from klinetail.view.stream_table import StreamTable
 from klinetail.view.theme import (
     LOUD,
@@ -46,6 +49,8 @@ class Table:
         source: where the candles come from, in a few words: `REAL`, `testnet`,
             `SIM (synthetic market)`.
         glyphs: what the terminal can show.
+        candle_columns: the columns of one stream's candles.
+        stream_columns: the columns of several streams.
     """
 
     def __init__(
@@ -55,6 +60,8 @@ class Table:
         tz: tzinfo,
         source: str,
         glyphs: Glyphs = UNICODE,
+        candle_columns: Sequence[Column[CandleRow]] = candle_columns.COLUMNS,
+        stream_columns: Sequence[Column[StreamRow]] = stream_columns.COLUMNS,
     ) -> None:
         self._streams = tuple(dict.fromkeys(streams))
         self._tz = tz
@@ -63,9 +70,14 @@ class Table:
         self._loud = source != REAL
         self._body: CandleTable | StreamTable
         if len(self._streams) == 1:
-            self._body = CandleTable(self._streams[0], tz=tz, glyphs=glyphs)
+            (stream,) = self._streams
+            self._body = CandleTable(
+                stream, tz=tz, glyphs=glyphs, columns=candle_columns
+            )
         else:
-            self._body = StreamTable(self._streams, tz=tz, glyphs=glyphs)
+            self._body = StreamTable(
+                self._streams, tz=tz, glyphs=glyphs, columns=stream_columns
+            )
         self._exchange_time: int | None = None
         self._since: dict[str, tuple[LinkEvent, float]] = {}
         self._delay: tuple[int, tuple[float, float] | None] = (0, None)

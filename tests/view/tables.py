@@ -13,8 +13,9 @@ START = 1_700_000_040_000  # 2023-11-14 22:14 UTC
 ETHUSDT_1M = Stream("ETHUSDT", Interval.M1)
 
 
-def table_of(*streams, source=REAL, glyphs=UNICODE, tz=UTC):
-    return Table(streams or [BTCUSDT_1M], tz=tz, source=source, glyphs=glyphs)
+def table_of(*streams, source=REAL, glyphs=UNICODE, tz=UTC, **columns):
+    streams = streams or [BTCUSDT_1M]
+    return Table(streams, tz=tz, source=source, glyphs=glyphs, **columns)
 
 
 def plain(lines):

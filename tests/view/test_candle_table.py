@@ -65,10 +65,10 @@ def test_only_its_price_is_left_of_a_narrow_row():
 
 def test_a_closed_row_is_built_once(monkeypatch):
     built = []
-    original = candle_table.CandleTable._closed_cells
+    original = candle_table.CandleTable._closed_row
     monkeypatch.setattr(
         candle_table.CandleTable,
-        "_closed_cells",
+        "_closed_row",
         lambda self, c: built.append(c.open_time) or original(self, c),
     )
     table = filled_table(5)
