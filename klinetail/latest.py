@@ -1,4 +1,7 @@
-"""The newest events of each stream, for one reader that looks now and then."""
+"""A queue that keeps only the newest events of each stream, for a view.
+
+A reader who needs every closed candle reads a `mailbox.Mailbox`.
+"""
 
 from __future__ import annotations
 
@@ -19,16 +22,17 @@ from klinetail.events import (
 
 
 class Latest:
-    """What a person looks at: of each stream the newest forming candle, the last closed
-    ones, every gap and end, and the last other events. A put never waits.
+    """A thread-safe queue of the newest events of each stream. `put` never waits.
 
-    It drops older ones in silence, by design: a screen has room for the last ones, and
-    its figures are counted elsewhere. A `DropEvent` is in those figures alone. Whatever
-    needs every closed candle reads a `Mailbox`.
+    The queue keeps the newest forming candle of each stream, the last closed candles,
+    every gap and every end of trading, and the last other events. Older events are
+    dropped in silence, because a screen has no room for more and a `Stats` counts every
+    event. A `DropEvent` is never kept.
 
     Args:
-        rows: closed candles, and other events, kept a stream until they are taken.
-        notify: called, as for `Mailbox`, with the first news after each `take`.
+        rows: closed candles, and other events, to keep of each stream until `take`.
+        notify: called on the thread of the first `put` after each `take`; must only
+            wake the reader.
     """
 
     def __init__(
@@ -36,18 +40,24 @@ class Latest:
     ) -> None:
         self._notify = notify
         self._lock = threading.Lock()
+        """Guards all fields below."""
         self._forming: dict[Stream, CandleEvent | PreviewEvent] = {}
+        """The newest forming candle of each stream."""
         self._closed: defaultdict[Stream, deque[CandleEvent]] = defaultdict(
             lambda: deque(maxlen=rows)
         )
+        """The last closed candles of each stream, oldest first."""
         self._announced: list[Event] = []
+        """Gaps and ends, all of them."""
         self._others: defaultdict[Stream | None, deque[Event]] = defaultdict(
             lambda: deque(maxlen=rows)
         )
+        """The last other events of each stream; None for events without a stream."""
         self._told = False
+        """Whether `notify` was called since the latest `take`."""
 
     def put(self, events: Sequence[Event]) -> None:
-        """Keep what is newest."""
+        """Take in events, in order, in place of older events."""
         with self._lock:
             for event in events:
                 if isinstance(event, CandleEvent) and event.candle.closed:
@@ -64,11 +74,14 @@ class Latest:
             self._notify()
 
     def take(self, forming: Iterable[Stream] | None = None) -> list[Event]:
-        """What is new: gaps and ends, then each stream's other events in order, then
-        each stream's closed candles in order, then the forming ones.
+        """Return and remove the new events.
+
+        Gaps and ends come first, then the other events, then the closed candles, then
+        the forming candles. Events of one stream and kind are in order.
 
         Args:
-            forming: the streams whose forming candles to take; those of others stay.
+            forming: the streams whose forming candles to take; None for all streams.
+                The forming candles of other streams stay in the queue.
         """
         with self._lock:
             taken = list(self._announced)

@@ -1,7 +1,7 @@
 """Mailboxes: the bounded, thread-safe queues between the collector and one consumer.
 
-`Mailbox` is for a consumer that needs every closed candle. A view, which by design
-keeps only the latest, reads a `latest.Latest`.
+A mailbox is for a consumer that needs every closed candle. A view needs only the newest
+events and reads a `latest.Latest`.
 
 A mailbox drops no closed candle and no event in silence. A consumer that leaves no room
 for a whole second is *behind*: nobody waits for it any more, its forming candles keep
