@@ -1,6 +1,6 @@
 """The columns of the candle table.
 
-A column is added by an entry in `COLUMNS`; no other place knows a column.
+An entry in `COLUMNS` adds a column. No other place names a column.
 """
 
 from __future__ import annotations
@@ -16,23 +16,33 @@ from klinetail.view.theme import Cell, Glyphs
 
 
 class CandleRow(NamedTuple):
-    """The values that the cells of one candle are made from."""
+    """The values from which the cells of one candle are made."""
 
     candle: Candle
     mark: str
-    """One glyph for the state of the candle."""
+    """A glyph for the state of the candle."""
     state: Cell
     """The state of the candle in a word, and the style of the word."""
     change: Cell
+    """The change from the open, in the style of its direction."""
     tz: tzinfo
-    """The zone that times are shown in."""
+    """The zone of all times."""
     glyphs: Glyphs
+    """The symbols for the encoding of the terminal."""
 
 
 def candle_row(
     candle: Candle, mark: str, state: Cell, *, tz: tzinfo, glyphs: Glyphs
 ) -> CandleRow:
-    """Return the row of a candle that has this mark and state."""
+    """Return the row of a candle.
+
+    Args:
+        candle: the candle, closed or forming.
+        mark: a glyph for the state of the candle.
+        state: the state in a word, and the style of the word.
+        tz: the zone of all times.
+        glyphs: the symbols for the encoding of the terminal.
+    """
     changed = figures.change(candle, glyphs)
     return CandleRow(candle, mark, state, changed, tz, glyphs)
 

@@ -1,4 +1,4 @@
-"""One stream: a row a candle, the newest at the bottom."""
+"""The candle table: one row for each candle of one stream, the newest at the bottom."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ from klinetail.events import (
 )
 from klinetail.view import figures
 from klinetail.view.candle_columns import COLUMNS, CandleRow, candle_row
-from klinetail.view.columns import Column, Grid
+from klinetail.view.columns import Column
+from klinetail.view.grid import Grid
 from klinetail.view.notes import (
     Gaps,
     Note,
@@ -35,14 +36,26 @@ from klinetail.view.notes import (
 from klinetail.view.theme import QUIET, TITLE, Glyphs, Line, clipped, line
 
 KEPT: Final = 500
+"""Rows of closed candles, gaps and revisions to keep."""
+
 _FORMING_KEPT: Final = 4
+"""Forming candles to keep: a new candle may open before earlier candles close."""
 
 _Key = tuple[int, int]
+"""The place of a row: the open time (ms) and the rank among rows of equal time."""
+
 _GAP_RANK, _CANDLE_RANK, _REVISION_RANK = range(3)
 
 
 class CandleTable:
-    """The rows of one stream. A closed row is built once a layout."""
+    """The rows of one stream. The line of a closed candle is made once for a layout.
+
+    Args:
+        stream: the stream; candles and events of other streams are ignored.
+        tz: the zone of all times.
+        glyphs: the symbols for the encoding of the terminal.
+        columns: the columns from left to right.
+    """
 
     def __init__(
         self,
@@ -54,33 +67,40 @@ class CandleTable:
     ) -> None:
         self._stream = stream
         self.shown = (stream,)
-        """The streams that there is room for."""
+        """The streams on the screen."""
         self._tz = tz
         self._glyphs = glyphs
         self._keys: list[_Key] = []
+        """The keys of `_rows` in ascending order."""
         self._rows: dict[_Key, Candle | Note] = {}
+        """The closed candles, gaps and revisions."""
         self._forming: dict[int, Candle] = {}
+        """The forming candles by open time (ms)."""
         self._last_closed = -1
+        """The open time (ms) of the newest closed candle; -1 before the first."""
         self._untraded: Note | None = None
-        """Why nothing more is to come, or nothing yet."""
+        """Why the symbol is not traded: not yet, or not any more."""
         self._mute: Note | None = None
-        """That the prices are old ones."""
+        """The warning that the prices are old."""
         self._unconfirmed: UnconfirmedEvent | None = None
-        """What the row that says that a candle is being confirmed is about."""
+        """A closed candle that waits for its confirmation by REST."""
         self._gaps = Gaps()
+        """The gaps with rows."""
         self._grid = Grid(columns, self.shown, glyphs)
+        """The layout of the columns."""
         self._built: dict[_Key, Line] = {}
+        """The lines of `_rows` made for the present layout."""
 
     @property
     def newest(self) -> Candle | None:
-        """The candle at the bottom."""
+        """The newest candle, forming or closed; None before the first candle."""
         if self._forming:
             return self._forming[max(self._forming)]
         row = self._rows.get((self._last_closed, _CANDLE_RANK))
         return row if isinstance(row, Candle) else None
 
     def put(self, candle: Candle) -> None:
-        """Take in a closed candle once, or a forming one's newest values."""
+        """Take in a closed candle once, or newer values of a forming candle."""
         if candle.stream != self._stream:
             return
         if candle.closed:
@@ -97,7 +117,7 @@ class CandleTable:
         self._grid.measure(self._row(candle, self._glyphs.closing, ""))
 
     def mark(self, event: Event) -> None:
-        """Show a gap, a revision, silence, or that nothing is traded as a row."""
+        """Take in an event. Gaps, revisions, silence and the end become rows."""
         match event:
             case GapEvent(stream) if stream == self._stream:
                 for candle in event.candles:
@@ -132,14 +152,20 @@ class CandleTable:
                 pass
 
     def header(self, width: int) -> Line:
-        """The columns' names; it also settles which columns there are."""
+        """Return the line of headings, for the columns that fit into `width` cells."""
         self._settle(width)
         newest = self.newest
         row = None if newest is None else self._row(newest, self._glyphs.closing, "")
         return self._grid.header(row)
 
     def rows(self, width: int, height: int, exchange_time: int | None) -> list[Line]:
-        """The newest `height` rows, the newest last."""
+        """Return the newest rows, the newest last.
+
+        Args:
+            width: the greatest width of a row.
+            height: the greatest number of rows.
+            exchange_time: the exchange's time, ms; None while unknown.
+        """
         self._settle(width)
         found: list[Line] = []
         day: date | None = None
@@ -237,7 +263,7 @@ class CandleTable:
             self._built.pop(key, None)
 
     def _confirmed(self, before: int) -> None:
-        """What opens before this time is there now, or given up."""
+        """Forget the unconfirmed candle if its open time is before `before` (ms)."""
         if self._unconfirmed is not None and self._unconfirmed.open_time < before:
             self._unconfirmed = None
 

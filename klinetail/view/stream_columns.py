@@ -1,6 +1,6 @@
 """The columns of the stream table.
 
-A column is added by an entry in `COLUMNS`; no other place knows a column.
+An entry in `COLUMNS` adds a column. No other place names a column.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ _SHORT: Final = 12
 
 
 class StreamRow:
-    """The state of one stream, from which the cells of its row are made.
+    """The state of one stream, from which the cells of the row are made.
 
     Args:
         stream: the stream.
-        glyphs: the characters that the terminal can show.
+        glyphs: the symbols for the encoding of the terminal.
     """
 
     def __init__(self, stream: Stream, glyphs: Glyphs) -> None:
@@ -45,15 +45,15 @@ class StreamRow:
         self.change: Cell = ("", "")
         """The change from the open of `measured`, in the style of its direction."""
         self.measured: Candle | None = None
-        """The candle that `change` and the widths of the columns include already."""
+        """The candle of `change`, for which the columns are wide enough."""
         self.unconfirmed = -1
-        """Open time (ms) of a closed candle that REST must confirm; -1 for none."""
+        """Open time (ms) of a closed candle before REST confirms it; -1 for none."""
         self.note: Note | None = None
         """The note with the greatest weight."""
         self.ended = False
         """Whether the exchange does not trade the symbol any more."""
         self.mute = False
-        """Whether REST shows trades and no frame came."""
+        """Whether the stream sends no frame although REST shows trades."""
         self.exchange_time: int | None = None
         """The time for countdowns, ms; None while the exchange's time is unknown."""
 

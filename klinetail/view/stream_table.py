@@ -1,4 +1,4 @@
-"""Several streams: a row a stream, in the order they were asked for."""
+"""The stream table: one row for each of several streams, in the order asked for."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ from klinetail.events import (
     stream_of,
 )
 from klinetail.view import figures
-from klinetail.view.columns import Column, Grid
+from klinetail.view.columns import Column
+from klinetail.view.grid import Grid
 from klinetail.view.notes import (
     Gaps,
     Note,
@@ -33,11 +34,21 @@ from klinetail.view.stream_columns import COLUMNS, StreamRow
 from klinetail.view.theme import QUIET, Glyphs, Line, clipped, line
 
 _NOTES_KEPT: Final = 100
+"""Notes of all streams to keep."""
+
 _NOTES_SHOWN: Final = 5
+"""The lines for notes at most, the blank line above the notes included."""
 
 
 class StreamTable:
-    """The rows of many streams. A row is built again only when it changed."""
+    """The rows of several streams. A line is made again only if its row has changed.
+
+    Args:
+        streams: the streams; candles and events of other streams are ignored.
+        tz: the zone of all times.
+        glyphs: the symbols for the encoding of the terminal.
+        columns: the columns from left to right.
+    """
 
     def __init__(
         self,
@@ -48,29 +59,35 @@ class StreamTable:
         columns: Sequence[Column[StreamRow]] = COLUMNS,
     ) -> None:
         self._rows = {stream: StreamRow(stream, glyphs) for stream in streams}
+        """The state of each stream."""
         self._streams = tuple(self._rows)
+        """The streams in the order of their rows."""
         self.shown: Sequence[Stream] = self._streams
-        """The streams that there is room for."""
+        """The streams on the screen."""
         self._notes: dict[tuple[Stream, str, int], Note] = {}
+        """The notes by stream, topic and open time (ms), the newest last."""
         self._gaps = Gaps()
+        """The gaps with notes."""
         self._tz = tz
         self._glyphs = glyphs
         self._grid = Grid(columns, self._streams, glyphs)
+        """The layout of the columns."""
         self._lines: dict[Stream, tuple[object, Line]] = {}
+        """The latest line of each stream, with the values in the line."""
 
     @property
     def interval(self) -> Interval | None:
-        """The interval of all streams, if they share one."""
+        """The interval of the streams; None if the intervals differ."""
         intervals = {stream.interval for stream in self._rows}
         return intervals.pop() if len(intervals) == 1 else None
 
     def put(self, candle: Candle) -> None:
-        """Take in a candle of one of the streams."""
+        """Take in a candle, closed or forming."""
         if (row := self._rows.get(candle.stream)) is not None:
             row.put(candle)
 
     def mark(self, event: Event) -> None:
-        """Mark a stream's row: a gap, a revision, silence, that it is not traded."""
+        """Take in an event. Gaps, revisions, silence and the end become notes."""
         stream = stream_of(event)
         row = None if stream is None else self._rows.get(stream)
         if row is None:
@@ -114,12 +131,18 @@ class StreamTable:
             self._say(row, "gap", note, gap.start)
 
     def header(self, width: int) -> Line:
-        """The columns' names; it also settles which columns there are."""
+        """Return the line of headings, for the columns that fit into `width` cells."""
         self._grid.settle(width)
         return self._grid.header(None)
 
     def rows(self, width: int, height: int, exchange_time: int | None) -> list[Line]:
-        """The first streams that fit, how many more there are, the newest notes."""
+        """Return the lines of the table: rows, the number of hidden streams, notes.
+
+        Args:
+            width: the greatest width of a line.
+            height: the greatest number of lines.
+            exchange_time: the exchange's time, ms; None while unknown.
+        """
         notes = self._note_lines(width, min(height // 3, _NOTES_SHOWN))
         height -= len(notes)
         hidden = len(self._streams) - height
@@ -157,7 +180,8 @@ class StreamTable:
         if note is not None:
             self._notes[key] = note
         while len(self._notes) > _NOTES_KEPT:
-            # The oldest of the least: a flood of revisions hides no gap and no end.
+            # The oldest of the lightest notes goes, so that a flood of revisions
+            # hides neither a gap nor an end.
             del self._notes[min(self._notes, key=lambda key: self._notes[key].weight)]
         of_stream = [
             n for (stream, _, _), n in self._notes.items() if stream == row.stream
