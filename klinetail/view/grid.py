@@ -38,8 +38,7 @@ class Place(msgspec.Struct, Generic[AnyRow], frozen=True):
         """Return `text` in exactly `width` cells; a text that is wider is cut."""
         spare = self.width - cell_len(text)
         if spare < 0:
-            text = glyphs.crop(text, self.width)
-            spare = self.width - cell_len(text)
+            return glyphs.crop(text, self.width)
         left = self.column.align is Align.LEFT
         return text + " " * spare if left else " " * spare + text
 

@@ -81,6 +81,21 @@ class TestGrid:
             grid.settle(80)
             assert [place.width for place in grid.layout.places] == [width, 2]
 
+    def test_a_column_that_is_not_set_by_the_point_is_as_wide_as_its_widest_cell(self):
+        grid = grid_of(column("a", grows=True))
+        for text in ("100.5", "1.125"):
+            grid.measure({"a": text})
+        grid.settle(80)
+        assert [place.width for place in grid.layout.places] == [5]
+        assert grid.line({"a": "1.125"}).plain == " 1.125"
+
+    def test_a_wide_character_that_is_cut_leaves_no_hole(self):
+        grid = grid_of(column("a", width=4), column("b", width=1))
+        for text in ("币安人", "x币安人", "xy币安人"):
+            line = grid.line({"a": text, "b": "|"})
+            assert line.cell_len == grid.layout.width
+            assert "…" in line.plain
+
     def test_a_cell_of_a_fixed_column_is_visibly_cut(self):
         grid = grid_of(column("a", width=4))
         assert grid.line({"a": "123456"}).plain == " 123…"
@@ -140,6 +155,28 @@ class TestLayout:
             assert layout.width <= width
         else:
             assert len(layout.places) == len(choices[-1])
+
+    @pytest.mark.parametrize(
+        ("width", "shown"),
+        [
+            (11, " one  three"),
+            (10, "one  three"),
+            (9, "one three"),
+            (8, "one thr…"),
+            (5, "one t"),
+            (4, "one"),
+            (3, "one"),
+            (2, "o…"),
+            (1, "o"),
+        ],
+    )
+    def test_of_columns_that_stay_the_last_is_cut_on_the_narrowest_screen(
+        self, width, shown
+    ):
+        grid = grid_of(column("a", width=3), column("b", width=5), width=width)
+        line = grid.line({"a": "one", "b": "three"})
+        assert line.plain.rstrip() == shown
+        assert line.cell_len <= width
 
     @given(places)
     def test_wide_terminals_get_wider_gaps_but_not_without_end(self, places):
