@@ -9,7 +9,8 @@ from typing import Protocol
 
 from klinetail.candle import Candle
 from klinetail.events import CandleEvent, Event, GapEvent
-from klinetail.mailbox import PATIENCE, Latest
+from klinetail.latest import Latest
+from klinetail.mailbox import PATIENCE
 from klinetail.stats import Stats
 
 

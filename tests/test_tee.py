@@ -1,7 +1,8 @@
 import pytest
 
 from klinetail.events import CandleEvent, EndedEvent
-from klinetail.mailbox import PATIENCE, Latest, Mailbox, as_it_is
+from klinetail.latest import Latest
+from klinetail.mailbox import PATIENCE, Mailbox, as_it_is
 from klinetail.tee import Tee
 from tests.strategies import BTCUSDT_1M, candle
 

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from klinetail.candle import Candle
 from klinetail.errors import OutputError
-from klinetail.mailbox import Latest, Mailbox
+from klinetail.latest import Latest
+from klinetail.mailbox import Mailbox
 from klinetail.sinks.stdout import ReaderGone, StdoutSink
 
 if TYPE_CHECKING:

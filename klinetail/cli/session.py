@@ -47,7 +47,8 @@ from klinetail.exchange.rest import BinanceRest
 from klinetail.exchange.slowness import SOON
 from klinetail.formats.registry import PROSE, output
 from klinetail.kinds import Kind
-from klinetail.mailbox import Latest, Mailbox, Pace
+from klinetail.latest import Latest
+from klinetail.mailbox import Mailbox, Pace
 from klinetail.notices import Notices, kind_of, receipt
 from klinetail.protocol.routes import Route
 from klinetail.sinks.file import FileSink, FileThread

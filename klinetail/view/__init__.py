@@ -1,5 +1,6 @@
-"""What a person sees: the live table and its status line.
+"""The live table and its status line, for a person at a terminal.
 
-The only room that imports rich, for the widths of characters. It draws by itself: a
-row that changes eight times a second has no use for layouts and markup.
+Only this package imports rich, which knows the widths of characters. The package draws
+lines itself, because a row that changes eight times a second has no use for rich's
+layouts and markup.
 """

@@ -1,73 +1,109 @@
-"""Columns: which of them fit, and cells put into them. Widths are in cells."""
+"""Columns of a table. A column is one value with everything about the column.
+
+A new column is an entry in `candle_columns.COLUMNS` or `stream_columns.COLUMNS`. Widths
+are in cells of the terminal.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Final
+import enum
+from collections.abc import Callable, Sequence
+from typing import Generic, Protocol, TypeVar
 
 import msgspec
-from rich.cells import cell_len
 
-from klinetail.view.look import Cell, Glyphs, Line, line
-
-MARGIN: Final = 1
-_GAP: Final = 2
-_WIDE_GAP: Final = 4
+from klinetail.candle import Candle, Stream
+from klinetail.view.theme import Cell, Glyphs
 
 
-class Column(msgspec.Struct, frozen=True):
-    """A place of a fixed width."""
+class Align(enum.Enum):
+    """How the cells of a column are aligned."""
 
-    name: str
-    width: int
-    right: bool = True
+    LEFT = "left"
+    RIGHT = "right"
+    POINT = "point"
+    """The decimal points are in line, in the column and in all columns of its scale."""
 
 
-class Layout(msgspec.Struct, frozen=True):
-    """Columns side by side, with `gap` cells between them."""
-
-    columns: tuple[Column, ...]
-    gap: int
-    margin: int = MARGIN
-
-    def __contains__(self, name: str) -> bool:
-        return any(column.name == name for column in self.columns)
+class Row(Protocol):
+    """The values available to the cells of every table."""
 
     @property
-    def width(self) -> int:
-        inner = sum(column.width for column in self.columns)
-        return self.margin + inner + self.gap * (len(self.columns) - 1)
+    def candle(self) -> Candle | None:
+        """The candle of the row; None before the first candle of a stream."""
 
-    def row(self, cells: Mapping[str, Cell], glyphs: Glyphs, style: str = "") -> Line:
-        """One line of cells by their columns' names; a missing one is blank."""
-        parts: list[Cell] = []
-        gap = " " * self.margin
-        for column in self.columns:
-            shown, own = cells.get(column.name, ("", ""))
-            shown = glyphs.crop(shown, column.width)
-            blank = " " * (column.width - cell_len(shown))
-            placed = blank + shown if column.right else shown + blank
-            parts += [(gap, ""), (placed, f"{style} {own}".strip())]
-            gap = " " * self.gap
-        while parts and not parts[-1][0].strip(" "):
-            parts.pop()
-        if parts:
-            shown, own = parts[-1]
-            parts[-1] = (shown.rstrip(" "), own)
-        return line(*parts)
+    @property
+    def change(self) -> Cell:
+        """The change from the candle's open, in the style of its direction."""
+
+    @property
+    def glyphs(self) -> Glyphs:
+        """The symbols for the encoding of the terminal."""
 
 
-def fit(choices: Sequence[Sequence[Column]], width: int) -> Layout:
-    """The first choice that fits into `width`, spread a little if there is room.
+AnyRow = TypeVar("AnyRow", bound=Row, contravariant=True)
+"""The row of one table. A column of `Row` suits every table."""
 
-    If none does, the last one without its margin, its last column cut.
+
+def of_candle(
+    text: Callable[[Candle], str], *, directed: bool = False
+) -> Callable[[Row], Cell]:
+    """Return a function that makes a cell from the candle of a row.
+
+    The cell is blank before the first candle.
+
+    Args:
+        text: returns the text of the cell.
+        directed: whether the cell has the style of the candle's direction.
     """
-    for columns in choices:
-        tight = Layout(tuple(columns), _GAP)
-        if tight.width <= width:
-            spare = (width - tight.width) // max(len(columns), 1)
-            return Layout(tight.columns, min(_GAP + spare, _WIDE_GAP))
-    *head, tail = choices[-1]
-    used = sum(column.width + 1 for column in head)
-    cut = Column(tail.name, max(width - used, 0), tail.right)
-    return Layout((*head, cut), 1, 0)
+
+    def cell(row: Row) -> Cell:
+        if (candle := row.candle) is None:
+            return "", ""
+        return row.glyphs.label(text(candle)), row.change[1] if directed else ""
+
+    return cell
+
+
+def always(streams: Sequence[Stream]) -> bool:  # noqa: ARG001 - `Column.needed`
+    """Return True, whatever the streams are."""
+    return True
+
+
+class Column(msgspec.Struct, Generic[AnyRow], frozen=True):
+    """One column of a table.
+
+    Raises:
+        ValueError: `instead` does not have a smaller rank.
+    """
+
+    name: str
+    """A word, unique in the table."""
+    cell: Callable[[AnyRow], Cell]
+    """Returns the text and the style of the cell in a row."""
+    heading: str | Callable[[AnyRow | None], str] | None = None
+    """The text above the column, or a function that returns the text. In a candle table
+    the function gets the newest row, or None before the first candle; in a stream
+    table, always None. By default, the text is the name."""
+    width: int | Callable[[Sequence[Stream], Glyphs], int] = 0
+    """The width of the column, or a function that returns the width for the streams of
+    the table. A column that `grows` has at least this width."""
+    grows: bool = False
+    """Whether the column becomes as wide as the widest cell so far."""
+    align: Align = Align.RIGHT
+    """The alignment of the cells and the heading; `POINT` puts the heading right."""
+    scale: str = ""
+    """Growing columns with the same word here are equally wide; "" means alone."""
+    rank: int = 0
+    """On a narrow screen, the columns with the greatest rank go first, and columns of
+    equal rank go together. Columns of rank 0 stay."""
+    instead: Column[AnyRow] | None = None
+    """A narrower column, which takes the place when this column goes."""
+    needed: Callable[[Sequence[Stream]], bool] = always
+    """Returns whether a table of the given streams has the column at all."""
+    timed: bool = False
+    """Whether a cell changes with the time alone, without an event."""
+
+    def __post_init__(self) -> None:
+        if self.instead is not None and self.instead.rank >= self.rank:
+            raise ValueError(f"{self.name}: the rank of `instead` is not smaller")

@@ -1,6 +1,6 @@
 """Figures as people read them: percentages, spans of time, sparklines.
 
-All in `Decimal` and integers: what is shown of a price is never a float.
+All figures are computed from `Decimal` and integers. A price never becomes a float.
 """
 
 from __future__ import annotations
@@ -11,27 +11,31 @@ from decimal import Decimal, InvalidOperation, localcontext
 from typing import Final
 
 from klinetail.candle import Candle
-from klinetail.view.look import DOWN, QUIET, UP, Glyphs
+from klinetail.view.theme import DOWN, QUIET, UP, Glyphs
 
 _CENT: Final = Decimal("0.01")
 _HUNDRED: Final = Decimal(100)
-_EXACT: Final = 60  # digits: more than any difference of two prices has
+_EXACT: Final = 60
+"""Digits of precision: more than the difference of any two prices has."""
 
 
 def direction(candle: Candle) -> int:
-    """1 if it closed above its open, -1 below, 0 level."""
+    """Return 1 if the close is above the open, -1 if below, 0 if both are equal."""
     return (candle.close > candle.open) - (candle.close < candle.open)
 
 
 def change(candle: Candle, glyphs: Glyphs) -> tuple[str, str]:
-    """Change from the candle's open with its arrow, and the style of both."""
+    """Return the change from the open with an arrow, and the style of the direction."""
     way = direction(candle)
     arrow = (glyphs.flat, glyphs.up, glyphs.down)[way]
     return f"{arrow} {percent(candle.open, candle.close)}", (QUIET, UP, DOWN)[way]
 
 
 def percent(start: Decimal, end: Decimal) -> str:
-    """`+1.25%`; a change that cannot be one is `?`."""
+    """Return the change from `start` to `end` as a percentage, such as `+1.25%`.
+
+    The text is `?` if `start` is zero.
+    """
     try:
         share = (end - start) * _HUNDRED / start
         if abs(share) >= 1_000_000:
@@ -45,7 +49,7 @@ def percent(start: Decimal, end: Decimal) -> str:
 
 
 def span(milliseconds: int) -> str:
-    """A span of time: `0:07`, `12:03`, `3:12:03`, `2d 03h`."""
+    """Return a span of time as text: `0:07`, `12:03`, `3:12:03`, `2d 03h`."""
     seconds = max(milliseconds, 0) // 1000
     minutes, second = divmod(seconds, 60)
     hours, minute = divmod(minutes, 60)
@@ -55,9 +59,10 @@ def span(milliseconds: int) -> str:
 
 
 def left(candle: Candle, exchange_time: int | None) -> int | None:
-    """Milliseconds until `candle` closes, rounded up to whole seconds.
+    """Return the milliseconds until `candle` closes, rounded up to whole seconds.
 
-    None if the exchange's time is not known; zero or less once it is due.
+    The number is zero or negative once the close is due. The result is None while the
+    exchange's time (ms) is unknown.
     """
     if exchange_time is None:
         return None
@@ -65,7 +70,7 @@ def left(candle: Candle, exchange_time: int | None) -> int | None:
 
 
 def phase(candle: Candle, exchange_time: int | None, glyphs: Glyphs) -> str:
-    """The glyph of a forming candle's progress."""
+    """Return the glyph that shows how far a forming candle has progressed."""
     length = candle.close_time + 1 - candle.open_time
     passed = 0 if exchange_time is None else exchange_time - candle.open_time
     index = passed * len(glyphs.phases) // max(length, 1)
@@ -73,7 +78,7 @@ def phase(candle: Candle, exchange_time: int | None, glyphs: Glyphs) -> str:
 
 
 def sparkline(values: Sequence[Decimal], glyphs: Glyphs) -> str:
-    """One glyph a value, scaled from the lowest to the highest of them."""
+    """Return one glyph for each value, scaled from the lowest to the highest value."""
     if not values:
         return ""
     low, high = min(values), max(values)

@@ -1,4 +1,4 @@
-"""What can be watched, as a table to be printed once."""
+"""The table of listed symbols, which `klinetail symbols` prints once."""
 
 from __future__ import annotations
 
@@ -11,20 +11,23 @@ from rich.table import Table
 from rich.text import Text
 
 from klinetail.protocol.rest import Listing
-from klinetail.view.look import TITLE, Glyphs
 from klinetail.view.terminal import coloured, glyphs_of, is_dumb
+from klinetail.view.theme import TITLE, Glyphs
 
 
 def rendered(
     listings: Sequence[Listing], stdout: TextIO, environ: Mapping[str, str]
 ) -> bytes:
-    """The table in the terminal's own encoding, a row a symbol.
+    """Return the table of the listed symbols in the encoding of the terminal.
+
+    The table has one row for each symbol. Text from the exchange is escaped, and
+    characters without a place in the encoding become question marks.
 
     Args:
-        listings: what to show, in this order.
+        listings: the symbols in the order of the rows.
         stdout: the terminal.
-        environ: `NO_COLOR` and `TERM` decide about colours; a dumb terminal gets
-            characters alone.
+        environ: `NO_COLOR` switches colours off. If `TERM` names a dumb terminal, the
+            table has neither colours nor bold text.
     """
     console = Console(
         file=stdout,

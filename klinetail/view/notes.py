@@ -1,4 +1,4 @@
-"""What is said about a stream besides its candles: gaps, revisions, its end."""
+"""Notes about a stream: gaps, revisions, and why no candle comes."""
 
 from __future__ import annotations
 
@@ -16,22 +16,31 @@ from klinetail.events import (
     RevisionEvent,
     UnconfirmedEvent,
 )
-from klinetail.view.look import LOUD, QUIET, TITLE, Glyphs, Line, clipped, line
+from klinetail.view.theme import LOUD, QUIET, TITLE, Glyphs, Line, clipped, line
 
 
 class Note(msgspec.Struct, frozen=True):
-    """A badge that cannot be missed and a few words."""
+    """A conspicuous badge and a few words."""
 
     mark: str
-    """One glyph, where there is no room for more."""
+    """A glyph for the row of a stream."""
     badge: str
+    """A word in capitals."""
     text: str
+    """The words after the badge, harmless to a terminal."""
     style: str
+    """The style of the mark and of the badge."""
     weight: int
-    """The heaviest of several is the one to show."""
+    """Of several notes, the note with the greatest weight is shown first."""
 
     def line(self, width: int, glyphs: Glyphs, of: str = "") -> Line:
-        """The note as a row of its own, with the name of what it is about."""
+        """Return the note as a row of its own.
+
+        Args:
+            width: the greatest width of the row.
+            glyphs: the symbols for the encoding of the terminal.
+            of: the name of the stream; "" in the table of a single stream.
+        """
         badge, name = f" {self.badge} ", f" {of}" if of else ""
         text = line(
             (" ", ""), (badge, self.style), (name, TITLE), (f" {self.text}", "")
@@ -40,7 +49,7 @@ class Note(msgspec.Struct, frozen=True):
 
 
 def gap_note(gap: GapEvent, *, tz: tzinfo, glyphs: Glyphs) -> Note:
-    """Which candles are missing, and why."""
+    """Return the note that names the missing candles and the reason."""
     interval = gap.stream.interval
     missing = interval.steps(gap.start, gap.end)
     first = times.clock(gap.start, interval, tz)
@@ -51,8 +60,11 @@ def gap_note(gap: GapEvent, *, tz: tzinfo, glyphs: Glyphs) -> Note:
 
 
 def revision_note(event: RevisionEvent, *, tz: tzinfo, glyphs: Glyphs) -> Note:
-    """Which values of a closed candle the exchange changed afterwards; all its values
-    if those before are not kept."""
+    """Return the note about a closed candle that the exchange changed afterwards.
+
+    The note names the changed values. If the delivered candle is no longer known, the
+    note names all values of the new candle.
+    """
     delivered, revised = event.delivered, event.revised
     moment = times.clock(revised.open_time, revised.interval, tz)
     now = [(name, glyphs.label(text)) for name, text in _values(revised)]
@@ -70,7 +82,7 @@ def revision_note(event: RevisionEvent, *, tz: tzinfo, glyphs: Glyphs) -> Note:
 
 
 def ended_note(event: EndedEvent, *, glyphs: Glyphs) -> Note:
-    """That nothing more is to come."""
+    """Return the note that the exchange does not trade the symbol any more."""
     text = f"not traded any more: {glyphs.label(event.status)}"
     return Note(glyphs.ended, "ENDED", text, TITLE, 2)
 
@@ -82,7 +94,14 @@ def unconfirmed_line(
     exchange_time: int | None,
     glyphs: Glyphs,
 ) -> Line:
-    """A row in place of a closed candle that is still to be confirmed."""
+    """Return the row in place of a closed candle that waits for its confirmation.
+
+    Args:
+        event: the candle, and when another answer by REST can confirm the candle.
+        tz: the zone of all times.
+        exchange_time: the exchange's time, ms; None while unknown.
+        glyphs: the symbols for the encoding of the terminal.
+    """
     when = times.clock(event.open_time, event.stream.interval, tz)
     text = "being confirmed"
     if exchange_time is not None and event.until > exchange_time:
@@ -91,13 +110,13 @@ def unconfirmed_line(
 
 
 def mute_note(glyphs: Glyphs) -> Note:
-    """That the stream's prices are old ones."""
+    """Return the note that the prices of the stream are old."""
     text = "REST shows trades of which no frame came: not the latest price"
     return Note(glyphs.busy, "MUTE", text, LOUD, 2)
 
 
 def pending_note(event: PendingEvent, *, tz: tzinfo, glyphs: Glyphs) -> Note:
-    """That there is nothing yet."""
+    """Return the note that the exchange does not trade the symbol yet."""
     time = event.onboard_time
     since = f", from {times.clock(time, Interval.H1, tz)}" if time else ""
     return Note(glyphs.busy, "PENDING", f"not traded yet{since}", TITLE, 2)
@@ -118,15 +137,18 @@ def _values(candle: Candle) -> tuple[tuple[str, str], ...]:
 
 
 class Gaps:
-    """The gaps that were shown and are still open."""
+    """The open gaps of all streams of a table."""
 
     def __init__(self) -> None:
         self._open: list[GapEvent] = []
+        """The gaps without candles, in the order of their events."""
 
     def heed(self, event: GapEvent) -> tuple[list[GapEvent], list[GapEvent]]:
-        """What is not open as it was, and what is open now, after an event.
+        """Take in a gap, or the candles that fill a gap, wholly or in part.
 
-        One that was filled in part becomes what is left of it.
+        Returns:
+            The gaps to remove from the table, then the gaps to add. A gap that is
+            filled in part is removed, and the parts without candles are added.
         """
         gone = [gap for gap in self._open if event.filled and _overlap(gap, event)]
         new = [event]

@@ -1,4 +1,7 @@
-"""The live screen: draws a view's lines, and always gives the terminal back."""
+"""The live screen, which draws the lines of a view.
+
+The screen gives the terminal back at the end, whatever happens.
+"""
 
 from __future__ import annotations
 
@@ -10,44 +13,52 @@ from typing import Final, Protocol, Self, TextIO
 
 from klinetail.errors import OutputError
 from klinetail.escape import printable
-from klinetail.view.look import Line, drawn
 from klinetail.view.terminal import Terminal
+from klinetail.view.theme import Line, drawn
 
 _ENTER: Final = "\x1b[?1049h\x1b[?25l\x1b[?7l"
 _LEAVE: Final = "\x1b[0m\x1b[?7h\x1b[?25h\x1b[?1049l"
-_BEGIN: Final = "\x1b[?2026h"  # synchronized output: a frame appears at once
+_BEGIN: Final = "\x1b[?2026h"
+"""Begins synchronized output: the terminal shows a frame only when it is whole."""
+
 _END: Final = "\x1b[?2026l"
 _CLEAR_REST: Final = "\x1b[K"
 
 _IDLE: Final = 1.0
+"""Seconds after which a frame is due even if nothing changes."""
+
 _FAREWELL: Final = 0.5
+"""Seconds that the last bytes may take."""
+
 _ROOM_FOR_PROMPT: Final = 3
+"""Lines of the terminal below the summary, for the prompt of the shell."""
+
 _SAID_KEPT: Final = 1_000
-"""Lines kept for a terminal that takes none, while the job is in the background."""
+"""Log lines to keep while the terminal takes none, as in the background."""
 
 
 class View(Protocol):
-    """What a screen can show."""
+    """The content of a screen."""
 
     def render(self, width: int, height: int) -> Sequence[Line]:
-        """The whole screen: at most `height` lines of at most `width` cells."""
+        """Return the whole screen: at most `height` lines of at most `width` cells."""
         ...
 
     def summary(self, width: int, height: int) -> Sequence[Line]:
-        """What is left on the terminal afterwards."""
+        """Return the lines that stay on the terminal after the end."""
         ...
 
 
 class Screen:
-    """The alternate screen of one terminal, while it is entered.
+    """The alternate screen of one terminal, used as a context manager.
 
-    A frame is one write of the lines that changed; a terminal too slow for it gets
-    the newest frame when it is ready again, and never makes the caller wait.
+    A frame is one write of the changed lines. A slow terminal gets the newest frame
+    after it has taken the previous frame, and the caller never waits.
 
     Args:
         stdout: the terminal.
         color: whether to use colours.
-        rate: frames a second at most.
+        rate: the greatest number of frames a second.
     """
 
     def __init__(
@@ -56,15 +67,23 @@ class Screen:
         self._stdout = stdout
         self._color = color
         self._pause = 1 / rate
+        """Seconds between two frames at least."""
         self._terminal: Terminal | None = None
+        """The terminal between `__enter__` and `__exit__`."""
         self._on = False
+        """Whether the alternate screen is on."""
         self._view: View | None = None
+        """The view of the latest `draw`, for the summary."""
         self._lines: list[Line] = []
+        """The lines on the terminal; empty if the next frame must be whole."""
         self._size = (0, 0)
+        """The columns and lines of the latest frame."""
         self._drawn_at = float("-inf")
+        """When the latest frame was drawn, monotonic seconds."""
         self._said: deque[str] = deque()
+        """Log lines to write with the next frame."""
         self._lost = 0
-        """Lines that gave way to later ones before they could be shown."""
+        """Log lines dropped because too many were waiting."""
 
     def __enter__(self) -> Self:
         self._terminal = Terminal(self._stdout.fileno())
@@ -90,14 +109,14 @@ class Screen:
             terminal.close()
 
     def draw(self, view: View, now: float) -> float:
-        """Show `view` if a frame is due; call it after every change.
+        """Draw `view` if a frame is due.
 
         Args:
-            view: what to show.
+            view: the view, which may have changed since the latest call.
             now: monotonic seconds.
 
         Returns:
-            When to call again even if nothing changes, monotonic seconds.
+            When to draw again even if nothing changes, monotonic seconds.
 
         Raises:
             OutputError: the terminal is gone.
@@ -119,14 +138,14 @@ class Screen:
 
     @property
     def due(self) -> float:
-        """When the next frame may be drawn at the earliest, monotonic seconds."""
+        """The earliest time for the next frame, monotonic seconds."""
         return self._drawn_at + self._pause
 
     def say(self, text: str) -> None:
-        """Put a line among those above the table, on the main screen, for good.
+        """Write a log line to the main screen, above the table, with the next frame.
 
         Args:
-            text: one line; what could harm a terminal is escaped.
+            text: one line; characters that could harm a terminal are escaped.
         """
         if len(self._said) >= _SAID_KEPT:
             self._said.popleft()
@@ -134,12 +153,12 @@ class Screen:
         self._said.append(printable(text))
 
     def resized(self) -> None:
-        """The terminal's size changed: the next draw is due at once, and whole."""
+        """Make a whole frame due at once, because the terminal's size changed."""
         self._lines = []
         self._drawn_at = float("-inf")
 
     def suspend(self) -> None:
-        """Give the terminal back for a while, or for good; never raises."""
+        """Give the terminal back until the next frame. Never raises."""
         if self._terminal is None:
             return
         try:
@@ -148,7 +167,7 @@ class Screen:
             return
 
     def resume(self) -> None:
-        """Take the terminal again at the next draw, once we are in front."""
+        """Take the terminal again with the next frame in the foreground."""
         self._on = False
         self.resized()
 
@@ -173,7 +192,8 @@ class Screen:
             known = self._lines[row] if row < len(self._lines) else None
             if known is not line and known != line:
                 parts.append(f"\x1b[{row + 1};1H{drawn(line, color=self._color)}")
-                # After the last column, clearing the rest would clear that column.
+                # If the line is full, the cursor is still in the last column, and
+                # clearing the rest of the line would clear that column.
                 parts.append(_CLEAR_REST if line.cell_len < width else "")
         self._lines = lines
         return f"{_BEGIN}{''.join(parts)}{_END}" if parts else ""

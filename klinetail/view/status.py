@@ -1,4 +1,4 @@
-"""The status line: figures in, one line out. Pure."""
+"""The status line: one line of text, made from the figures of a run."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import msgspec
 from klinetail.candle import Stream
 from klinetail.events import CLOCK, REST, Drop, LinkEvent, LinkState
 from klinetail.stats import Stats
-from klinetail.view.look import (
+from klinetail.view.theme import (
     GOOD,
     LOUD,
     QUIET,
@@ -25,25 +25,35 @@ from klinetail.view.look import (
 )
 
 _REASON: Final = 2
+"""The rank of a reason, which may also be cut."""
+
 _ATTEMPT: Final = 3
+
 _SHORTEST_REASON: Final = 10
+"""The least width of a reason; with less room, the reason is left out."""
 
 _NAMES: Final = {REST: "REST", CLOCK: "the clock"}
+"""The names of REST and the clock on the line."""
 
 
 class Piece(msgspec.Struct, frozen=True):
-    """A part of the line; the greatest rank is dropped first, 0 never."""
+    """A part of the status line."""
 
     rank: int
+    """The piece with the greatest rank is dropped first; rank 0 is never dropped."""
     cells: tuple[Cell, ...]
+    """The texts of the piece and their styles."""
     before: str = "   "
+    """The text that separates the piece from the previous piece."""
 
     @property
     def text(self) -> Line:
+        """The piece as a line of its own."""
         return line(*self.cells)
 
     @property
     def width(self) -> int:
+        """The width of the piece, `before` included."""
         return len(self.before) + self.text.cell_len
 
 
@@ -56,15 +66,15 @@ def pieces_of(
     delay: tuple[float, float] | None = None,
     clock: str = "",
 ) -> list[Piece]:
-    """All there is to say, in order.
+    """Return the pieces of the status line from left to right.
 
     Args:
-        stats: the run's figures.
-        glyphs: what the terminal can show.
-        badge: shown first and loud; "" for none.
-        waited: seconds since each link's latest event, for a wait's countdown.
-        delay: the figures' `close_delay`, which is dear to ask for.
-        clock: exchange time, shown last.
+        stats: the figures of the run.
+        glyphs: the symbols for the encoding of the terminal.
+        badge: a word that comes first and loud; "" for none.
+        waited: seconds since the latest event of each link, for countdowns.
+        delay: `stats.close_delay`, which takes time to compute.
+        clock: the exchange's time as text, which comes last; "" for none.
     """
     return [
         *([Piece(0, ((f" {badge} ", LOUD),))] if badge else []),
@@ -75,7 +85,7 @@ def pieces_of(
 
 
 def status_line(pieces: Sequence[Piece], width: int, glyphs: Glyphs) -> Line:
-    """What a glance must tell: is it live, and is anything missing."""
+    """Return the line of the pieces; the least important are dropped to fit `width`."""
     text = line((" ", ""))
     for index, piece in enumerate(_fitting(pieces, width + 2, glyphs)):
         before = (piece.before if index else "", "")
@@ -131,7 +141,7 @@ def _figure(rank: int, label: str, shown: str, style: str = "") -> Piece:
 
 
 def _links(stats: Stats, waited: Mapping[str, float], glyphs: Glyphs) -> list[Piece]:
-    """The connections first, then what else does not work."""
+    """Return the pieces about connections, then about REST and the clock."""
     events = stats.links.values()
     others = [event for event in events if not event.connection]
     pieces = []
@@ -174,14 +184,15 @@ def _connections(
 def _troubled(
     link: LinkEvent, name: str, waited: Mapping[str, float], glyphs: Glyphs
 ) -> list[Piece]:
-    """What a link does, and why: the cause without an address, which takes the room
-    that the cause needs.
+    """Return the pieces about the state of a link and the reason for the state.
+
+    The address is left out, because it would take the room that the reason needs.
 
     Args:
-        link: its latest event.
-        name: which link, if it must be told from others.
-        waited: seconds since each link's latest event.
-        glyphs: what the terminal can show.
+        link: the latest event of the link.
+        name: the name of the link; "" if only one link can be meant.
+        waited: seconds since the latest event of each link.
+        glyphs: the symbols for the encoding of the terminal.
     """
     mark, style = glyphs.down_link, TROUBLE
     match link.state:

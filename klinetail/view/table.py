@@ -1,4 +1,7 @@
-"""The live table: candles and events in, lines out. No I/O and no clock."""
+"""The live table, which turns candles and events into the lines of a screen.
+
+The table does no I/O and reads no clock.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +15,14 @@ from klinetail.candle import Candle, Stream
 from klinetail.errors import with_where
 from klinetail.events import CandleEvent, Event, LinkEvent, LinkState, PreviewEvent
 from klinetail.stats import Stats
-from klinetail.view import figures
-from klinetail.view.board import Board
-from klinetail.view.ladder import Ladder
-from klinetail.view.look import (
+from klinetail.view import candle_columns, figures, stream_columns
+from klinetail.view.candle_columns import CandleRow
+from klinetail.view.candle_table import CandleTable
+from klinetail.view.columns import Column
+from klinetail.view.status import Piece, pieces_of, status_line
+from klinetail.view.stream_columns import StreamRow
+from klinetail.view.stream_table import StreamTable
+from klinetail.view.theme import (
     LOUD,
     QUIET,
     TITLE,
@@ -26,26 +33,30 @@ from klinetail.view.look import (
     clipped,
     line,
 )
-from klinetail.view.status import Piece, pieces_of, status_line
 
 REAL: Final = "binance live"
-"""The one source that is named quietly: whatever else it is, is said loudly."""
+"""The name of the real exchange. Every other source is shown loudly."""
 
 _WIDEST: Final = 140
+"""The greatest width of the title."""
+
 _SPACIOUS: Final = 10
+"""The least height of a screen with blank lines above and below the rows."""
 
 
 class Table:
-    """What `klinetail watch` shows: one stream's candles, or a row a stream.
+    """The view of `klinetail watch`: the candles of one stream, or several streams.
 
-    Not thread-safe: one owner feeds and renders it.
+    The table is not thread-safe: one owner feeds and renders the table.
 
     Args:
-        streams: what is followed, in the order to show it; at least one.
-        tz: the zone its times are shown in.
-        source: where the candles come from, in a few words: `REAL`, `testnet`,
+        streams: at least one stream; the rows have the order of the streams.
+        tz: the zone of all times.
+        source: the origin of the candles in a few words: `REAL`, `testnet`,
             `SIM (synthetic market)`.
-        glyphs: what the terminal can show.
+        glyphs: the symbols for the encoding of the terminal.
+        candle_columns: the columns of one stream's candles.
+        stream_columns: the columns of several streams.
     """
 
     def __init__(
@@ -55,50 +66,65 @@ class Table:
         tz: tzinfo,
         source: str,
         glyphs: Glyphs = UNICODE,
+        candle_columns: Sequence[Column[CandleRow]] = candle_columns.COLUMNS,
+        stream_columns: Sequence[Column[StreamRow]] = stream_columns.COLUMNS,
     ) -> None:
         self._streams = tuple(dict.fromkeys(streams))
         self._tz = tz
         self._glyphs = glyphs
         self._source = glyphs.label(source)
+        """The origin of the candles, harmless to a terminal."""
         self._loud = source != REAL
-        self._body: Ladder | Board
+        """Whether the origin must not be overlooked."""
+        self._body: CandleTable | StreamTable
         if len(self._streams) == 1:
-            self._body = Ladder(self._streams[0], tz=tz, glyphs=glyphs)
+            (stream,) = self._streams
+            self._body = CandleTable(
+                stream, tz=tz, glyphs=glyphs, columns=candle_columns
+            )
         else:
-            self._body = Board(self._streams, tz=tz, glyphs=glyphs)
+            self._body = StreamTable(
+                self._streams, tz=tz, glyphs=glyphs, columns=stream_columns
+            )
+        """The rows: candles of one stream, or several streams."""
         self._exchange_time: int | None = None
+        """The time for countdowns, ms; None while the exchange's time is unknown."""
         self._since: dict[str, tuple[LinkEvent, float]] = {}
+        """The latest event of each link, with the monotonic seconds of its arrival."""
         self._delay: tuple[int, tuple[float, float] | None] = (0, None)
+        """The latest close delay, and the number of closed candles at that time."""
         self._pieces: list[Piece] = []
+        """The pieces of the status line."""
         self._troubles: list[str] = []
+        """The failures to show while no row has come."""
         self.status(Stats(), None, 0.0)
 
     @property
     def shown(self) -> Sequence[Stream]:
-        """The streams whose forming candles there is room for."""
+        """The streams on the screen, whose forming candles are needed."""
         return self._body.shown
 
     def put(self, candles: Iterable[Candle]) -> None:
-        """Take in candles of any of the streams, closed or forming.
+        """Take in candles of the streams, closed or forming.
 
-        A closed one is shown once, a forming one replaces its older values.
+        A closed candle is shown once. A forming candle replaces its older values.
         """
         for candle in candles:
             self._body.put(candle)
 
     def mark(self, event: Event) -> None:
-        """Show what an event says; links are shown from `status`."""
+        """Take in an event. `status` takes in the state of links."""
         if isinstance(event, CandleEvent | PreviewEvent):
             self._body.put(event.candle)
         else:
             self._body.mark(event)
 
     def status(self, stats: Stats, exchange_time: int | None, now: float) -> None:
-        """Take in what the status line and the countdowns show.
+        """Take in the figures for the status line and the time for countdowns.
 
         Args:
-            stats: the run's figures; nothing of them is kept.
-            exchange_time: ms, None while it is not known.
+            stats: the figures of the run, which are read before the call returns.
+            exchange_time: the exchange's time, ms; None while unknown.
             now: monotonic seconds, for the countdown of a link that waits.
         """
         self._exchange_time = exchange_time
@@ -124,7 +150,7 @@ class Table:
         )
 
     def render(self, width: int, height: int) -> list[Line]:
-        """The whole screen: at most `height` lines of at most `width` cells."""
+        """Return the whole screen: at most `height` lines of at most `width` cells."""
         if width < 1 or height < 1:
             return []
         around = []
@@ -149,13 +175,13 @@ class Table:
         ]
 
     def _excuse(self, event: LinkEvent) -> str:
-        """What goes wrong; the address is left out if the title shows it."""
+        """Return the failure of a link, with the address unless the title shows it."""
         reason = self._glyphs.label(event.reason)
         where = self._glyphs.label(event.where)
         return reason if self._source in where else with_where(reason, where)
 
     def _excuses(self, width: int) -> list[Line]:
-        """Why there is nothing to show, in full: the status line has little room."""
+        """Return the failures in full; the status line has too little room."""
         wrapped = [wrap(trouble, max(1, width - 2)) for trouble in self._troubles]
         return [
             clipped(line((f" {text}", QUIET)), width, self._glyphs)
@@ -164,7 +190,7 @@ class Table:
         ]
 
     def summary(self, width: int, height: int) -> list[Line]:
-        """What is left on the terminal afterwards: the last rows, nothing live."""
+        """Return the lines that stay on the terminal after the end: title and rows."""
         if width < 1 or height < 3:
             return []
         rows = self._body.rows(width, height - 2, self._exchange_time)
@@ -190,13 +216,13 @@ class Table:
 
     @property
     def _badge(self) -> str:
-        """A word for the source: an address is shown in full, in the title."""
+        """A word for the source. The title shows the source in full."""
         if "://" in self._source:
             return "CUSTOM"
         return self._source.split(maxsplit=1)[0] if self._source.strip() else "?"
 
     def _name(self) -> tuple[Cell, ...]:
-        if isinstance(self._body, Ladder):
+        if isinstance(self._body, CandleTable):
             (stream,) = self._streams
             name = f" {self._glyphs.label(stream.symbol)} {stream.interval}"
             return ((name, TITLE),)
@@ -205,7 +231,7 @@ class Table:
         return (count,) if interval is None else (count, (f" {interval}", ""))
 
     def _price(self) -> tuple[Cell, ...]:
-        candle = self._body.newest if isinstance(self._body, Ladder) else None
+        candle = self._body.newest if isinstance(self._body, CandleTable) else None
         if candle is None:
             return ()
         changed, style = figures.change(candle, self._glyphs)
@@ -215,7 +241,7 @@ class Table:
         )
 
     def _countdown(self) -> tuple[Cell, ...]:
-        candle = self._body.newest if isinstance(self._body, Ladder) else None
+        candle = self._body.newest if isinstance(self._body, CandleTable) else None
         if candle is None or candle.closed:
             return ()
         left = figures.left(candle, self._exchange_time)

@@ -1,4 +1,4 @@
-"""The terminal itself: what it can do, and bytes to it that never block."""
+"""The terminal: its abilities, and writing without ever waiting."""
 
 from __future__ import annotations
 
@@ -10,20 +10,22 @@ from collections.abc import Mapping
 from typing import Final, Literal, TextIO
 
 from klinetail.errors import OutputError
-from klinetail.view.look import Glyphs, glyphs_for
+from klinetail.view.theme import Glyphs, glyphs_for
 
 Color = Literal["auto", "always", "never"]
+"""The choices of `--color`."""
 
 _CHUNK: Final = 1 << 16
+"""Bytes offered to the terminal at once."""
 
 
 def is_dumb(environ: Mapping[str, str]) -> bool:
-    """Whether a terminal there shows characters and heeds no sequences."""
+    """Return whether `TERM` names a terminal without control sequences."""
     return environ.get("TERM", "") in ("", "dumb", "unknown")
 
 
 def can_draw(stdout: TextIO, environ: Mapping[str, str]) -> bool:
-    """Whether a live table can be shown there: a terminal with a cursor to move."""
+    """Return whether `stdout` is a terminal that can show a live table."""
     if is_dumb(environ):
         return False
     try:
@@ -33,41 +35,47 @@ def can_draw(stdout: TextIO, environ: Mapping[str, str]) -> bool:
 
 
 def wants_lines(environ: Mapping[str, str]) -> bool:
-    """Whether lines are wanted that nothing moves or overwrites, for a screen reader:
-    `ACCESSIBLE` is set, and not to 0, false or no."""
+    """Return whether the user wants plain lines, which suit a screen reader.
+
+    `ACCESSIBLE` says so, unless its value is empty, 0, false or no.
+    """
     return environ.get("ACCESSIBLE", "").lower() not in ("", "0", "false", "no")
 
 
 def coloured(environ: Mapping[str, str], color: Color = "auto") -> bool:
-    """Whether to use colours there.
+    """Return whether to use colours.
 
     Args:
-        environ: `NO_COLOR` decides where `color` does not.
+        environ: with `auto`, a `NO_COLOR` that is not empty switches colours off.
         color: `always` and `never` overrule the environment.
     """
     return color == "always" or (color == "auto" and not environ.get("NO_COLOR"))
 
 
 def glyphs_of(stdout: TextIO) -> Glyphs:
-    """What this terminal can show."""
+    """Return the glyphs for the encoding of `stdout`."""
     return glyphs_for(stdout.encoding)
 
 
 class Terminal:
-    """Writes to one terminal without ever waiting for it.
+    """Writes to one terminal without ever waiting.
 
-    What it does not take at once is kept; nothing new should be offered before
-    `flush` says that all is out. It is opened afresh by its name, so that being
-    non-blocking is not shared with the shell and whoever else has it open.
+    Bytes that the terminal does not take at once are kept. A caller should write new
+    bytes only after `flush` has returned True. The terminal is opened a second time,
+    by its name: non-blocking mode belongs to an open file, and the file of `fd` is
+    shared with the shell and other programs.
 
     Args:
-        fd: the terminal's file descriptor; it stays the caller's.
+        fd: the file descriptor of the terminal, which the caller has to close.
     """
 
     def __init__(self, fd: int) -> None:
         self._given = fd
+        """The descriptor of the caller."""
         self._pending = b""
+        """Bytes that wait for the terminal."""
         self._saved: list[int | list[bytes | int]] | None = None
+        """The terminal's settings before `mute`; None while typing is echoed."""
         flags = os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK | os.O_CLOEXEC
         try:
             self._fd = os.open(os.ttyname(fd), flags)
@@ -75,7 +83,7 @@ class Terminal:
             self._fd = fd
 
     def size(self) -> tuple[int, int]:
-        """Columns and lines; 80x24 where the terminal does not know."""
+        """Return columns and lines; 80 and 24 if the size is unknown."""
         try:
             columns, lines = os.get_terminal_size(self._given)
         except OSError:
@@ -83,14 +91,14 @@ class Terminal:
         return columns or 80, lines or 24
 
     def foreground(self) -> bool:
-        """Whether it is ours to draw on: a job in the background must not."""
+        """Return whether our job is in the foreground and may draw."""
         try:
             return os.tcgetpgrp(self._given) == os.getpgrp()
         except OSError:
             return True
 
     def write(self, data: bytes) -> bool:
-        """Put `data` after what is pending; whether all of it is out.
+        """Write `data` after the pending bytes; return whether no byte is pending.
 
         Raises:
             OutputError: the terminal is gone.
@@ -99,7 +107,7 @@ class Terminal:
         return self.flush()
 
     def flush(self) -> bool:
-        """Write what the terminal takes now; whether all of it is out.
+        """Write pending bytes that the terminal takes now; return whether none is left.
 
         Raises:
             OutputError: the terminal is gone.
@@ -116,7 +124,9 @@ class Terminal:
         return True
 
     def drain(self, seconds: float) -> bool:
-        """Wait until all is out, `seconds` at most; whether it is.
+        """Write all pending bytes, for at most `seconds`; return whether none is left.
+
+        Bytes that are pending when the time is up are dropped.
 
         Raises:
             OutputError: the terminal is gone.
@@ -133,7 +143,7 @@ class Terminal:
         return True
 
     def mute(self) -> None:
-        """Stop echoing what is typed: it would tear the screen."""
+        """Stop the echo of typed characters, which would tear the screen."""
         try:
             saved = termios.tcgetattr(self._given)
             quiet = termios.tcgetattr(self._given)
@@ -144,7 +154,7 @@ class Terminal:
         self._saved = self._saved or saved
 
     def unmute(self) -> None:
-        """Undo `mute`; what was typed meanwhile is not left to the shell."""
+        """Undo `mute` and discard typed characters, lest the shell should run them."""
         saved, self._saved = self._saved, None
         if saved is None or not self.foreground():
             return
@@ -155,7 +165,7 @@ class Terminal:
             return
 
     def close(self) -> None:
-        """Let go of our own descriptor."""
+        """Close our own descriptor; the descriptor of the caller stays open."""
         if self._fd != self._given:
             os.close(self._fd)
             self._fd = self._given

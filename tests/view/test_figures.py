@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from klinetail.candle import MINUTE
 from klinetail.view import figures
-from klinetail.view.look import ASCII, UNICODE
+from klinetail.view.theme import ASCII, UNICODE
 from tests.strategies import candle, candles, decimals
 
 START = 1_700_000_040_000

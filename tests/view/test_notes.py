@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from klinetail.candle import DAY, MINUTE, Interval, Stream
 from klinetail.events import EndedEvent, GapEvent, PendingEvent, RevisionEvent
-from klinetail.view.look import ASCII, UNICODE
 from klinetail.view.notes import (
     Gaps,
     ended_note,
@@ -16,6 +15,7 @@ from klinetail.view.notes import (
     pending_note,
     revision_note,
 )
+from klinetail.view.theme import ASCII, UNICODE
 from tests.strategies import BTCUSDT_1M, candle
 
 START = 1_700_000_040_000

@@ -14,8 +14,8 @@ import pytest
 from pyte import modes
 
 from klinetail.errors import OutputError
-from klinetail.view.look import line
 from klinetail.view.screen import Screen
+from klinetail.view.theme import line
 
 PATIENCE = 30
 WRAP = modes.DECAWM

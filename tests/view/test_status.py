@@ -21,8 +21,8 @@ from klinetail.events import (
     UnconfirmedEvent,
 )
 from klinetail.stats import Stats
-from klinetail.view.look import UNICODE
 from klinetail.view.status import pieces_of, status_line
+from klinetail.view.theme import UNICODE
 from tests.strategies import BTCUSDT_1M, candle
 
 START = 1_700_000_040_000

@@ -14,8 +14,8 @@ from klinetail.events import (
     LinkState,
 )
 from klinetail.stats import Stats
-from klinetail.view.look import ASCII, UNICODE
 from klinetail.view.table import REAL
+from klinetail.view.theme import ASCII, UNICODE
 from tests.strategies import BTCUSDT_1M, candle, candles, runs
 from tests.view.tables import ETHUSDT_1M, START, filled_table, plain, table_of
 

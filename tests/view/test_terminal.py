@@ -13,7 +13,6 @@ import time
 import pytest
 
 from klinetail.errors import OutputError
-from klinetail.view.look import ASCII, UNICODE
 from klinetail.view.terminal import (
     Terminal,
     can_draw,
@@ -21,6 +20,7 @@ from klinetail.view.terminal import (
     glyphs_of,
     wants_lines,
 )
+from klinetail.view.theme import ASCII, UNICODE
 
 XTERM = {"TERM": "xterm-256color"}
 

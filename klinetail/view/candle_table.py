@@ -1,13 +1,11 @@
-"""One stream: a row a candle, the newest at the bottom."""
+"""The candle table: one row for each candle of one stream, the newest at the bottom."""
 
 from __future__ import annotations
 
 import bisect
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date, tzinfo
 from typing import Final
-
-from rich.cells import cell_len
 
 from klinetail import times
 from klinetail.candle import HOUR, Candle, Source, Stream
@@ -22,8 +20,9 @@ from klinetail.events import (
     UnconfirmedEvent,
 )
 from klinetail.view import figures
-from klinetail.view.columns import Column, Layout, fit
-from klinetail.view.look import QUIET, TITLE, Cell, Glyphs, Line, clipped, line
+from klinetail.view.candle_columns import COLUMNS, CandleRow, candle_row
+from klinetail.view.columns import Column
+from klinetail.view.grid import Grid
 from klinetail.view.notes import (
     Gaps,
     Note,
@@ -34,63 +33,74 @@ from klinetail.view.notes import (
     revision_note,
     unconfirmed_line,
 )
+from klinetail.view.theme import QUIET, TITLE, Glyphs, Line, clipped, line
 
 KEPT: Final = 500
-_FORMING_KEPT: Final = 4
+"""Rows of closed candles, gaps and revisions to keep."""
 
-_CHOICES: Final = (
-    "time open high low close change volume trades state",
-    "time open high low close change volume trades",
-    "time open high low close change volume",
-    "time high low close change volume",
-    "time close change volume",
-    "time close change",
-    "time close",
-    "close",
-)
+_FORMING_KEPT: Final = 4
+"""Forming candles to keep: a new candle may open before earlier candles close."""
 
 _Key = tuple[int, int]
+"""The place of a row: the open time (ms) and the rank among rows of equal time."""
+
 _GAP_RANK, _CANDLE_RANK, _REVISION_RANK = range(3)
 
 
-class Ladder:
-    """The rows of one stream. A closed row is built once a layout."""
+class CandleTable:
+    """The rows of one stream. The line of a closed candle is made once for a layout.
 
-    def __init__(self, stream: Stream, *, tz: tzinfo, glyphs: Glyphs) -> None:
+    Args:
+        stream: the stream; candles and events of other streams are ignored.
+        tz: the zone of all times.
+        glyphs: the symbols for the encoding of the terminal.
+        columns: the columns from left to right.
+    """
+
+    def __init__(
+        self,
+        stream: Stream,
+        *,
+        tz: tzinfo,
+        glyphs: Glyphs,
+        columns: Sequence[Column[CandleRow]] = COLUMNS,
+    ) -> None:
         self._stream = stream
         self.shown = (stream,)
-        """The streams that there is room for."""
+        """The streams on the screen."""
         self._tz = tz
         self._glyphs = glyphs
         self._keys: list[_Key] = []
+        """The keys of `_rows` in ascending order."""
         self._rows: dict[_Key, Candle | Note] = {}
+        """The closed candles, gaps and revisions."""
         self._forming: dict[int, Candle] = {}
+        """The forming candles by open time (ms)."""
         self._last_closed = -1
+        """The open time (ms) of the newest closed candle; -1 before the first."""
         self._untraded: Note | None = None
-        """Why nothing more is to come, or nothing yet."""
+        """Why the symbol is not traded: not yet, or not any more."""
         self._mute: Note | None = None
-        """That the prices are old ones."""
+        """The warning that the prices are old."""
         self._unconfirmed: UnconfirmedEvent | None = None
-        """What the row that says that a candle is being confirmed is about."""
+        """A closed candle that waits for its confirmation by REST."""
         self._gaps = Gaps()
-        self._price = (1, 0)
-        self._volume = (1, 0)
-        self._widths = {"time": 0, "trades": 6, "change": 7, "state": 7}
-        self._layout = Layout((), 0)
-        self._width = -1
-        self._settled: object = None
+        """The gaps with rows."""
+        self._grid = Grid(columns, self.shown, glyphs)
+        """The layout of the columns."""
         self._built: dict[_Key, Line] = {}
+        """The lines of `_rows` made for the present layout."""
 
     @property
     def newest(self) -> Candle | None:
-        """The candle at the bottom."""
+        """The newest candle, forming or closed; None before the first candle."""
         if self._forming:
             return self._forming[max(self._forming)]
         row = self._rows.get((self._last_closed, _CANDLE_RANK))
         return row if isinstance(row, Candle) else None
 
     def put(self, candle: Candle) -> None:
-        """Take in a closed candle once, or a forming one's newest values."""
+        """Take in a closed candle once, or newer values of a forming candle."""
         if candle.stream != self._stream:
             return
         if candle.closed:
@@ -104,10 +114,10 @@ class Ladder:
             self._forming[candle.open_time] = candle
             while len(self._forming) > _FORMING_KEPT:
                 del self._forming[min(self._forming)]
-        self._widen(candle)
+        self._grid.measure(self._row(candle, self._glyphs.closing, ""))
 
     def mark(self, event: Event) -> None:
-        """Show a gap, a revision, silence, or that nothing is traded as a row."""
+        """Take in an event. Gaps, revisions, silence and the end become rows."""
         match event:
             case GapEvent(stream) if stream == self._stream:
                 for candle in event.candles:
@@ -142,19 +152,20 @@ class Ladder:
                 pass
 
     def header(self, width: int) -> Line:
-        """The columns' names; it also settles which columns there are."""
+        """Return the line of headings, for the columns that fit into `width` cells."""
         self._settle(width)
-        cells: dict[str, Cell] = {
-            column.name: (column.name, QUIET) for column in self._layout.columns
-        }
-        cells["change"] = ("vs open", QUIET)
-        if (newest := self.newest) is not None:
-            zone = times.local(newest.open_time, self._tz).tzname() or ""
-            cells["time"] = (f"  {self._glyphs.label(zone)}", QUIET)
-        return clipped(self._layout.row(cells, self._glyphs), width, self._glyphs)
+        newest = self.newest
+        row = None if newest is None else self._row(newest, self._glyphs.closing, "")
+        return self._grid.header(row)
 
     def rows(self, width: int, height: int, exchange_time: int | None) -> list[Line]:
-        """The newest `height` rows, the newest last."""
+        """Return the newest rows, the newest last.
+
+        Args:
+            width: the greatest width of a row.
+            height: the greatest number of rows.
+            exchange_time: the exchange's time, ms; None while unknown.
+        """
         self._settle(width)
         found: list[Line] = []
         day: date | None = None
@@ -178,7 +189,7 @@ class Ladder:
             candle = self._forming[open_time]
             overdue = open_time != newest
             text = self._forming_line(candle, exchange_time, overdue=overdue)
-            yield self._day(open_time), clipped(text, width, self._glyphs)
+            yield self._day(open_time), text
         waits = self._unconfirmed
         if waits is not None and waits.open_time not in self._forming:
             text = unconfirmed_line(
@@ -194,16 +205,14 @@ class Ladder:
             if isinstance(row, Note):
                 text = row.line(width, self._glyphs)
             else:
-                text = self._layout.row(self._closed_cells(row), self._glyphs)
-            text = self._built[key] = clipped(text, width, self._glyphs)
+                text = self._grid.line(self._closed_row(row))
+            self._built[key] = text
         return text
 
-    def _closed_cells(self, candle: Candle) -> dict[str, Cell]:
-        by_rest = candle.source is Source.REST
-        mark = self._glyphs.rest if by_rest else self._glyphs.closed
-        cells = self._values(candle, mark)
-        cells["state"] = ("by REST" if by_rest else "closed", QUIET)
-        return cells
+    def _closed_row(self, candle: Candle) -> CandleRow:
+        if candle.source is Source.REST:
+            return self._row(candle, self._glyphs.rest, "by REST", QUIET)
+        return self._row(candle, self._glyphs.closed, "closed", QUIET)
 
     def _forming_line(
         self, candle: Candle, exchange_time: int | None, *, overdue: bool
@@ -213,25 +222,11 @@ class Ladder:
             mark, word = self._glyphs.closing, "closing"
         else:
             mark, word = figures.phase(candle, exchange_time, self._glyphs), "forming"
-        cells = self._values(candle, mark)
-        cells["state"] = (word, "")
-        return self._layout.row(cells, self._glyphs, TITLE)
+        return self._grid.line(self._row(candle, mark, word), TITLE)
 
-    def _values(self, candle: Candle, mark: str) -> dict[str, Cell]:
-        glyphs = self._glyphs
-        time = times.clock(candle.open_time, candle.interval, self._tz)
-        changed, style = figures.change(candle, glyphs)
-        price, volume = self._price, self._volume
-        return {
-            "time": (f"{mark} {time}", ""),
-            "open": (aligned(glyphs.label(candle.open_text), price), ""),
-            "high": (aligned(glyphs.label(candle.high_text), price), ""),
-            "low": (aligned(glyphs.label(candle.low_text), price), ""),
-            "close": (aligned(glyphs.label(candle.close_text), price), style),
-            "change": (changed, style),
-            "volume": (aligned(glyphs.label(candle.volume_text), volume), ""),
-            "trades": (str(candle.count), ""),
-        }
+    def _row(self, candle: Candle, mark: str, word: str, style: str = "") -> CandleRow:
+        state = (word, style)
+        return candle_row(candle, mark, state, tz=self._tz, glyphs=self._glyphs)
 
     def _day_rule(self, day: date, width: int) -> Line:
         rule = self._glyphs.rule * 2
@@ -245,40 +240,8 @@ class Ladder:
         return times.local(open_time, self._tz).date()
 
     def _settle(self, width: int) -> None:
-        settled = (width, self._price, self._volume, tuple(self._widths.values()))
-        if settled == self._settled:
-            return
-        self._settled = settled
-        price = max(sum(self._price), len("close"))
-        widths = self._widths | dict.fromkeys(("open", "high", "low", "close"), price)
-        widths["volume"] = max(sum(self._volume), len("volume"))
-        layout = fit(
-            [
-                [
-                    Column(name, widths[name], right=name not in ("time", "state"))
-                    for name in choice.split()
-                ]
-                for choice in _CHOICES
-            ],
-            width,
-        )
-        if layout != self._layout or width != self._width:
+        if self._grid.settle(width):
             self._built.clear()
-        self._layout, self._width = layout, width
-
-    def _widen(self, candle: Candle) -> None:
-        for text in (candle.high_text, candle.low_text, candle.close_text):
-            self._price = wider(self._price, self._glyphs.label(text))
-        self._volume = wider(self._volume, self._glyphs.label(candle.volume_text))
-        widths = self._widths
-        time = times.clock(candle.open_time, candle.interval, self._tz)
-        shown = {
-            "time": f"- {time}",
-            "trades": str(candle.count),
-            "change": figures.change(candle, self._glyphs)[0],
-        }
-        for name, text in shown.items():
-            widths[name] = max(widths[name], cell_len(text))
 
     def _is_news(self, candle: Candle) -> bool:
         if candle.open_time <= self._last_closed:
@@ -300,26 +263,10 @@ class Ladder:
             self._built.pop(key, None)
 
     def _confirmed(self, before: int) -> None:
-        """What opens before this time is there now, or given up."""
+        """Forget the unconfirmed candle if its open time is before `before` (ms)."""
         if self._unconfirmed is not None and self._unconfirmed.open_time < before:
             self._unconfirmed = None
 
     def _forget_forming(self, start: int, end: int) -> None:
         for open_time in [t for t in self._forming if start <= t < end]:
             del self._forming[open_time]
-
-
-def aligned(text: str, places: tuple[int, int]) -> str:
-    """Digits set so that the decimal points of a column are in line."""
-    whole, point, fraction = text.partition(".")
-    left = " " * (places[0] - cell_len(whole))
-    return left + whole + (point + fraction).ljust(places[1])
-
-
-def wider(places: tuple[int, int], text: str) -> tuple[int, int]:
-    """Room before the point, and from it on, that suits `text` as well."""
-    whole, point, fraction = text.partition(".")
-    return (
-        max(places[0], cell_len(whole)),
-        max(places[1], cell_len(point + fraction)),
-    )

@@ -97,6 +97,19 @@ def test_a_flood_of_revisions_hides_neither_a_gap_nor_an_end():
     assert "GAP" in str(plain(table.render(80, 24)))
 
 
+def test_a_row_says_that_its_stream_ended_however_many_notes_there_are():
+    streams = [Stream(f"S{k}USDT", Interval.M1) for k in range(120)]
+    table = table_of(*streams)
+    table.put(forming(START, stream=stream) for stream in streams)
+    table.status(Stats(), START, 0.0)
+    for stream in streams:
+        table.mark(MuteEvent(stream))
+    assert all(row.endswith("mute") for row in plain(table.render(100, 200))[3:123])
+    for stream in streams:
+        table.mark(EndedEvent(stream, "SETTLING"))
+    assert all(row.endswith("ended") for row in plain(table.render(100, 200))[3:123])
+
+
 def test_a_stream_that_is_traded_again_is_marked_no_more():
     table = table_of(BTCUSDT_1M, ETHUSDT_1M)
     table.put([forming(START)])

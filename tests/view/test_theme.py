@@ -9,7 +9,7 @@ from rich.cells import cell_len
 from rich.color import ColorSystem
 from rich.style import Style
 
-from klinetail.view.look import (
+from klinetail.view.theme import (
     ASCII,
     DOWN,
     GOOD,

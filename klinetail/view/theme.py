@@ -1,7 +1,7 @@
-"""Glyphs and styles: how things look, in one place.
+"""The glyphs and styles of all views.
 
-The colours are the terminal's own sixteen, which its theme keeps legible on its
-background. Nothing is said by a colour alone.
+Colours are the sixteen colours of the terminal, because the user's theme keeps them
+legible on the user's background. No fact is shown by a colour alone.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from rich.cells import cell_len, set_cell_size
 from klinetail.escape import printable
 
 MAX_TEXT: Final = 400
-"""Text from outside is cut here before anybody measures it."""
+"""The greatest length of a label in characters; a longer text is cut."""
 
 TITLE: Final = "bold"
 QUIET: Final = "dim"
@@ -29,22 +29,23 @@ _ATTRIBUTES: Final = {"bold": "1", "dim": "2", "reverse": "7"}
 _COLORS: Final = {"red": "31", "green": "32", "yellow": "33"}
 
 Cell = tuple[str, str]
-"""What is shown and its style: the words above, with spaces between them."""
+"""A text and its style: words separated by spaces, for example `bold red`."""
 
 
 class Line(msgspec.Struct, frozen=True):
-    """One line of a screen. Its text is harmless to a terminal already."""
+    """One line of a screen. Its text is harmless to a terminal."""
 
     cells: tuple[Cell, ...] = ()
+    """The parts of the line from left to right, each with a style of its own."""
 
     @property
     def plain(self) -> str:
-        """Its text alone."""
+        """The text of the line without styles."""
         return "".join(text for text, _ in self.cells)
 
     @property
     def cell_len(self) -> int:
-        """How wide it is, in cells of the terminal."""
+        """The width of the line in cells of the terminal."""
         return cell_len(self.plain)
 
     def __add__(self, other: Line) -> Line:
@@ -52,7 +53,7 @@ class Line(msgspec.Struct, frozen=True):
 
 
 def drawn(line: Line, *, color: bool) -> str:
-    """What a terminal has to be sent to show it, from the cursor on."""
+    """Return the text and the control sequences to draw `line` at the cursor."""
     return "".join(
         f"{_begin(style, color=color)}{text}\x1b[0m" if style else text
         for text, style in line.cells
@@ -67,40 +68,60 @@ def _begin(style: str, *, color: bool) -> str:
 
 
 class Glyphs(msgspec.Struct, frozen=True):
-    """The characters that are not letters and digits."""
+    """The symbols of all views, for one encoding."""
 
     up: str
+    """The close of a candle is above its open."""
     down: str
+    """The close of a candle is below its open."""
     flat: str
+    """The close of a candle equals its open."""
     closed: str
+    """The candle is closed, and a frame of the stream brought the close."""
     rest: str
+    """The candle is closed, and REST brought the candle."""
     phases: str
-    """A forming candle's progress, from just opened to nearly closed."""
+    """The progress of a forming candle: from just opened to nearly closed."""
     closing: str
+    """The close of a candle is due, or REST must confirm the candle."""
     gap: str
+    """Candles of the stream are missing."""
     revised: str
+    """The exchange changed a closed candle."""
     ended: str
+    """The exchange does not trade the symbol any more."""
     live: str
+    """All connections are live."""
     busy: str
+    """A connection is being made, or a stream brings no live price."""
     down_link: str
+    """A connection is down, or a stream is mute."""
     spark: str
-    """From low to high."""
+    """The steps of a sparkline from low to high."""
     rule: str
+    """A piece of the line between two days."""
     more: str
+    """The text was cut here."""
     none: str
+    """A value is missing."""
     arrow: str
-    dot: str
+    """The word "to", between two values or times."""
     unicode: bool
+    """Whether the terminal can show letters beyond ASCII."""
 
     def label(self, text: str) -> str:
-        """`text` from outside, harmless and showable; its width is kept."""
+        """Return text from outside as the terminal can show it without harm.
+
+        On a terminal for ASCII alone, other letters become question marks of the
+        same width.
+        """
         shown = printable(text[:MAX_TEXT])
         if self.unicode or shown.isascii():
             return shown
         return "".join(c if c.isascii() else "?" * cell_len(c) for c in shown)
 
     def crop(self, text: str, width: int) -> str:
-        """`text` in at most `width` cells, with a mark where it was cut."""
+        """Return `text` in at most `width` cells, with a mark where the text is cut."""
         if cell_len(text) <= width:
             return text
         room = width - cell_len(self.more)
@@ -119,16 +140,15 @@ UNICODE: Final = Glyphs(
     closing="◌",
     gap="!",
     revised="≠",
-    ended="×",  # noqa: RUF001  it looks like an x because it is a cross
+    ended="×",  # noqa: RUF001 - the multiplication sign is a cross
     live="●",
     busy="◌",
     down_link="○",
     spark="▁▂▃▄▅▆▇",
     rule="─",
     more="…",
-    none="–",  # noqa: RUF001  a dash for a missing value
+    none="–",  # noqa: RUF001 - a dash stands for a missing value
     arrow="→",
-    dot="·",
     unicode=True,
 )
 ASCII: Final = Glyphs(
@@ -150,13 +170,12 @@ ASCII: Final = Glyphs(
     more="~",
     none="-",
     arrow="->",
-    dot="|",
     unicode=False,
 )
 
 
 def glyphs_for(encoding: str | None) -> Glyphs:
-    """What a terminal of this encoding can show."""
+    """Return the glyphs for a terminal of the given encoding."""
     try:
         "".join(msgspec.structs.astuple(UNICODE)[:-1]).encode(encoding or "ascii")
     except (UnicodeError, LookupError):
@@ -165,12 +184,12 @@ def glyphs_for(encoding: str | None) -> Glyphs:
 
 
 def line(*cells: Cell) -> Line:
-    """One line of what is not empty among the cells."""
+    """Return the line of the cells; cells without text are left out."""
     return Line(tuple(cell for cell in cells if cell[0]))
 
 
 def clipped(line: Line, width: int, glyphs: Glyphs) -> Line:
-    """The line itself if it fits, else one cut to `width` cells."""
+    """Return `line`, cut to `width` cells if the line is wider."""
     if line.cell_len <= width:
         return line
     room = width - cell_len(glyphs.more)

@@ -16,7 +16,7 @@ from klinetail.events import (
     UnconfirmedEvent,
 )
 from klinetail.stats import Stats
-from klinetail.view import ladder
+from klinetail.view import candle_table
 from tests.strategies import BTCUSDT_1M, candle
 from tests.view.tables import START, filled_table, forming, plain, table_of
 
@@ -65,10 +65,10 @@ def test_only_its_price_is_left_of_a_narrow_row():
 
 def test_a_closed_row_is_built_once(monkeypatch):
     built = []
-    original = ladder.Ladder._closed_cells
+    original = candle_table.CandleTable._closed_row
     monkeypatch.setattr(
-        ladder.Ladder,
-        "_closed_cells",
+        candle_table.CandleTable,
+        "_closed_row",
         lambda self, c: built.append(c.open_time) or original(self, c),
     )
     table = filled_table(5)
