@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from klinetail.candle import Candle, Source, Stream
 from klinetail.errors import BadRecording
 from klinetail.formats import csv
+from tests.cases import Case
 from tests.strategies import BTCUSDT_1M, candle, candles, runs
 
 LINE = (
@@ -131,7 +132,6 @@ def test_a_line_without_a_column_is_no_record(column):
     assert "14 columns" in str(refused(b",".join(cells[:column] + cells[column + 1 :])))
 
 
-@pytest.mark.parametrize("column", range(1, 15))
 @pytest.mark.parametrize(
     "text",
     [
@@ -164,8 +164,10 @@ def test_a_line_without_a_column_is_no_record(column):
         "\x00",
     ],
 )
-def test_a_cell_that_is_something_else_is_no_record(column, text):
-    refused(replaced(column, text))
+def test_a_cell_that_is_something_else_is_no_record(text):
+    for column in range(1, 15):
+        with Case(column):
+            refused(replaced(column, text))
 
 
 @pytest.mark.parametrize(
