@@ -1,5 +1,6 @@
 """What all tests share: signals, Hypothesis profiles, where the recorded data is."""
 
+import gc
 import signal
 from pathlib import Path
 
@@ -14,6 +15,13 @@ signal.signal(signal.SIGQUIT, signal.SIG_DFL)
 settings.register_profile("quick", max_examples=100, deadline=None, print_blob=True)
 settings.register_profile("thorough", settings.get_profile("quick"), max_examples=5000)
 settings.load_profile("quick")  # or: pytest --hypothesis-profile thorough
+
+
+def pytest_collection_finish() -> None:
+    """Thousands of tests and their modules live to the end of the run. A collection of
+    garbage, which hundreds of tests ask for, need not look at them each time."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -38,6 +38,7 @@ from klinetail.protocol.rest import (
     Row,
 )
 from klinetail.protocol.statuses import PENDING
+from tests.cases import Case
 from tests.collector.test_collector import BTC, START, FakeRest
 from tests.strategies import candle
 
@@ -171,20 +172,21 @@ ROWS = {
 }
 
 
-@pytest.mark.parametrize("interval", ["1m", "5m", "1d"])
-@pytest.mark.parametrize("status", ENDED)
 @pytest.mark.parametrize("rows", ROWS)
 @pytest.mark.parametrize("more", [0, FEW])
 def test_one_that_is_not_traded_is_refused_with_its_status(
-    more: int, rows: str, status: str, interval: str
+    more: int, rows: str
 ) -> None:
     """However many there are, and whatever rows the exchange goes on making."""
-    exchange = Exchange()
-    exchange.rows = ROWS[rows]
-    exchange.listed = [*LISTED, Listing("OLDUSDT", status)]
-    names = [f"oldusdt@{interval}", *(f"s{n}usdt@1m" for n in range(more))]
-    with pytest.raises(UsageError, match=f"OLDUSDT is not traded: .* {status}$"):
-        ask(exchange, *names)
+    for status in ENDED:
+        for interval in ("1m", "5m", "1d"):
+            exchange = Exchange()
+            exchange.rows = ROWS[rows]
+            exchange.listed = [*LISTED, Listing("OLDUSDT", status)]
+            names = [f"oldusdt@{interval}", *(f"s{n}usdt@1m" for n in range(more))]
+            refusal = f"OLDUSDT is not traded: .* {status}$"
+            with Case(status, interval), pytest.raises(UsageError, match=refusal):
+                ask(exchange, *names)
 
 
 @pytest.mark.parametrize("rows", ROWS)

@@ -17,6 +17,7 @@ from klinetail.protocol.frames import Candle, Rejection, Reply, decode
 from klinetail.protocol.limits import MESSAGES_PER_SECOND
 from klinetail.sim.limits import MessageRate
 from tests.venue import (
+    CLOSE,
     PATIENCE,
     TEXT,
     Ack,
@@ -95,8 +96,16 @@ class FakeConnection:
         return number, names
 
 
+class Prompt(Turns):
+    """Nobody waits for a turn."""
+
+    def attempt(self, now):
+        return now
+
+
 class Running:
-    """A link under way, and all that it says."""
+    """A link under way, and all that it says. It need not wait for its turn to connect,
+    unless a test wants it to."""
 
     def __init__(self, connect, streams=("btcusdt@kline_1m",), **options):
         self.events = queue.Queue()
@@ -114,6 +123,7 @@ class Running:
             on_quiet=options.pop("on_quiet", lambda: self.quiet.put(None)),
             monotonic=time.monotonic,
             random=options.pop("random", lambda: 0.0),
+            turns=options.pop("turns", Prompt()),
             **options,
         )
 
@@ -232,14 +242,21 @@ class TestLink:
 
     def test_links_connect_one_after_another(self):
         turns, connect = Turns(), Fake(Unreachable("nobody there"))
-        links = [Running(connect, turns=turns, random=lambda: 0.01) for _ in range(8)]
+        links = [Running(connect, turns=turns, random=lambda: 0.01) for _ in range(4)]
         began = time.monotonic()
         with contextlib.ExitStack() as stack:
             for link in links:
                 stack.enter_context(link)
-            eventually(lambda: connect.attempts >= 12)
+            eventually(lambda: connect.attempts >= 6)
         for number, at in enumerate(sorted(connect.times)):
             assert at - began > number * ATTEMPT_APART - 0.01
+
+    def test_one_link_waits_for_its_turn_too(self):
+        connect = Fake(Unreachable("nobody there"))
+        with Running(connect, turns=None):
+            eventually(lambda: connect.attempts >= 2)
+        first, second, *_ = connect.times
+        assert second - first > ATTEMPT_APART - 0.01
 
     def test_two_links_are_not_renewed_within_a_minute(self):
         turns, opened = Turns(), []
@@ -421,8 +438,9 @@ class TestLink:
 
     def test_an_ended_connection_counts_its_candles(self):
         connect = Fake(None)
-        with Running(connect, random=lambda: 1.0) as running:
-            for expected in (0.5, 1.0, 2.0):  # not steady, so each pause is longer
+        with Running(connect, random=lambda: 0.125) as running:
+            first = BACKOFF[0] / 8
+            for expected in (first, 2 * first, 4 * first):  # for it is not steady
                 connection = connect.opened.get(timeout=PATIENCE)
                 connection.ack()
                 running.until(LIVE)
@@ -430,8 +448,6 @@ class TestLink:
                 connection.handlers.on_exit("closed", None)
                 event = running.until(WAITING)
                 assert event.delay == expected
-                if expected == 2.0:
-                    break
 
 
 NO_THREAD = RuntimeError("can't start new thread")
@@ -463,13 +479,6 @@ class Obliging(Fake):
         return connection
 
 
-class Prompt(Turns):
-    """Nobody waits for a turn."""
-
-    def attempt(self, now):
-        return now
-
-
 class TestWhateverAnActionRaises:
     """A link goes on, whatever one of its actions raises: a thread, memory or a file
     descriptor may be lacking, for a while."""
@@ -477,7 +486,7 @@ class TestWhateverAnActionRaises:
     @pytest.mark.parametrize("error", SHORTAGES, ids=repr)
     def test_a_connection_that_cannot_be_made(self, error):
         connect = Fake(*[error] * 3, None)
-        with Running(connect, turns=Prompt()) as running:
+        with Running(connect) as running:
             connect.opened.get(timeout=PATIENCE).ack()
             running.until(LIVE)
         assert connect.attempts == 4
@@ -490,7 +499,7 @@ class TestWhateverAnActionRaises:
             (tell if event.state is state else running.events.put)(event)
 
         connect = Obliging(None, *[Unreachable("no")] * 3, None)
-        with Running(connect, turns=Prompt(), on_event=on_event) as running:
+        with Running(connect, on_event=on_event) as running:
             first = connect.opened.get(timeout=PATIENCE)
             if state is WAITING:
                 running.until(LIVE)
@@ -503,7 +512,7 @@ class TestWhateverAnActionRaises:
 
     def test_a_connection_that_cannot_be_ended(self):
         connect = Fake(None)
-        with Running(connect, turns=Prompt()) as running:
+        with Running(connect) as running:
             first = connect.opened.get(timeout=PATIENCE)
             first.ack()
             running.until(LIVE)
@@ -515,7 +524,7 @@ class TestWhateverAnActionRaises:
 
     def test_a_request_that_cannot_be_sent(self):
         connect = Fake(None)
-        with Running(connect, turns=Prompt()) as running:
+        with Running(connect) as running:
             first = connect.opened.get(timeout=PATIENCE)
             first.ack()
             running.until(LIVE)
@@ -529,7 +538,7 @@ class TestWhateverAnActionRaises:
         looked = queue.Queue()
         connect = Fake(None)
         look = Failing(NO_THREAD, 1, lambda: looked.put(None))
-        with Running(connect, turns=Prompt(), on_quiet=look) as running:
+        with Running(connect, on_quiet=look) as running:
             connection = connect.opened.get(timeout=PATIENCE)
             connection.ack()
             running.until(LIVE)
@@ -556,7 +565,7 @@ class TestWhateverAnActionRaises:
 
     def test_an_old_connection_that_cannot_be_ended_after_a_renewal(self):
         connect = Fake(None)
-        with Running(connect, turns=Prompt(), lifetime=0.2) as running:
+        with Running(connect, lifetime=0.2) as running:
             first = connect.opened.get(timeout=PATIENCE)
             first.ack()
             first.stop = Failing(NO_THREAD, 99, None)
@@ -578,10 +587,14 @@ def acked(*ids):
     return steps
 
 
+GOODBYE = Heed(CLOSE)
+"""A step: hang up when the link does, which then need not wait for the answer."""
+
+
 class TestAgainstAVenue:
     def test_subscribes_and_hears_candles(self):
         with (
-            Venue([*acked(1), Text(CANDLE), Stall()]) as venue,
+            Venue([*acked(1), Text(CANDLE), GOODBYE]) as venue,
             Running(connector(venue.ws_url)) as running,
         ):
             running.until(LIVE)
@@ -606,7 +619,7 @@ class TestAgainstAVenue:
         go = threading.Event()
         first = [*acked(1), Text(CANDLE), Until(go), end]
         with (
-            Venue(first, [*acked(1), Text(CANDLE), Stall()]) as venue,
+            Venue(first, [*acked(1), Text(CANDLE), GOODBYE]) as venue,
             Running(connector(venue.ws_url)) as running,
         ):
             running.until(LIVE)
@@ -632,7 +645,7 @@ class TestAgainstAVenue:
         body = json.dumps({"error": error, "id": 1} if nested else error)
         script = [Ack(), Heed(TEXT), Text(body), Close(1008, b"Invalid request")]
         with (
-            Venue(script, [*acked(1), Stall()]) as venue,
+            Venue(script, [*acked(1), GOODBYE]) as venue,
             Running(connector(venue.ws_url)) as running,
         ):
             reason = running.until(WAITING).reason

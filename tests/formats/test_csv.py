@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from klinetail.candle import Candle, Stream
 from klinetail.errors import BadRecording
 from klinetail.formats import csv, dump
+from tests.cases import Case
 from tests.strategies import candle, candles, runs
 
 LINE = (
@@ -130,7 +131,6 @@ def test_a_line_without_a_column_is_no_record(column):
     assert "14 columns" in str(refused(b",".join(cells[:column] + cells[column + 1 :])))
 
 
-@pytest.mark.parametrize("column", range(1, 15))
 @pytest.mark.parametrize(
     "text",
     [
@@ -163,8 +163,10 @@ def test_a_line_without_a_column_is_no_record(column):
         "\x00",
     ],
 )
-def test_a_cell_that_is_something_else_is_no_record(column, text):
-    refused(replaced(column, text))
+def test_a_cell_that_is_something_else_is_no_record(text):
+    for column in range(1, 15):
+        with Case(column):
+            refused(replaced(column, text))
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from klinetail.protocol.frames import (
     parse_stream_name,
     stream_name,
 )
+from tests.cases import Case
 from tests.strategies import candle, candles, json_values, streams
 
 FRAME = (
@@ -307,11 +308,12 @@ class TestBad:
         refused(deleted(path))
 
     @pytest.mark.parametrize("path", REQUIRED, ids=".".join)
-    @pytest.mark.parametrize("literal", HOSTILE.values(), ids=HOSTILE)
-    def test_with_a_field_that_is_something_else(self, path, literal):
-        if path[-1] == "x" and literal == "true":
-            return  # that one is right
-        refused(mutated(path, literal))
+    def test_with_a_field_that_is_something_else(self, path):
+        for literal in HOSTILE.values():
+            if path[-1] == "x" and literal == "true":
+                continue  # that one is right
+            with Case(literal):
+                refused(mutated(path, literal))
 
     @pytest.mark.parametrize("literal", HOSTILE.values(), ids=HOSTILE)
     def test_under_a_name_that_is_something_else(self, literal):
@@ -321,10 +323,11 @@ class TestBad:
         else:
             refused(message)
 
-    @pytest.mark.parametrize("literal", HOSTILE.values(), ids=HOSTILE)
-    def test_messages_that_are_something_else(self, literal):
-        refused(literal)
-        refused(literal.encode())
+    def test_messages_that_are_something_else(self):
+        for literal in HOSTILE.values():
+            with Case(literal):
+                refused(literal)
+                refused(literal.encode())
 
     @given(st.sampled_from(REQUIRED), json_values)
     def test_no_json_in_a_field_is_another_exception(self, path, value):
