@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 from klinetail.candle import Candle
@@ -14,10 +14,13 @@ from klinetail.stats import Stats
 
 
 class Consumer(Protocol):
-    """Who records."""
+    """What records."""
 
-    def put(self, items: Sequence[Candle], patience: float, /) -> None:
+    def put(self, candles: Sequence[Candle], patience: float, /) -> None:
         """Take candles in; wait for room at most `patience` seconds."""
+
+    def tell(self, event: Event, patience: float, /) -> bool:
+        """Take another event in, or leave it; whether it was taken."""
 
 
 class Tee:
@@ -27,7 +30,7 @@ class Tee:
     consumers together hold the others up for a second at most.
 
     Args:
-        consumers: who records.
+        consumers: what records.
         latest: of a view, if there is one.
         count: closed candles to hand over in all; None for no end.
         strict: hand nothing over any more once a gap was announced.
@@ -76,10 +79,8 @@ class Tee:
             self.stats.count(closed, updates=len(candles) - len(closed))
         if self._latest is not None:
             self._latest.put([CandleEvent(candle) for candle in candles])
-        patience, until = PATIENCE, self._monotonic() + PATIENCE
-        for consumer in self._consumers:
+        for consumer, patience in self._shared():
             consumer.put(candles, patience)
-            patience = max(0.0, until - self._monotonic())
         if self._left == 0:
             self._finish()
 
@@ -95,9 +96,18 @@ class Tee:
                 self._on_event(event)
         if self._latest is not None:
             self._latest.put((event,))
+        for consumer, patience in self._shared():
+            consumer.tell(event, patience)
         if self._strict and isinstance(event, GapEvent):
             self._left = 0
             self._finish()
+
+    def _shared(self) -> Iterator[tuple[Consumer, float]]:
+        """The consumers, each with the seconds that may be waited for it."""
+        patience, until = PATIENCE, self._monotonic() + PATIENCE
+        for consumer in self._consumers:
+            yield consumer, patience
+            patience = max(0.0, until - self._monotonic())
 
     def end(self) -> None:
         """Neither count nor tell any more events: the figures are about to be read."""

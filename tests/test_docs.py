@@ -111,6 +111,15 @@ def test_the_programs_are_those_that_are_type_checked() -> None:
     assert [path.read_text() for path in TYPED] == PROGRAMS
 
 
+def test_the_sink_is_the_one_that_is_type_checked_and_run() -> None:
+    (program,) = re.findall(
+        r"```python\n(.*?)```",
+        README.split("### A sink of your own\n")[1].split("\n##")[0],
+        re.DOTALL,
+    )
+    assert program == (ROOT / "tests" / "typing" / "sink.py").read_text()
+
+
 @pytest.mark.parametrize("number", range(1, len(PROGRAMS)))
 def test_a_program_of_the_embedded_exchange_runs_and_ends(number: int) -> None:
     ran = subprocess.run(

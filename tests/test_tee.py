@@ -1,10 +1,11 @@
 import pytest
 
-from klinetail.events import CandleEvent, EndedEvent
+from klinetail.events import CandleEvent, EndedEvent, GapEvent
 from klinetail.mailbox import PATIENCE, Latest, Mailbox, as_it_is
 from klinetail.tee import Tee
 from tests.strategies import BTCUSDT_1M, candle
 
+GAP = GapEvent(BTCUSDT_1M, 0, 60_000, "why")
 ENDED = EndedEvent(BTCUSDT_1M, "CLOSE")
 
 
@@ -18,6 +19,15 @@ def forming(number):
 
 def numbers(candles):
     return [candle.count for candle in candles]
+
+
+class Box(Mailbox):
+    """A consumer that queues candles, and the gaps between them."""
+
+    def tell(self, event, patience):
+        if wanted := isinstance(event, GapEvent):
+            self.put([event], patience)
+        return wanted
 
 
 class Patient:
@@ -34,10 +44,14 @@ class Patient:
         self.heard.extend(events)
         self.clock[0] += min(self.takes, patience)
 
+    def tell(self, event, patience):
+        self.put([event], patience)
+        return True
+
 
 class TestTee:
     def test_everybody_gets_everything(self):
-        boxes = [Mailbox(as_it_is, updates=False), Mailbox(as_it_is)]
+        boxes = [Box(as_it_is, updates=False), Box(as_it_is)]
         latest, heard = Latest(5), []
         tee = Tee(boxes, latest=latest, on_event=heard.append)
         tee.candles([forming(1)])
@@ -50,9 +64,29 @@ class TestTee:
         with tee.lock:
             assert (tee.stats.closed, tee.stats.updates, tee.stats.ended) == (1, 1, 1)
 
+    def test_gaps_pass_on_to_consumers_in_order(self):
+        box, heard = Box(as_it_is), []
+        tee = Tee([box], on_event=heard.append)
+        tee.candles([closed(1)])
+        tee.event(GAP)
+        tee.event(ENDED)
+        tee.candles([closed(2)])
+        assert box.take() == [closed(1), GAP, closed(2)]
+        assert heard == [GAP, ENDED]
+
+    def test_the_gap_that_ends_a_strict_run_is_the_last_thing_passed_on(self):
+        box, seen = Box(as_it_is), []
+        tee = Tee([box], strict=True, on_done=lambda: seen.extend(box.take()))
+        tee.candles([closed(1)])
+        tee.event(GAP)
+        tee.candles([closed(2)])
+        tee.event(GAP)
+        assert seen == [closed(1), GAP]
+        assert box.take() == []
+
     @pytest.mark.parametrize("count", [1, 2, 7])
     def test_the_count_is_exact(self, count):
-        box, done, heard = Mailbox(as_it_is), [], []
+        box, done, heard = Box(as_it_is), [], []
         tee = Tee(
             [box], count=count, on_event=heard.append, on_done=lambda: done.append(1)
         )
@@ -70,7 +104,7 @@ class TestTee:
 
     @pytest.mark.parametrize("size", [1, 2, 3, 1000])
     def test_the_count_is_exact_within_a_batch(self, size):
-        box = Mailbox(as_it_is)
+        box = Box(as_it_is)
         tee = Tee([box], count=5)
         some = [one for n in range(10) for one in (forming(100 + n), closed(n))]
         for at in range(0, len(some), size):
@@ -89,14 +123,14 @@ class TestTee:
         assert done == [1]
 
     def test_the_last_one_is_there_when_it_is_done(self):
-        box = Mailbox(as_it_is)
+        box = Box(as_it_is)
         there = []
         tee = Tee([box], count=1, on_done=lambda: there.extend(box.take()))
         tee.candles([closed(1)])
         assert numbers(there) == [1]
 
     def test_without_a_count_there_is_no_end(self):
-        box = Mailbox(as_it_is)
+        box = Box(as_it_is)
         tee = Tee([box], on_done=lambda: pytest.fail("done"))
         for number in range(100):
             tee.candles([closed(number)])
@@ -106,8 +140,8 @@ class TestTee:
         clock = [50.0]
         boxes = [Patient(clock, takes) for takes in (0.25, 9.0, 9.0)]
         tee = Tee(boxes, monotonic=lambda: clock[0])
-        for number in range(2):  # afresh for each candle
-            tee.candles([closed(number)])
+        for number, item in enumerate((closed(0), GAP)):  # afresh for each
+            (tee.event if item is GAP else lambda one: tee.candles([one]))(item)
             assert clock[0] == 50.0 + (number + 1) * PATIENCE
         assert boxes[0].granted == [1.0] * 2
         assert boxes[1].granted == [0.75] * 2
@@ -115,7 +149,7 @@ class TestTee:
         assert all(len(box.heard) == 2 for box in boxes)
 
     def test_one_that_is_behind_costs_the_others_nothing(self):
-        slow, quick = Mailbox(as_it_is, capacity=1), Mailbox(as_it_is)
+        slow, quick = Box(as_it_is, capacity=1), Box(as_it_is)
         clock = [0.0]
         tee = Tee([slow, quick], monotonic=lambda: clock[0])
         tee.candles([closed(0)])

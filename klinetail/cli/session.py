@@ -17,7 +17,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from datetime import tzinfo
-from typing import TYPE_CHECKING, Final, NamedTuple, TextIO
+from typing import TYPE_CHECKING, Final, NamedTuple, TextIO, TypeAlias
 
 from klinetail.candle import Candle, Stream
 from klinetail.cli.outlets import LineOutlet, TableOutlet
@@ -50,8 +50,9 @@ from klinetail.kinds import Kind
 from klinetail.mailbox import Latest, Mailbox, Pace
 from klinetail.notices import Notices, kind_of, receipt
 from klinetail.protocol.routes import Route
-from klinetail.sinks.file import FileSink, FileThread
+from klinetail.sinks.registry import AnySink
 from klinetail.sinks.stdout import ReaderGone, StdoutSink, unblocking
+from klinetail.sinks.worker import SinkWorker
 from klinetail.tee import Consumer, Tee
 
 if TYPE_CHECKING:
@@ -67,6 +68,10 @@ _GLANCE: Final = 0.02
 _ROWS: Final = 500
 ONE_SHOT: Final = 30.0
 """Seconds without an answer after which one that does not follow gives up."""
+
+
+Box: TypeAlias = SinkWorker | LineOutlet
+"""What queues candles for a sink."""
 
 
 class Plan(NamedTuple):
@@ -87,7 +92,7 @@ class Plan(NamedTuple):
     """`table`, or the name of a format of stdout."""
     header: bytes
     """What goes first to stdout."""
-    files: list[FileSink]
+    sinks: list[AnySink]
     """What is recorded to beside; `Session.run` closes them."""
     zone: tzinfo
     color: str
@@ -134,24 +139,24 @@ class Session:
         self._counted = False
         self._lost = False
         """stdout gets no more; what it was given already still goes out."""
-        boxes = [self._mailbox(sink.path, sink.line) for sink in plan.files]
-        self._files = [
-            FileThread(sink, box, self._on_file_end)
-            for sink, box in zip(plan.files, boxes, strict=True)
+        self._workers = [
+            SinkWorker(
+                sink,
+                updates=plan.updates,
+                on_pace=self._on_worker_pace,
+                on_end=self._on_sink_end,
+                say=self.say,
+            )
+            for sink in plan.sinks
         ]
         latest = Latest(_ROWS, notify=signals.wake)
-        consumers: list[Consumer] = [*boxes]
-        self._stdout_box: Mailbox[Candle, str] | None = None
+        consumers: list[Consumer] = [*self._workers]
+        self._boxes: list[Box] = [*self._workers]
         self._outlet: Outlet | None = None
         if plan.output != "table":
-            form = output(plan.output, plan.zone)
-            self._stdout_box = self._mailbox("stdout", form.line)
-            boxes.append(self._stdout_box)
-            sink = StdoutSink(unblocking(sys.stdout.fileno()), plan.header)
-            outlet = LineOutlet(sink, self._stdout_box, signals.wake)
+            self._outlet = outlet = self._lines(signals)
             consumers.append(outlet)
-            self._outlet = outlet
-        self._boxes = boxes
+            self._boxes.append(outlet)
         self._tee = Tee(
             consumers,
             latest=latest if plan.output == "table" else None,
@@ -183,15 +188,18 @@ class Session:
             self._outlet = self._table(latest, stack)
         logging.getLogger("klinetail").addHandler(_Said(self.say))
 
-    def _mailbox(
-        self, name: str, line: Callable[[Candle], str]
-    ) -> Mailbox[Candle, str]:
-        mailbox = Mailbox(
-            line,
-            updates=self._plan.updates,
-            on_pace=lambda pace, skipped: self._on_pace(name, mailbox, pace, skipped),
-        )
-        return mailbox
+    def _lines(self, signals: Signals) -> LineOutlet:
+        plan = self._plan
+        form = output(plan.output, plan.zone)
+        sink = StdoutSink(unblocking(sys.stdout.fileno()), plan.header, form.line)
+
+        def on_pace(pace: Pace, skipped: int) -> None:
+            self._on_pace(sink.name, outlet, pace, skipped)
+            self._lost = self._lost or pace is Pace.LOST
+
+        mailbox = Mailbox(sink.prepare, updates=plan.updates, on_pace=on_pace)
+        outlet = LineOutlet(sink, mailbox, signals.wake)
+        return outlet
 
     def _table(self, latest: Latest, stack: contextlib.ExitStack) -> Outlet:
         from klinetail.view.screen import Screen
@@ -223,8 +231,8 @@ class Session:
 
     def run(self) -> ExitCode:
         """Run to the end; returns the exit code."""
-        for thread in self._files:
-            thread.start()
+        for worker in self._workers:
+            worker.start()
         if not self._plan.quiet:
             for line in self._beginnings():
                 self.say(line)
@@ -294,7 +302,7 @@ class Session:
             if not (self._lost and self._outlet.done):
                 return due
         except ReaderGone:
-            if self._files:
+            if self._workers:
                 self.say("the reader of stdout went away; the recording goes on")
             else:
                 self._code = ExitCode.READER_GONE
@@ -305,7 +313,7 @@ class Session:
 
     def _over(self) -> bool:
         """Whether there is nothing more to do."""
-        if self._outlet is None and all(thread.ended for thread in self._files):
+        if self._outlet is None and all(worker.done for worker in self._workers):
             return True
         return self._counted or self._collector.ended.done()
 
@@ -333,7 +341,7 @@ class Session:
         if now >= self._stop_by:
             return True
         outlet = self._outlet is None or self._outlet.done
-        return outlet and all(thread.ended for thread in self._files)
+        return outlet and all(worker.done for worker in self._workers)
 
     def _say_unwritten(self) -> None:
         """Say what could not be put out in time."""
@@ -345,8 +353,7 @@ class Session:
 
     def _outputs(self) -> list[tuple[str, bool]]:
         outputs = [] if self._outlet is None else [("stdout", self._outlet.done)]
-        for sink, thread in zip(self._plan.files, self._files, strict=True):
-            outputs.append((sink.path, thread.ended))
+        outputs.extend((worker.sink.name, worker.done) for worker in self._workers)
         return outputs
 
     # News from other threads
@@ -410,9 +417,10 @@ class Session:
         self._counted = True
         self._signals.wake()
 
-    def _on_pace(
-        self, name: str, box: Mailbox[Candle, str], pace: Pace, skipped: int
-    ) -> None:
+    def _on_worker_pace(self, worker: SinkWorker, pace: Pace, skipped: int) -> None:
+        self._on_pace(worker.sink.name, worker, pace, skipped)
+
+    def _on_pace(self, name: str, box: Box, pace: Pace, skipped: int) -> None:
         if pace is Pace.BEHIND:
             self.say(f"{name} is behind: nobody waits for it; closed candles queue up")
         elif pace is Pace.FOLLOWING:
@@ -420,10 +428,9 @@ class Session:
         else:
             self.say(f"{name} is too far behind and gets no more candles")
             self._code = ExitCode.OUTPUT
-            self._lost = self._lost or box is self._stdout_box
             box.close()
 
-    def _on_file_end(self, error: OutputError | None) -> None:
+    def _on_sink_end(self, error: OutputError | None) -> None:
         if error is not None:
             self._fail(error)
         self._signals.wake()
@@ -446,7 +453,7 @@ class Session:
         VOICE.finish(LAST_WORDS)
 
     def _figures(self) -> str:
-        files = [(sink.path, sink.written) for sink in self._plan.files]
+        files = [(sink.name, sink.written) for sink in self._plan.sinks]
         with self._tee.lock:
             return receipt(
                 self._tee.stats, files, self._plan.source, awaited=self._awaited

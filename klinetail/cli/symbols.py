@@ -121,7 +121,7 @@ def _write(data: bytes, signals: Signals) -> None:
                 raise OutputError("stdout: not everything could be written in time")
             ready = dict(poller.poll(None if left == math.inf else left * 1000))
             if ready.get(sink.fd):
-                sink.write()
+                sink.flush()
             signals.clear()
             if signals.stop is not None and stop_by == math.inf:
                 stop_by = time.monotonic() + STOPPING

@@ -255,7 +255,7 @@ def watch(
     from klinetail.cli.signals import Signals
     from klinetail.cli.statement import Statement
     from klinetail.notices import receipt
-    from klinetail.sinks.file import FileSink
+    from klinetail.sinks.registry import SINKS, Opening
     from klinetail.sinks.stdout import header_for
     from klinetail.stats import Stats
 
@@ -264,11 +264,11 @@ def watch(
         header = b""
         if shown != _TABLE:
             header = header_for(sys.stdout.fileno(), shown)
-        idle = stack.enter_context(ExitStack())  # closes files that have no thread yet
-        files = [
-            idle.enter_context(FileSink(path, updates=updates, outputs=outputs))
-            for path in out or []
-        ]
+        idle = stack.enter_context(ExitStack())  # closes sinks that have no thread yet
+        sinks = []
+        for target in out or []:
+            sinks.append(SINKS.open(target, Opening(updates, outputs)))
+            idle.callback(sinks[-1].close)
         statement = None
         if stats is not None:
             statement = stack.enter_context(Statement(stats, outputs))
@@ -301,7 +301,7 @@ def watch(
             updates=updates,
             output=shown,
             header=header,
-            files=files,
+            sinks=sinks,
             zone=zone,
             color=color.value,
             quiet=quiet,

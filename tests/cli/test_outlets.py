@@ -27,7 +27,8 @@ class Loop:
     def __init__(self, fd, **options):
         self.box = Mailbox(jsonl.line, **options)
         self.woken = 0
-        self.outlet = LineOutlet(StdoutSink(fd), self.box, self.wake)
+        self.sink = StdoutSink(fd, line=jsonl.line)
+        self.outlet = LineOutlet(self.sink, self.box, self.wake)
 
     def wake(self):
         self.woken += 1
