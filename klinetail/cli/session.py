@@ -49,11 +49,12 @@ from klinetail.formats.registry import PROSE, output
 from klinetail.kinds import Kind
 from klinetail.mailbox import Latest, Mailbox, Pace
 from klinetail.notices import Notices, kind_of, receipt
+from klinetail.pipeline.fanout import Consumer, FanOut, LatestEvents
+from klinetail.pipeline.meter import Meter
 from klinetail.protocol.routes import Route
 from klinetail.sinks.registry import AnySink
 from klinetail.sinks.stdout import ReaderGone, StdoutSink, unblocking
 from klinetail.sinks.worker import SinkWorker
-from klinetail.tee import Consumer, Tee
 
 if TYPE_CHECKING:
     from klinetail.cli.outlets import Outlet
@@ -151,15 +152,15 @@ class Session:
         ]
         latest = Latest(_ROWS, notify=signals.wake)
         consumers: list[Consumer] = [*self._workers]
-        self._boxes: list[Box] = [*self._workers]
+        if plan.output == "table":
+            consumers.insert(0, LatestEvents(latest))
         self._outlet: Outlet | None = None
         if plan.output != "table":
             self._outlet = outlet = self._lines(signals)
             consumers.append(outlet)
-            self._boxes.append(outlet)
-        self._tee = Tee(
-            consumers,
-            latest=latest if plan.output == "table" else None,
+        self._fanout = FanOut(consumers)
+        self._meter = Meter(
+            self._fanout,
             count=plan.limit,
             strict=plan.strict,
             on_event=self._on_event,
@@ -167,8 +168,8 @@ class Session:
         )
         self._collector = DataCollector(
             plan.streams,
-            on_candles=self._tee.candles if seen else self._on_candles,
-            on_event=self._tee.event,
+            on_candles=self._meter.candles if seen else self._on_candles,
+            on_event=self._meter.event,
             lines=plan.lines,
             hold=plan.hold,
             share=plan.share,
@@ -220,10 +221,10 @@ class Session:
             stack.callback(VOICE.through, None)
 
         def refresh(now: float) -> None:
-            # Read first: the collector's threads take its lock before the tee's.
+            # Read first: the collector's threads take its lock before the meter's.
             exchange_time = self._collector.exchange_time()
-            with self._tee.lock:
-                table.status(self._tee.stats, exchange_time, now)
+            with self._meter.lock:
+                table.status(self._meter.stats, exchange_time, now)
 
         return TableOutlet(self._screen, table, latest, refresh)
 
@@ -249,7 +250,7 @@ class Session:
             if self._stop_by is None and self._over():
                 self._stop(math.inf)
         self._say_unwritten()
-        if self._plan.strict and self._tee.stats.gaps and self._code is ExitCode.OK:
+        if self._plan.strict and self._meter.stats.gaps and self._code is ExitCode.OK:
             self._code = ExitCode.NOT_WHOLE
         return self._code
 
@@ -331,9 +332,8 @@ class Session:
             self._code = getattr(error, "exit_code", ExitCode.BUG)
         self._awaited = 0 if self._counted else self._collector.awaited()
         self._collector.stop(_COLLECTOR)
-        self._tee.end()
-        for box in self._boxes:
-            box.close()
+        self._meter.end()
+        self._fanout.close()
 
     def _finished(self, now: float) -> bool:
         if self._stop_by is None:
@@ -360,7 +360,7 @@ class Session:
 
     def _on_candles(self, candles: Sequence[Candle]) -> None:
         self._say_start()
-        self._tee.candles(candles)
+        self._meter.candles(candles)
 
     def _on_event(self, event: Event) -> None:
         heard = not self._plan.quiet or isinstance(event, GapEvent)
@@ -385,8 +385,8 @@ class Session:
         if now >= self._unconfirmed_at:
             self._unconfirmed_at = math.inf
             time_now = self._collector.exchange_time() or 0
-            with self._tee.lock:
-                untils = self._tee.stats.unconfirmed.values()
+            with self._meter.lock:
+                untils = self._meter.stats.unconfirmed.values()
                 count = sum(until > time_now for until in untils)
             if count:
                 self._unconfirmed_said = True
@@ -454,14 +454,14 @@ class Session:
 
     def _figures(self) -> str:
         files = [(sink.name, sink.written) for sink in self._plan.sinks]
-        with self._tee.lock:
+        with self._meter.lock:
             return receipt(
-                self._tee.stats, files, self._plan.source, awaited=self._awaited
+                self._meter.stats, files, self._plan.source, awaited=self._awaited
             )
 
     def _write_stats(self, statement: Statement) -> None:
-        with self._tee.lock:
-            line = self._tee.stats.as_json()
+        with self._meter.lock:
+            line = self._meter.stats.as_json()
         VOICE.finish(LAST_WORDS)  # or it may come between the lines of stderr
         statement.write(line)
 
