@@ -251,7 +251,8 @@ def watch(
         if line is not None:
             complain(line)
 
-    from klinetail.cli.session import ONE_SHOT, Plan, Session
+    from klinetail.cli.plan import ONE_SHOT, Plan
+    from klinetail.cli.session import Session
     from klinetail.cli.signals import Signals
     from klinetail.cli.statement import Statement
     from klinetail.notices import receipt

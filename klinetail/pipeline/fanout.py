@@ -149,11 +149,15 @@ class FanOut:
         began = now = self._monotonic()
         for consumer in self.consumers:
             try:
-                consumer.put(candles, max(0.0, began + PATIENCE - now))
+                left = began + PATIENCE - now
+                consumer.put(candles, left if left > 0.0 else 0.0)  # noqa: FURB136 - faster
             except BaseException as error:  # noqa: BLE001 - must not stop the others
                 leaving = self._caught(error, leaving)
             now = self._monotonic()
-        self._passed(now - began, leaving)
+        if now - began > NOTICEABLE:
+            self.waited += now - began
+        if leaving is not None:
+            raise leaving
 
     def event(self, event: Event) -> bool:
         """Hand over an event.
@@ -171,7 +175,10 @@ class FanOut:
                 heard = True
                 leaving = self._caught(error, leaving)
             now = self._monotonic()
-        self._passed(now - began, leaving)
+        if now - began > NOTICEABLE:
+            self.waited += now - began
+        if leaving is not None:
+            raise leaving
         return heard
 
     def close(self, error: BaseException | None = None) -> None:
@@ -189,12 +196,6 @@ class FanOut:
     ) -> BaseException | None:
         self.failures.note()
         return leaving if isinstance(error, Exception) else error
-
-    def _passed(self, seconds: float, leaving: BaseException | None) -> None:
-        if seconds > NOTICEABLE:
-            self.waited += seconds
-        if leaving is not None:
-            raise leaving
 
 
 class CandleQueue:
