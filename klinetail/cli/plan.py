@@ -11,7 +11,7 @@ from klinetail.protocol.routes import Route
 from klinetail.sinks.registry import AnySink
 
 if TYPE_CHECKING:
-    from klinetail.cli.statement import Statement
+    from klinetail.cli.stats_file import StatsFile
     from klinetail.protocol.rest import Listing
 
 ONE_SHOT: Final = 30.0
@@ -49,5 +49,5 @@ class Plan(NamedTuple):
     hold: float
     share: float
     strict: bool
-    stats: Statement | None
+    stats: StatsFile | None
     """Where the figures go as JSON."""

@@ -254,7 +254,7 @@ def watch(
     from klinetail.cli.plan import ONE_SHOT, Plan
     from klinetail.cli.session import Session
     from klinetail.cli.signals import Signals
-    from klinetail.cli.statement import Statement
+    from klinetail.cli.stats_file import StatsFile
     from klinetail.notices import receipt
     from klinetail.sinks.registry import SINKS, Opening
     from klinetail.sinks.stdout import header_for
@@ -270,9 +270,9 @@ def watch(
         for target in out or []:
             sinks.append(SINKS.open(target, Opening(updates, outputs)))
             idle.callback(sinks[-1].close)
-        statement = None
+        stats_file = None
         if stats is not None:
-            statement = stack.enter_context(Statement(stats, outputs))
+            stats_file = stack.enter_context(StatsFile(stats, outputs))
         exchange = exchange_of(stack, route, proxy)
         chosen = choose(
             wanted,
@@ -286,8 +286,8 @@ def watch(
         if chosen is None:
             if not quiet:
                 complain(receipt(Stats(), [], exchange.source))
-            if statement is not None:
-                statement.write(Stats().as_json())
+            if stats_file is not None:
+                stats_file.write(Stats().as_json())
             raise typer.Exit(signals.exit_code)
         plan = Plan(
             streams=chosen.streams,
@@ -310,7 +310,7 @@ def watch(
             hold=hold,
             share=weight / 100,
             strict=strict,
-            stats=statement,
+            stats=stats_file,
         )
         session = None
         try:

@@ -7,7 +7,7 @@ import logging
 import pytest
 
 from klinetail.cli.report import Report
-from klinetail.cli.statement import Statement
+from klinetail.cli.stats_file import StatsFile
 from klinetail.cli.voice import VOICE
 from klinetail.errors import ExitCode, OutputError
 from klinetail.mailbox import Pace
@@ -89,8 +89,8 @@ def test_the_receipt_names_each_sink_and_what_it_wrote(capfd):
 @pytest.mark.parametrize("quiet", [False, True])
 def test_one_that_is_quiet_has_no_receipt_but_its_figures(capfd, tmp_path, quiet):
     path = tmp_path / "stats.json"
-    with Statement(str(path)) as statement:
-        report = Report(plan(quiet=quiet, stats=statement))
+    with StatsFile(str(path)) as stats_file:
+        report = Report(plan(quiet=quiet, stats=stats_file))
         report.receipt(metered())
     assert len(said(capfd)) == (not quiet)
     assert json.loads(path.read_bytes())["closed"] == 1
@@ -98,8 +98,8 @@ def test_one_that_is_quiet_has_no_receipt_but_its_figures(capfd, tmp_path, quiet
 
 def test_a_run_that_never_began_has_neither(capfd, tmp_path):
     path = tmp_path / "stats.json"
-    with Statement(str(path)) as statement:
-        report = Report(plan(stats=statement))
+    with StatsFile(str(path)) as stats_file:
+        report = Report(plan(stats=stats_file))
         report.code = ExitCode.USAGE
         report.receipt(metered())
     assert said(capfd) == []
