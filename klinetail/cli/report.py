@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from klinetail.cli.plan import Plan
-from klinetail.cli.voice import LAST_WORDS, VOICE
+from klinetail.cli.stderr import LAST_WORDS, STDERR
 from klinetail.errors import ExitCode
 from klinetail.kinds import Kind
 from klinetail.mailbox import Pace
@@ -36,7 +36,7 @@ class Report:
 
     def say(self, text: str, kind: Kind = Kind.OWN, event: Event | None = None) -> None:
         """One line for the person: on stderr, or after the table if that is there."""
-        VOICE.say(text, kind, event)
+        STDERR.say(text, kind, event)
 
     # Of outputs
 
@@ -91,9 +91,9 @@ class Report:
             if self._plan.stats is not None:
                 with meter.lock:
                     line = meter.stats.as_json()
-                VOICE.finish(LAST_WORDS)  # or it may come between the lines of stderr
+                STDERR.finish(LAST_WORDS)  # or it may come between the lines of stderr
                 self._plan.stats.write(line)
-        VOICE.finish(LAST_WORDS)
+        STDERR.finish(LAST_WORDS)
 
     def _receipt(self, meter: Meter) -> str:
         written = [(sink.name, sink.written) for sink in self._plan.sinks]

@@ -10,7 +10,7 @@ import sys
 from types import TracebackType
 from typing import Final, Self
 
-from klinetail.cli.voice import LAST_WORDS, VOICE
+from klinetail.cli.stderr import LAST_WORDS, STDERR
 from klinetail.errors import OutputError, UsageError
 from klinetail.formats import BEGINNING, recognised
 from klinetail.sinks.output import OutputFile, Outputs
@@ -98,11 +98,11 @@ class StatsFile:
 
     def _say(self, data: bytes) -> None:
         """Write the figures to stderr, after everything that was said before."""
-        VOICE.write(data)
-        if not VOICE.finish(LAST_WORDS):
+        STDERR.write(data)
+        if not STDERR.finish(LAST_WORDS):
             raise OutputError("--stats -: nobody reads it")
-        if VOICE.failure is not None:
-            raise self._failure(VOICE.failure)
+        if STDERR.failure is not None:
+            raise self._failure(STDERR.failure)
 
     def _failure(self, error: OSError) -> OutputError:
         return OutputError(f"--stats {self._path}: {error.strerror}")

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from klinetail.cli.outlets import TableOutlet
 from klinetail.cli.plan import Plan
-from klinetail.cli.voice import VOICE
+from klinetail.cli.stderr import STDERR
 from klinetail.mailbox import Latest
 from klinetail.pipeline.meter import Meter
 from klinetail.view.screen import Screen
@@ -45,8 +45,8 @@ def open_table(
     color = coloured(os.environ, plan.color)  # type: ignore[arg-type]
     screen = stack.enter_context(Screen(sys.stdout, color=color))
     if sys.stderr is not None and sys.stderr.isatty():
-        VOICE.through(screen.say)
-        stack.callback(VOICE.through, None)
+        STDERR.through(screen.say)
+        stack.callback(STDERR.through, None)
 
     def refresh(now: float) -> None:
         # Read first: the collector's threads take its lock before the meter's.

@@ -10,7 +10,7 @@ import pytest
 
 from klinetail.cli.outputs import RunOutputs
 from klinetail.cli.report import Report
-from klinetail.cli.voice import VOICE
+from klinetail.cli.stderr import STDERR
 from klinetail.errors import ExitCode
 from klinetail.events import CandleEvent, GapEvent
 from klinetail.formats import jsonl
@@ -85,7 +85,7 @@ def test_a_sink_that_fails_ends_alone(ends, capfd):
     run.end()
     assert os.read(ends[0], 9_999) == jsonl.encode(candles(1))
     assert good.kept == candles(1)
-    assert VOICE.finish(DEADLINE)
+    assert STDERR.finish(DEADLINE)
     assert capfd.readouterr().err == "klinetail: memory: a bug: ValueError('what')\n"
     assert run.report.code is ExitCode.OUTPUT
 
@@ -111,7 +111,7 @@ def test_what_is_not_done_in_time_is_named(ends, capfd):
     run.outputs.close()
     assert not run.outputs.done
     run.outputs.say_unwritten()
-    assert VOICE.finish(DEADLINE)
+    assert STDERR.finish(DEADLINE)
     assert capfd.readouterr().err == (
         "klinetail: stdout: not everything could be written in time\n"
         "klinetail: memory: not everything could be written in time\n"

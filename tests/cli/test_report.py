@@ -8,7 +8,7 @@ import pytest
 
 from klinetail.cli.report import Report
 from klinetail.cli.stats_file import StatsFile
-from klinetail.cli.voice import VOICE
+from klinetail.cli.stderr import STDERR
 from klinetail.errors import ExitCode, OutputError
 from klinetail.mailbox import Pace
 from klinetail.pipeline.fanout import FanOut
@@ -19,7 +19,7 @@ from tests.strategies import candle
 
 
 def said(capfd):
-    assert VOICE.finish(60.0)
+    assert STDERR.finish(60.0)
     return capfd.readouterr().err.splitlines()
 
 
