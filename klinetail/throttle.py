@@ -153,7 +153,7 @@ class _Summed:
         held, self._held, self.due = self._held, [], math.inf
         if len(held) > FEW:
             # Loaded here: each command has a throttle, and few of them a gap.
-            from klinetail.notices import summed_up
+            from klinetail.pipeline.notices import summed_up
 
             return [summed_up(self._kind, [event for _, event in held])]
         return [line for line, _ in held]

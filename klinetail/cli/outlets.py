@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from klinetail.candle import Candle
 from klinetail.errors import OutputError
 from klinetail.events import Event
-from klinetail.mailbox import Latest, Mailbox
+from klinetail.pipeline.mailbox import Latest, Mailbox
 from klinetail.sinks.sink import DirectSink
 from klinetail.sinks.stdout import ReaderGone
 

@@ -11,8 +11,8 @@ from klinetail.cli.outlets import LineOutlet, Outlet
 from klinetail.cli.plan import TABLE, Plan
 from klinetail.errors import OutputError
 from klinetail.formats.registry import output
-from klinetail.mailbox import Latest, Mailbox, Pace
 from klinetail.pipeline.fanout import Consumer, FanOut, LatestEvents
+from klinetail.pipeline.mailbox import Latest, Mailbox, Pace
 from klinetail.sinks.stdout import ReaderGone, StdoutSink, unblocking
 from klinetail.sinks.worker import SinkWorker
 

@@ -10,9 +10,9 @@ from klinetail.cli.plan import Plan
 from klinetail.cli.stderr import LAST_WORDS, STDERR
 from klinetail.errors import ExitCode
 from klinetail.kinds import Kind
-from klinetail.mailbox import Pace
-from klinetail.notices import receipt
+from klinetail.pipeline.mailbox import Pace
 from klinetail.pipeline.meter import Meter
+from klinetail.pipeline.notices import receipt
 
 if TYPE_CHECKING:
     from klinetail.errors import OutputError

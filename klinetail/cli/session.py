@@ -42,9 +42,9 @@ from klinetail.exchange.client import connector
 from klinetail.exchange.rest import BinanceRest
 from klinetail.exchange.slowness import SOON
 from klinetail.formats.registry import PROSE
-from klinetail.mailbox import Latest
-from klinetail.notices import Notices, kind_of
+from klinetail.pipeline.mailbox import Latest
 from klinetail.pipeline.meter import Meter
+from klinetail.pipeline.notices import Notices, kind_of
 
 if TYPE_CHECKING:
     from klinetail.view.screen import Screen

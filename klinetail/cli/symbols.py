@@ -65,7 +65,7 @@ def symbols(
     from klinetail.cli.words import parse_symbol, taken_line
     from klinetail.collector.symbols import encode, find
     from klinetail.errors import OutputError
-    from klinetail.notices import plural
+    from klinetail.pipeline.notices import plural
 
     chosen = asked(context)
     if chosen.ignored is not None:

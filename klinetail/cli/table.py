@@ -10,7 +10,7 @@ from collections.abc import Callable
 from klinetail.cli.outlets import TableOutlet
 from klinetail.cli.plan import Plan
 from klinetail.cli.stderr import STDERR
-from klinetail.mailbox import Latest
+from klinetail.pipeline.mailbox import Latest
 from klinetail.pipeline.meter import Meter
 from klinetail.view.screen import Screen
 from klinetail.view.table import Table

@@ -255,10 +255,10 @@ def watch(
     from klinetail.cli.session import Session
     from klinetail.cli.signals import Signals
     from klinetail.cli.stats_file import StatsFile
-    from klinetail.notices import receipt
+    from klinetail.pipeline.notices import receipt
+    from klinetail.pipeline.stats import Stats
     from klinetail.sinks.registry import SINKS, Opening
     from klinetail.sinks.stdout import header_for
-    from klinetail.stats import Stats
 
     with ExitStack() as stack:
         signals = stack.enter_context(Signals(suspending=shown == _TABLE))

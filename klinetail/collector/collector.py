@@ -69,7 +69,7 @@ from klinetail.exchange.proxy import proxy_for
 from klinetail.exchange.rest import BinanceRest, Rest
 from klinetail.exchange.supervision import LIFETIME
 from klinetail.exchange.turns import Turns
-from klinetail.mailbox import Mailbox, as_it_is
+from klinetail.pipeline.mailbox import Mailbox, as_it_is
 from klinetail.protocol.batches import decode_klines
 from klinetail.protocol.frames import decode, stream_name
 from klinetail.protocol.limits import klines_weight

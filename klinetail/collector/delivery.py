@@ -10,9 +10,9 @@ from klinetail.callbacks import check_callback
 from klinetail.candle import Candle
 from klinetail.contract.series import Output
 from klinetail.events import Event
-from klinetail.mailbox import Mailbox
 from klinetail.pipeline.fanout import CandleQueue, Failures, FanOut
-from klinetail.unheard import Unheard
+from klinetail.pipeline.mailbox import Mailbox
+from klinetail.pipeline.unheard import Unheard
 
 
 class Delivery:

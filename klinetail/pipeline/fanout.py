@@ -14,7 +14,7 @@ from typing import Final, Protocol, TypeVar
 
 from klinetail.candle import Candle
 from klinetail.events import CandleEvent, Event
-from klinetail.mailbox import PATIENCE, Latest, Mailbox
+from klinetail.pipeline.mailbox import PATIENCE, Latest, Mailbox
 
 _log = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from klinetail.candle import Candle
 from klinetail.events import Event, GapEvent
 from klinetail.pipeline.fanout import FanOut
-from klinetail.stats import Stats
+from klinetail.pipeline.stats import Stats
 
 
 class Meter:

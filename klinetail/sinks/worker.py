@@ -11,7 +11,7 @@ from typing import Any, Final
 from klinetail.candle import Candle
 from klinetail.errors import OutputError, SlowConsumer
 from klinetail.events import Event
-from klinetail.mailbox import CAPACITY, MOST, Mailbox, Pace
+from klinetail.pipeline.mailbox import CAPACITY, MOST, Mailbox, Pace
 from klinetail.sinks.sink import Retry, Sink, words
 
 _DOUBLED: Final = 32

@@ -11,7 +11,7 @@ from klinetail import times
 from klinetail.candle import Candle, Stream
 from klinetail.errors import with_where
 from klinetail.events import CandleEvent, Event, LinkEvent, LinkState, PreviewEvent
-from klinetail.stats import Stats
+from klinetail.pipeline.stats import Stats
 from klinetail.view import figures
 from klinetail.view.board import Board
 from klinetail.view.ladder import Ladder

@@ -14,7 +14,7 @@ from klinetail.cli.outlets import LineOutlet, TableOutlet
 from klinetail.errors import OutputError
 from klinetail.events import CandleEvent
 from klinetail.formats import jsonl
-from klinetail.mailbox import Latest, Mailbox
+from klinetail.pipeline.mailbox import Latest, Mailbox
 from klinetail.sinks.stdout import ReaderGone, StdoutSink
 from klinetail.view.table import REAL, Table
 from tests.sinks.test_stdout import candles, pipe, writable

@@ -14,7 +14,7 @@ from klinetail.cli.stderr import STDERR
 from klinetail.errors import ExitCode
 from klinetail.events import CandleEvent, GapEvent
 from klinetail.formats import jsonl
-from klinetail.mailbox import Latest
+from klinetail.pipeline.mailbox import Latest
 from tests.cli.plans import plan
 from tests.sinks.test_stdout import candles, pipe
 from tests.sinks.test_worker import Memory

@@ -10,8 +10,8 @@ from klinetail.cli.report import Report
 from klinetail.cli.stats_file import StatsFile
 from klinetail.cli.stderr import STDERR
 from klinetail.errors import ExitCode, OutputError
-from klinetail.mailbox import Pace
 from klinetail.pipeline.fanout import FanOut
+from klinetail.pipeline.mailbox import Pace
 from klinetail.pipeline.meter import Meter
 from tests.cli.plans import plan
 from tests.sinks.test_worker import Memory

@@ -38,7 +38,7 @@ from klinetail.events import (
     RevisionEvent,
 )
 from klinetail.exchange.client import Handlers
-from klinetail.mailbox import MOST, Mailbox
+from klinetail.pipeline.mailbox import MOST, Mailbox
 from klinetail.protocol.frames import Reply, encode_kline
 from klinetail.protocol.limits import MAX_STREAMS
 from klinetail.protocol.rest import BadRow, Listing, Row

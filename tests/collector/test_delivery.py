@@ -5,7 +5,7 @@ import pytest
 
 from klinetail.collector.delivery import Delivery
 from klinetail.events import EndedEvent, GapEvent
-from klinetail.mailbox import Mailbox, as_it_is
+from klinetail.pipeline.mailbox import Mailbox, as_it_is
 from tests.strategies import BTCUSDT_1M, candle
 
 GAP = GapEvent(BTCUSDT_1M, 0, 60_000, "why")

@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from klinetail.events import CandleEvent, EndedEvent, GapEvent
-from klinetail.mailbox import PATIENCE, Latest, Mailbox, as_it_is
 from klinetail.pipeline.fanout import (
     NOTICEABLE,
     CandleQueue,
@@ -18,6 +17,7 @@ from klinetail.pipeline.fanout import (
     FanOut,
     LatestEvents,
 )
+from klinetail.pipeline.mailbox import PATIENCE, Latest, Mailbox, as_it_is
 from tests.strategies import BTCUSDT_1M, candle
 
 GAP = GapEvent(BTCUSDT_1M, 0, 60_000, "why")

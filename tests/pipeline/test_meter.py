@@ -1,8 +1,8 @@
 import pytest
 
 from klinetail.events import CandleEvent, EndedEvent, GapEvent
-from klinetail.mailbox import Latest, Mailbox, as_it_is
 from klinetail.pipeline.fanout import FanOut, LatestEvents
+from klinetail.pipeline.mailbox import Latest, Mailbox, as_it_is
 from klinetail.pipeline.meter import Meter
 from tests.strategies import BTCUSDT_1M, candle
 

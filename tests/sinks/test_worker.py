@@ -10,7 +10,7 @@ import pytest
 from klinetail.errors import OutputError
 from klinetail.events import EndedEvent, GapEvent, LinkEvent, LinkState, RevisionEvent
 from klinetail.formats import jsonl
-from klinetail.mailbox import Pace
+from klinetail.pipeline.mailbox import Pace
 from klinetail.sinks.file import FileSink
 from klinetail.sinks.sink import Record, Retry, Sink
 from klinetail.sinks.worker import SinkWorker

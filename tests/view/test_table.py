@@ -13,7 +13,7 @@ from klinetail.events import (
     LinkEvent,
     LinkState,
 )
-from klinetail.stats import Stats
+from klinetail.pipeline.stats import Stats
 from klinetail.view.look import ASCII, UNICODE
 from klinetail.view.table import REAL
 from tests.strategies import BTCUSDT_1M, candle, candles, runs

@@ -3,7 +3,6 @@ import threading
 
 import pytest
 
-from klinetail.bus import EventBus
 from klinetail.errors import Refused, SlowConsumer
 from klinetail.events import (
     CandleEvent,
@@ -16,9 +15,10 @@ from klinetail.events import (
     LinkState,
     RevisionEvent,
 )
-from klinetail.mailbox import MOST, Mailbox
+from klinetail.pipeline.bus import EventBus
+from klinetail.pipeline.mailbox import MOST, Mailbox
+from tests.pipeline.test_mailbox import STREAMS, item
 from tests.strategies import BTCUSDT_1M
-from tests.test_mailbox import STREAMS, item
 
 CANDLE = item(1)
 EVENTS = [

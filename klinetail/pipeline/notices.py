@@ -31,7 +31,7 @@ from klinetail.events import (
     TradedEvent,
 )
 from klinetail.kinds import Kind
-from klinetail.stats import Losses, Stats
+from klinetail.pipeline.stats import Losses, Stats
 
 SLOW: Final = 10.0
 """Seconds of a pause from which on it is said once more what goes wrong: by then it is

@@ -22,7 +22,7 @@ from klinetail.events import (
     PreviewEvent,
     RevisionEvent,
 )
-from klinetail.mailbox import BATCH, Latest, Mailbox, Pace, as_it_is
+from klinetail.pipeline.mailbox import BATCH, Latest, Mailbox, Pace, as_it_is
 from tests.strategies import BTCUSDT_1M, candle
 
 PATIENCE = 15.0

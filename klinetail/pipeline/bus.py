@@ -8,9 +8,9 @@ from typing import Any, Final, TypeVar, get_args, overload
 from klinetail.callbacks import check_callback
 from klinetail.candle import Candle, Stream, streams_of
 from klinetail.events import CandleEvent, Event, stream_of
-from klinetail.mailbox import Mailbox, as_it_is
 from klinetail.pipeline.fanout import Failures, FanOut
-from klinetail.unheard import Unheard
+from klinetail.pipeline.mailbox import Mailbox, as_it_is
+from klinetail.pipeline.unheard import Unheard
 
 _CLASSES: Final[tuple[type[Event], ...]] = get_args(Event)
 
