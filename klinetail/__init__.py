@@ -51,7 +51,6 @@ except KeyboardInterrupt:  # it came between the first line and these
     raise
 
 if TYPE_CHECKING:
-    from klinetail.bus import EventBus as EventBus
     from klinetail.candle import Candle as Candle
     from klinetail.candle import Interval as Interval
     from klinetail.candle import Source as Source
@@ -74,12 +73,13 @@ if TYPE_CHECKING:
     from klinetail.events import RevisionEvent as RevisionEvent
     from klinetail.events import TradedEvent as TradedEvent
     from klinetail.events import UnconfirmedEvent as UnconfirmedEvent
-    from klinetail.mailbox import Mailbox as Mailbox
+    from klinetail.pipeline.bus import EventBus as EventBus
+    from klinetail.pipeline.mailbox import Mailbox as Mailbox
 
 __version__ = "0.1.0"
 
 _HOME = {
-    "EventBus": "bus",
+    "EventBus": "pipeline.bus",
     "Candle": "candle",
     "Interval": "candle",
     "Source": "candle",
@@ -102,7 +102,7 @@ _HOME = {
     "RevisionEvent": "events",
     "TradedEvent": "events",
     "UnconfirmedEvent": "events",
-    "Mailbox": "mailbox",
+    "Mailbox": "pipeline.mailbox",
 }
 
 __all__ = ["__version__", *_HOME]

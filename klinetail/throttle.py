@@ -165,7 +165,7 @@ class _Summed:
         held, self._held, self.due = self._held, [], math.inf
         if len(held) > FEW:
             # A late import: every command has a throttle, but few commands meet a gap.
-            from klinetail.notices import summed_up
+            from klinetail.pipeline.notices import summed_up
 
             return [summed_up(self._kind, [event for _, event in held])]
         return [line for line, _ in held]

@@ -2,8 +2,8 @@ import functools
 
 import pytest
 
-from klinetail.bus import EventBus
 from klinetail.callbacks import check_callback
+from klinetail.pipeline.bus import EventBus
 
 
 async def coroutine(event):

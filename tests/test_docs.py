@@ -63,13 +63,14 @@ def test_the_record_s_keys_are_all_there() -> None:
 
 
 def test_the_numbers_are_those_of_the_code() -> None:
-    from klinetail import escape, stats, throttle
+    from klinetail import escape, throttle
     from klinetail.contract.attempts import RETRY
     from klinetail.contract.finality import CONFIRM, SETTLED
     from klinetail.contract.series import GRACE, HELD
     from klinetail.errors import FORBIDDEN
     from klinetail.exchange import client, http, rest, supervision
-    from klinetail.mailbox import MOST, PATIENCE
+    from klinetail.pipeline import stats
+    from klinetail.pipeline.mailbox import MOST, PATIENCE
 
     assert supervision.BACKOFF == (0.5, 30.0)
     assert (FORBIDDEN, RETRY) == (30.0, (1.0, 30.0))
@@ -109,6 +110,15 @@ TYPED = sorted((ROOT / "tests" / "typing").glob("readme_*.py"))
 def test_the_programs_are_those_that_are_type_checked() -> None:
     assert PROGRAMS
     assert [path.read_text() for path in TYPED] == PROGRAMS
+
+
+def test_the_sink_is_the_one_that_is_type_checked_and_run() -> None:
+    (program,) = re.findall(
+        r"```python\n(.*?)```",
+        README.split("### A sink of your own\n")[1].split("\n##")[0],
+        re.DOTALL,
+    )
+    assert program == (ROOT / "tests" / "typing" / "sink.py").read_text()
 
 
 @pytest.mark.parametrize("number", range(1, len(PROGRAMS)))

@@ -139,9 +139,11 @@ def test_no_gap_and_no_end_is_left_out_or_late(steps):
             assert said_at - times[at] <= WINDOW
             at += count
         assert at == len(times)
+        # A second that begins within one of the throttle's own sees a few of it, a few
+        # at its end, and the first few of the next.
         for first, _ in heard:
             within = [at for at, _ in heard if first <= at < first + WINDOW]
-            assert len(within) <= 2 * FEW + 1
+            assert len(within) <= 3 * FEW
 
 
 def test_a_burst_then_ten_a_second_and_one_that_counts():

@@ -11,7 +11,7 @@ import sys
 from typing import NoReturn
 
 from klinetail import _end_when_asked
-from klinetail.cli.voice import LAST_WORDS, VOICE, speak_for_stderr
+from klinetail.cli.stderr import LAST_WORDS, STDERR, take_over_stderr
 from klinetail.errors import ExitCode, KlinetailError
 from klinetail.kinds import Kind
 from klinetail.shortage import shortage
@@ -21,7 +21,7 @@ def main() -> NoReturn:
     """Entry point of the `klinetail` script."""
     _end_when_asked()
     _open_standard_streams()
-    speak_for_stderr()
+    take_over_stderr()
     # Loading makes many objects and no garbage; a run makes little of it.
     gc.set_threshold(10_000)
     code: str | int | None
@@ -60,7 +60,7 @@ def leave(code: str | int | None) -> NoReturn:
     if sys.stderr is not None:
         with contextlib.suppress(OSError, ValueError):
             sys.stderr.flush()
-    VOICE.finish(LAST_WORDS)
+    STDERR.finish(LAST_WORDS)
     os._exit(code if isinstance(code, int) else ExitCode.BUG if code else ExitCode.OK)
 
 
@@ -72,7 +72,7 @@ def complain(text: str, kind: Kind = Kind.OWN) -> None:
         text: as it came. It is cut if it is long, unless these are figures.
         kind: what it is about.
     """
-    VOICE.say(text, kind)
+    STDERR.say(text, kind)
 
 
 def _open_standard_streams() -> None:

@@ -126,7 +126,7 @@ def _only_doubt(wanted: Sequence[Stream | Pattern]) -> str | None:
 def teller(*, quiet: bool = False) -> Callable[[LinkEvent | DropEvent], None]:
     """What says on stderr why the exchange cannot be asked, and that it can again."""
     from klinetail.cli import complain
-    from klinetail.notices import Notices
+    from klinetail.pipeline.notices import Notices
 
     notices = Notices()
 

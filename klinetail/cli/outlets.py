@@ -9,13 +9,15 @@ import math
 import select
 import threading
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from klinetail.candle import Candle
 from klinetail.errors import OutputError
-from klinetail.latest import Latest
-from klinetail.mailbox import Mailbox
-from klinetail.sinks.stdout import ReaderGone, StdoutSink
+from klinetail.events import Event
+from klinetail.pipeline.latest import Latest
+from klinetail.pipeline.mailbox import Mailbox
+from klinetail.sinks.sink import DirectSink
+from klinetail.sinks.stdout import ReaderGone
 
 if TYPE_CHECKING:
     from klinetail.view.screen import Screen
@@ -67,8 +69,8 @@ class LineOutlet:
 
     def __init__(
         self,
-        sink: StdoutSink,
-        mailbox: Mailbox[Candle, str],
+        sink: DirectSink[Any, Any],
+        mailbox: Mailbox[Any, Any],
         wake: Callable[[], object],
     ) -> None:
         self._sink = sink
@@ -84,6 +86,18 @@ class LineOutlet:
             if not self._mailbox.empty:
                 self._wake()
 
+    def tell(self, event: Event, patience: float) -> bool:
+        """Take an event in if the sink takes such, after the candles before it."""
+        wanted = isinstance(event, self._sink.events)
+        if wanted:
+            self._mailbox.put((event,), patience)
+            self._wake()
+        return wanted
+
+    def close(self, error: BaseException | None = None) -> None:  # noqa: ARG002
+        """Say that nothing more comes; what is queued still goes out."""
+        self._mailbox.close()
+
     def _pass_on(self, candles: Sequence[Candle]) -> bool:
         """Send candles past the queue, or have them ready; whether that can be."""
         if not self._writing.acquire(blocking=False):
@@ -96,9 +110,9 @@ class LineOutlet:
                 return False
             if (lines := self._mailbox.passing(candles)) is None:
                 return False
-            sink.offer(lines)
+            sink.write(lines)
             if sink.never_blocks:
-                sink.write()
+                sink.flush()
             if sink.pending:
                 self._wake()
         except (ReaderGone, OutputError) as error:
@@ -121,11 +135,11 @@ class LineOutlet:
             if self._failure is not None:
                 raise self._failure
             if ready & select.POLLOUT:
-                self._sink.write()
+                self._sink.flush()
             ready_for_more = not self._sink.pending and self._sink.writable
             if ready_for_more and not self._mailbox.empty:
-                self._sink.offer(self._mailbox.take())
-                self._sink.write()
+                self._sink.write(self._mailbox.take())
+                self._sink.flush()
         return math.inf
 
     @property

@@ -65,7 +65,7 @@ def symbols(
     from klinetail.cli.words import parse_symbol, taken_line
     from klinetail.collector.symbols import encode, find
     from klinetail.errors import OutputError
-    from klinetail.notices import plural
+    from klinetail.pipeline.notices import plural
 
     chosen = asked(context)
     if chosen.ignored is not None:
@@ -121,7 +121,7 @@ def _write(data: bytes, signals: Signals) -> None:
                 raise OutputError("stdout: not everything could be written in time")
             ready = dict(poller.poll(None if left == math.inf else left * 1000))
             if ready.get(sink.fd):
-                sink.write()
+                sink.flush()
             signals.clear()
             if signals.stop is not None and stop_by == math.inf:
                 stop_by = time.monotonic() + STOPPING

@@ -251,27 +251,28 @@ def watch(
         if line is not None:
             complain(line)
 
-    from klinetail.cli.session import ONE_SHOT, Plan, Session
+    from klinetail.cli.plan import ONE_SHOT, Plan
+    from klinetail.cli.session import Session
     from klinetail.cli.signals import Signals
-    from klinetail.cli.statement import Statement
-    from klinetail.notices import receipt
-    from klinetail.sinks.file import FileSink
+    from klinetail.cli.stats_file import StatsFile
+    from klinetail.pipeline.notices import receipt
+    from klinetail.pipeline.stats import Stats
+    from klinetail.sinks.registry import SINKS, Opening
     from klinetail.sinks.stdout import header_for
-    from klinetail.stats import Stats
 
     with ExitStack() as stack:
         signals = stack.enter_context(Signals(suspending=shown == _TABLE))
         header = b""
         if shown != _TABLE:
             header = header_for(sys.stdout.fileno(), shown)
-        idle = stack.enter_context(ExitStack())  # closes files that have no thread yet
-        files = [
-            idle.enter_context(FileSink(path, updates=updates, outputs=outputs))
-            for path in out or []
-        ]
-        statement = None
+        idle = stack.enter_context(ExitStack())  # closes sinks that have no thread yet
+        sinks = []
+        for target in out or []:
+            sinks.append(SINKS.open(target, Opening(updates, outputs)))
+            idle.callback(sinks[-1].close)
+        stats_file = None
         if stats is not None:
-            statement = stack.enter_context(Statement(stats, outputs))
+            stats_file = stack.enter_context(StatsFile(stats, outputs))
         exchange = exchange_of(stack, route, proxy)
         chosen = choose(
             wanted,
@@ -285,8 +286,8 @@ def watch(
         if chosen is None:
             if not quiet:
                 complain(receipt(Stats(), [], exchange.source))
-            if statement is not None:
-                statement.write(Stats().as_json())
+            if stats_file is not None:
+                stats_file.write(Stats().as_json())
             raise typer.Exit(signals.exit_code)
         plan = Plan(
             streams=chosen.streams,
@@ -301,7 +302,7 @@ def watch(
             updates=updates,
             output=shown,
             header=header,
-            files=files,
+            sinks=sinks,
             zone=zone,
             color=color.value,
             quiet=quiet,
@@ -309,7 +310,7 @@ def watch(
             hold=hold,
             share=weight / 100,
             strict=strict,
-            stats=statement,
+            stats=stats_file,
         )
         session = None
         try:

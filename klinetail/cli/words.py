@@ -9,7 +9,7 @@ from typing import Final
 from klinetail.candle import Interval, Pattern, Stream, is_glob, symbol_fault
 from klinetail.errors import UsageError
 from klinetail.exchange.proxy import Proxy
-from klinetail.notices import plural
+from klinetail.pipeline.notices import plural
 from klinetail.spelling import intervals_like, plainer, spelled
 
 

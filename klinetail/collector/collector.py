@@ -69,7 +69,7 @@ from klinetail.exchange.proxy import proxy_for
 from klinetail.exchange.rest import BinanceRest, Rest
 from klinetail.exchange.supervision import LIFETIME
 from klinetail.exchange.turns import Turns
-from klinetail.mailbox import Mailbox, as_it_is
+from klinetail.pipeline.mailbox import Mailbox, as_it_is
 from klinetail.protocol.batches import decode_klines
 from klinetail.protocol.frames import decode, stream_name
 from klinetail.protocol.limits import klines_weight
@@ -313,7 +313,7 @@ class DataCollector:
         """End within `timeout` seconds; no callback is called afterwards."""
         until = time.monotonic() + timeout
         self._stopping.set()
-        self._delivery.ended = True
+        self._delivery.end()
         self._rest.close()
         if self._lock.acquire(timeout=timeout / 4):
             self._changed.notify_all()
@@ -434,7 +434,7 @@ class DataCollector:
         mailbox = Mailbox[Candle, Candle](as_it_is, updates=updates, notify=wake)
         before: list[Candle] = []
         with self._lock:
-            self._delivery.mailboxes.append(mailbox)
+            leave = self._delivery.add(mailbox)
             if not updates:
                 before += (c for one in self._series.values() for c in one.closed)
         if self.ended.done():
@@ -451,8 +451,7 @@ class DataCollector:
                     return
                 await news.wait()
         finally:
-            with self._lock:
-                self._delivery.mailboxes.remove(mailbox)
+            leave()
 
     @property
     def failures(self) -> int:

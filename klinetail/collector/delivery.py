@@ -1,28 +1,23 @@
-"""Delivery: from a series' output to whoever asked for it."""
+"""Delivery: from a series' output to the callbacks and iterators of a collector."""
 
 from __future__ import annotations
 
 import itertools
-import logging
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Final
+from typing import Any
 
 from klinetail.callbacks import check_callback
 from klinetail.candle import Candle
 from klinetail.contract.series import Output
 from klinetail.events import Event
-from klinetail.mailbox import PATIENCE, Mailbox
-from klinetail.unheard import Unheard
-
-_log = logging.getLogger(__name__)
-
-_NOTICEABLE: Final = 0.05
-"""Seconds. Shorter waits are work; counted, they would slow the exchange clock."""
+from klinetail.pipeline.fanout import CandleQueue, Failures, FanOut
+from klinetail.pipeline.mailbox import Mailbox
+from klinetail.pipeline.unheard import Unheard
 
 
 class Delivery:
-    """Calls the callbacks and fills the mailboxes, in order. Not thread-safe: the
-    collector's lock is held.
+    """Fans out what the collector delivers: to the callbacks first, then to the
+    mailboxes. Not thread-safe: the collector's lock is held.
 
     Args:
         on_candle: for every candle.
@@ -45,60 +40,88 @@ class Delivery:
         ):
             if callback is not None:
                 check_callback(callback, name)
-        self.failures = 0
+        self._callbacks = _Callbacks(on_candle, on_candles, on_event)
+        self._fanout = FanOut(
+            [self._callbacks], failures=self._callbacks.failures, monotonic=monotonic
+        )
+        self._unheard = Unheard()
+
+    @property
+    def failures(self) -> int:
         """Times that a callback raised."""
-        self.waited = 0.0
+        return self._callbacks.failures.count
+
+    @property
+    def waited(self) -> float:
         """Seconds that consumers kept us waiting, which count against no deadline."""
-        self.mailboxes: list[Mailbox[Candle, Candle]] = []
+        return self._fanout.waited
+
+    def end(self) -> None:
+        """Deliver nothing any more; without the lock too."""
+        self._callbacks.ended = True
+
+    def add(self, mailbox: Mailbox[Candle, Candle]) -> Callable[[], None]:
+        """Put every candle into a mailbox from now on.
+
+        Returns:
+            A function that ends this.
+        """
+        return self._fanout.add(CandleQueue(mailbox))
+
+    def deliver(self, output: Sequence[Output | Event]) -> None:
+        """Hand over candles and events, in order."""
+        for kind, items in itertools.groupby(output, type):
+            if self._callbacks.ended:
+                return
+            if kind is Candle:
+                self._fanout.candles(list(items))  # type: ignore[arg-type]
+                continue
+            for event in items:
+                if not self._fanout.event(event):  # type: ignore[arg-type]
+                    self._unheard.see(event, heard=False)  # type: ignore[arg-type]
+
+    def close(self) -> None:
+        """Let the readers of the mailboxes know that nothing more comes; without the
+        lock too."""
+        self._fanout.close()
+
+
+class _Callbacks:
+    """The collector's callbacks, as a consumer that raises nothing."""
+
+    def __init__(
+        self,
+        on_candle: Callable[[Candle], object] | None,
+        on_candles: Callable[[Sequence[Candle]], object] | None,
+        on_event: Callable[[Event], object] | None,
+    ) -> None:
         self.ended = False
-        """Set to deliver nothing any more."""
+        """Set on any thread to call no callback any more."""
+        self.failures = Failures("a callback of the collector")
         self._on_candle = on_candle
         self._on_candles = on_candles
         self._on_event = on_event
-        self._unheard = Unheard()
-        self._monotonic = monotonic
 
-    def deliver(self, output: Sequence[Output | Event]) -> None:
-        """Hand these over."""
-        for kind, items in itertools.groupby(output, type):
-            if kind is Candle:
-                self.deliver_candles(list(items))  # type: ignore[arg-type]
-            elif self._on_event is not None:
-                self._hand_over(self._on_event, items)
-            elif not self.ended:
-                for item in items:
-                    self._unheard.see(item, heard=False)  # type: ignore[arg-type]
-
-    def deliver_candles(self, candles: Sequence[Candle]) -> None:
-        """Hand over candles that come one after another."""
-        if self.ended:
-            return
-        began = self._monotonic()
+    def put(self, candles: Sequence[Candle], patience: float) -> None:  # noqa: ARG002
         if self._on_candles is not None:
-            self._hand_over(self._on_candles, (candles,))
+            self._call(self._on_candles, (candles,))
         if self._on_candle is not None:
-            self._hand_over(self._on_candle, candles)
-        for mailbox in self.mailboxes:
-            mailbox.put(candles, max(0.0, began + PATIENCE - self._monotonic()))
-        if (waited := self._monotonic() - began) > _NOTICEABLE:
-            self.waited += waited
+            self._call(self._on_candle, candles)
 
-    def close(self) -> None:
-        """Let whoever reads a mailbox end; without the lock too."""
-        for mailbox in list(self.mailboxes):
-            mailbox.close()
+    def tell(self, event: Event, patience: float) -> bool:  # noqa: ARG002
+        if self._on_event is None:
+            return False
+        self._call(self._on_event, (event,))
+        return True
 
-    def _hand_over(
-        self, callback: Callable[[Any], object] | None, items: Iterable[object]
-    ) -> None:
-        if callback is None:
-            return
+    def close(self, error: BaseException | None = None) -> None:
+        pass  # a callback is told by the collector's `ended`
+
+    def _call(self, callback: Callable[[Any], object], items: Iterable[object]) -> None:
         for item in items:
             if self.ended:
                 return
             try:
                 callback(item)
             except BaseException:  # noqa: BLE001 - not even `sys.exit` costs a candle
-                self.failures += 1
-                if self.failures == 1:
-                    _log.exception("a callback of the collector raised")
+                self.failures.note()

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import fcntl
 import os
-import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Self, TypeAlias
 
-from klinetail.candle import Candle
-from klinetail.errors import OutputError, SlowConsumer, UsageError
+from klinetail.candle import Candle, Stream
+from klinetail.errors import OutputError, UsageError
 from klinetail.formats import (
     BEGINNING,
     by_suffix,
@@ -18,15 +17,17 @@ from klinetail.formats import (
     joined,
     whole_lines,
 )
-from klinetail.mailbox import Mailbox
-from klinetail.shortage import cause
 from klinetail.sinks.output import OutputFile, Outputs, take_back
+from klinetail.sinks.sink import Sink
+
+Line: TypeAlias = tuple[str, Candle]
+"""A candle's whole line, and the candle."""
 
 _TOGETHER: Final = 4_096
 """Bytes of whole lines that are written together: a kill leaves none of them torn."""
 
 
-class FileSink:
+class FileSink(Sink[Candle, Line]):
     """Appends candles to a file. What fails to be written whole is taken back.
 
     A context manager; the file is locked while it is open.
@@ -45,10 +46,14 @@ class FileSink:
     def __init__(
         self, path: str, *, updates: bool = False, outputs: Outputs | None = None
     ) -> None:
-        self.path = path
-        self._together = _TOGETHER if updates else 1
+        self.name = path
+        """The path as it was given."""
         self.written = 0
         """Candles."""
+        self._together = _TOGETHER if updates else 1
+        """Bytes of whole lines that are written together."""
+        self._reached: dict[Stream, int] = {}
+        """By stream, the resume point: see `Sink.resume_points`."""
         self._format = by_suffix(path)
         try:
             # To read, too: what is there already has to be what continues.
@@ -73,7 +78,11 @@ class FileSink:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Close it; one that was made for nothing is removed again.
+        """See `close`."""
+        self.close()
+
+    def close(self) -> None:
+        """Close the file; one that was made for nothing is removed again.
 
         Raises:
             OutputError: what was written is not all in the file.
@@ -83,14 +92,14 @@ class FileSink:
         try:
             self._file.close()
         except OSError as problem:
-            raise OutputError(f"{self.path}: {problem.strerror}") from problem
+            raise OutputError(f"{self.name}: {problem.strerror}") from problem
 
     def _lock(self) -> None:
         try:
             fcntl.flock(self._file.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise OutputError(
-                f"{self.path}: another process is writing to it"
+                f"{self.name}: another process is writing to it"
             ) from error
         except OSError:
             pass  # a file system without locks
@@ -106,41 +115,56 @@ class FileSink:
             begins = os.pread(fd, BEGINNING, 0)
             ends = os.pread(fd, 1, size - 1)
         except OSError as error:
-            raise OutputError(f"{self.path}: {error.strerror}") from error
+            raise OutputError(f"{self.name}: {error.strerror}") from error
         if not begins.startswith(header):
             raise UsageError(
-                f"{self.path}: it begins with another header than klinetail's;"
+                f"{self.name}: it begins with another header than klinetail's;"
                 " choose another file"
             )
         first, end, _ = begins[len(header) :].lstrip().partition(b"\n")
         if (end or size > BEGINNING) and not holds_candle(self._format, first):
             raise UsageError(
-                f"{self.path}: it holds something else than klinetail's candles in"
+                f"{self.name}: it holds something else than klinetail's candles in"
                 " the format of its suffix; choose another file"
             )
         if ends != b"\n":
             raise UsageError(
-                f"{self.path}: its last line is torn; remove that line or choose"
+                f"{self.name}: its last line is torn; remove that line or choose"
                 " another file"
             )
 
-    @property
-    def line(self) -> Callable[[Candle], str]:
-        """What makes a line of a candle."""
-        return self._format.line
+    def prepare(self, candle: Candle) -> Line:
+        """The candle's line, and the candle."""
+        return self._format.line(candle), candle
 
-    def write(self, lines: Sequence[str]) -> None:
+    def write(self, batch: Sequence[Line]) -> None:
         """Append whole lines.
 
         Raises:
             OutputError: it could not be written; the file still ends in a whole line.
         """
-        rest = joined(lines)
+        rest = joined([line for line, _ in batch])
+        done = 0
         while rest:
             part = whole_lines(rest, self._together)
             self._write(part)
-            self.written += part.count(b"\n")
             rest = rest[len(part) :]
+            before, done = done, done + part.count(b"\n")
+            self.written += done - before
+            for _, candle in batch[before:done]:
+                if candle.closed:
+                    self._reached[candle.stream] = candle.close_time + 1
+
+    def flush(self) -> None:
+        """Nothing: `write` keeps nothing back."""
+
+    def resume_points(self, streams: Collection[Stream]) -> Mapping[Stream, int]:
+        """How far the file has got in this run; see `Sink.resume_points`."""
+        return {
+            stream: self._reached[stream]
+            for stream in streams
+            if stream in self._reached
+        }
 
     def _write(self, line: bytes) -> None:
         written = 0
@@ -151,45 +175,4 @@ class FileSink:
             if written:
                 end = os.lseek(self._file.fd, 0, os.SEEK_CUR)
                 take_back(self._file.fd, written, end)
-            raise OutputError(f"{self.path}: {error.strerror}") from error
-
-
-class FileThread(threading.Thread):
-    """Writes what comes through a mailbox to a file until the mailbox is done.
-
-    Args:
-        sink: closed at the end.
-        mailbox: ended if the file fails, so that nobody waits for it.
-        on_end: called on this thread at the end, with the error if the file failed.
-    """
-
-    def __init__(
-        self,
-        sink: FileSink,
-        mailbox: Mailbox[Candle, str],
-        on_end: Callable[[OutputError | None], object],
-    ) -> None:
-        super().__init__(name=f"klinetail-file-{sink.path}", daemon=True)
-        self.ended = False
-        """Whether the file is closed. `on_end` finds it set, but the thread alive."""
-        self._sink = sink
-        self._mailbox = mailbox
-        self._on_end = on_end
-
-    def run(self) -> None:
-        """Write until there is no more."""
-        failure: OutputError | None = None
-        try:
-            with self._sink:
-                for lines in self._mailbox.batches():
-                    self._sink.write(lines)
-        except OutputError as error:
-            failure = error
-        except SlowConsumer:
-            pass  # What was queued is written; the mailbox's `on_pace` told the rest.
-        except Exception as error:  # noqa: BLE001 - a silent end would look like success
-            failure = OutputError(f"{self._sink.path}: {cause(error)}")
-        finally:
-            self._mailbox.close()
-            self.ended = True
-            self._on_end(failure)
+            raise OutputError(f"{self.name}: {error.strerror}") from error

@@ -16,13 +16,15 @@ import select
 import stat
 import struct
 import termios
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final
 
+from klinetail.candle import Candle, Stream
 from klinetail.errors import OutputError, UsageError
 from klinetail.formats import BEGINNING, joined, recognised, whole_lines
 from klinetail.formats.registry import FORMATS
 from klinetail.sinks.output import take_back
+from klinetail.sinks.sink import NO_RETRY, EventClasses, WrittenOn
 
 MOST: Final = 65_536
 """Bytes of one write."""
@@ -32,25 +34,41 @@ class ReaderGone(Exception):
     """The reader of the pipe went away."""
 
 
+def _no_line(candle: Candle) -> str:
+    raise TypeError(f"no format was given for {candle}")
+
+
 class StdoutSink:
-    """Writes lines to a file descriptor as it takes them.
+    """Puts lines out to a file descriptor as the descriptor takes them: a `DirectSink`.
 
     Args:
         fd: the descriptor; it stays open.
         header: goes first.
+        line: makes the line of a candle.
 
     Raises:
         OutputError: the descriptor is not open.
     """
 
-    def __init__(self, fd: int, header: bytes = b"") -> None:
+    written_on = WrittenOn.DELIVERY
+    events: EventClasses = ()
+    retry = NO_RETRY
+    name = "stdout"
+
+    def __init__(
+        self, fd: int, header: bytes = b"", line: Callable[[Candle], str] = _no_line
+    ) -> None:
         self.fd = fd
+        self.prepare = line
+        """See `Sink`: the format's own function, without a call around it."""
         self.written = 0
-        """Lines handed to `offer`, once all of them are written."""
+        """Lines that `write` has taken in, once all of them are put out."""
         self._pending = header
+        """What is being put out."""
         self._at = 0
-        """How much of it is written."""
-        self._offered = 0
+        """How many bytes of `_pending` are put out."""
+        self._taken_in = 0
+        """Lines that `write` has taken in."""
         try:
             mode = os.fstat(fd).st_mode
         except OSError as error:
@@ -67,7 +85,7 @@ class StdoutSink:
 
     @property
     def never_blocks(self) -> bool:
-        """Whether a write that `writable` allows cannot wait, for a disk for one."""
+        """See `DirectSink`: so with a pipe."""
         return self._is_pipe
 
     @property
@@ -77,22 +95,22 @@ class StdoutSink:
 
     @property
     def pending(self) -> int:
-        """How many bytes wait to be written."""
+        """Bytes that wait to be put out."""
         return len(self._pending) - self._at
 
-    def offer(self, lines: Sequence[str]) -> None:
-        """Take whole lines in; `write` puts them out."""
+    def write(self, batch: Sequence[str]) -> None:
+        """Take whole lines in; `flush` puts them out."""
         rest = self._pending[self._at :]
-        self._pending, self._at = rest + joined(lines), 0
-        self._offered += len(lines)
+        self._pending, self._at = rest + joined(batch), 0
+        self._taken_in += len(batch)
 
-    def write(self) -> None:
-        """Write what the descriptor takes without blocking; call it when `poll` says
-        that it takes something.
+    def flush(self) -> None:
+        """Put out what the descriptor takes without blocking; call it when `poll` says
+        that the descriptor takes something.
 
         Raises:
             ReaderGone: nobody reads the pipe any more.
-            OutputError: it cannot be written, a full disk for instance.
+            OutputError: stdout cannot be written, since a disk is full for instance.
         """
         if not self.pending:
             return
@@ -110,10 +128,17 @@ class StdoutSink:
             raise OutputError(f"stdout: {error.strerror}") from error
         self._at += written
         if not self.pending:
-            self.written = self._offered
+            self.written = self._taken_in
         if self._is_file:
             self._torn = written - (data.rfind(b"\n", 0, written) + 1)
             self._end = os.lseek(self.fd, 0, os.SEEK_CUR) if self._torn else 0
+
+    def resume_points(self, streams: Collection[Stream]) -> Mapping[Stream, int]:  # noqa: ARG002
+        """None: what reads stdout knows how far it has got."""
+        return {}
+
+    def close(self) -> None:
+        """Nothing: the descriptor was open before, and stays open."""
 
     def _room(self) -> int:
         if not self._is_pipe:

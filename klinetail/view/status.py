@@ -10,7 +10,7 @@ import msgspec
 
 from klinetail.candle import Stream
 from klinetail.events import CLOCK, REST, Drop, LinkEvent, LinkState
-from klinetail.stats import Stats
+from klinetail.pipeline.stats import Stats
 from klinetail.view.theme import (
     GOOD,
     LOUD,

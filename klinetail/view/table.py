@@ -14,7 +14,7 @@ from klinetail import times
 from klinetail.candle import Candle, Stream
 from klinetail.errors import with_where
 from klinetail.events import CandleEvent, Event, LinkEvent, LinkState, PreviewEvent
-from klinetail.stats import Stats
+from klinetail.pipeline.stats import Stats
 from klinetail.view import candle_columns, figures, stream_columns
 from klinetail.view.candle_columns import CandleRow
 from klinetail.view.candle_table import CandleTable

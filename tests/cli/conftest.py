@@ -8,15 +8,15 @@ from collections.abc import Iterator
 
 import pytest
 
-from klinetail.cli.voice import VOICE
+from klinetail.cli.stderr import STDERR
 
 STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 
 @pytest.fixture(autouse=True)
 def nothing_left() -> Iterator[None]:
-    """No thread that speaks, no handler of log records, and no signal unheard: the
-    processes that later tests start would inherit that."""
+    """No thread that writes to stderr, no handler of log records, and no signal
+    unheard: the processes that later tests start would inherit that."""
     logger = logging.getLogger("klinetail")
     handlers = list(logger.handlers)
     heard = {number: signal.getsignal(number) for number in STOPS}
@@ -24,4 +24,4 @@ def nothing_left() -> Iterator[None]:
     for number, handler in heard.items():
         signal.signal(number, handler)
     logger.handlers[:] = handlers
-    assert VOICE.finish(60.0)
+    assert STDERR.finish(60.0)

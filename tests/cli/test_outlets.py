@@ -14,8 +14,8 @@ from klinetail.cli.outlets import LineOutlet, TableOutlet
 from klinetail.errors import OutputError
 from klinetail.events import CandleEvent
 from klinetail.formats import jsonl
-from klinetail.latest import Latest
-from klinetail.mailbox import Mailbox
+from klinetail.pipeline.latest import Latest
+from klinetail.pipeline.mailbox import Mailbox
 from klinetail.sinks.stdout import ReaderGone, StdoutSink
 from klinetail.view.table import REAL, Table
 from tests.sinks.test_stdout import candles, pipe, writable
@@ -28,7 +28,8 @@ class Loop:
     def __init__(self, fd, **options):
         self.box = Mailbox(jsonl.line, **options)
         self.woken = 0
-        self.outlet = LineOutlet(StdoutSink(fd), self.box, self.wake)
+        self.sink = StdoutSink(fd, line=jsonl.line)
+        self.outlet = LineOutlet(self.sink, self.box, self.wake)
 
     def wake(self):
         self.woken += 1

@@ -38,7 +38,7 @@ from klinetail.events import (
     RevisionEvent,
 )
 from klinetail.exchange.client import Handlers
-from klinetail.mailbox import MOST, Mailbox
+from klinetail.pipeline.mailbox import MOST, Mailbox
 from klinetail.protocol.frames import Reply, encode_kline
 from klinetail.protocol.limits import MAX_STREAMS
 from klinetail.protocol.rest import BadRow, Listing, Row
@@ -342,7 +342,7 @@ def test_who_reads_too_slowly_gets_what_was_queued_and_then_the_number_lost() ->
     assert MOST <= len(got) < len(delivered)
     assert got == delivered[: len(got)]
     assert (error.lost, error.limit) == (len(delivered) - len(got), MOST)
-    assert not collector._delivery.mailboxes
+    assert len(collector._delivery._fanout.consumers) == 1, "the callbacks"
 
     events: list[Event] = []
     with pytest.raises(SlowConsumer) as caught:

@@ -22,13 +22,13 @@ from klinetail.events import (
     TradedEvent,
 )
 from klinetail.exchange.rest import BinanceRest
+from klinetail.pipeline.stats import Stats
 from klinetail.protocol.rest import Listing
 from klinetail.protocol.routes import Route, sim_route
 from klinetail.sim.history import Afterlife
 from klinetail.sim.recorded import Recorded
 from klinetail.sim.server import Server
 from klinetail.sim.synthetic import Synthetic
-from klinetail.stats import Stats
 from tests.collector.test_collector import (
     BTC,
     PATIENCE,

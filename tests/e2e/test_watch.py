@@ -24,7 +24,7 @@ import pytest
 from klinetail.candle import MINUTE, Candle, Interval, Stream
 from klinetail.formats import csv, jsonl
 from klinetail.formats.plain import Plain
-from klinetail.notices import utc
+from klinetail.pipeline.notices import utc
 from klinetail.recordings.read import read
 from klinetail.sim.faults.chaos import Chaos
 from klinetail.sim.history import Afterlife

@@ -1,7 +1,6 @@
 import contextlib
 import errno
 import os
-import queue
 import resource
 import subprocess
 import sys
@@ -9,15 +8,15 @@ import textwrap
 
 import pytest
 
+from klinetail.candle import Interval, Stream
 from klinetail.errors import ExitCode, OutputError, UsageError
 from klinetail.formats import csv, jsonl
 from klinetail.formats.registry import FORMATS
-from klinetail.mailbox import Mailbox, Pace
-from klinetail.sinks.file import FileSink, FileThread
+from klinetail.sinks.file import FileSink
 from klinetail.sinks.output import Outputs
 from tests.sinks.test_stdout import candles
+from tests.strategies import BTCUSDT_1M, candle
 
-PATIENCE = 15.0
 EACH_FORMAT = pytest.mark.parametrize(
     ("name", "form"), [(f"a.{name}", form) for name, form in FORMATS.items()]
 )
@@ -30,12 +29,12 @@ def write(path, some):
 
 
 def write_all(sink, some):
-    for candle in some:
-        sink.write([sink.line(candle)])
+    for one in some:
+        sink.write([sink.prepare(one)])
 
 
 def lines(sink, count):
-    return [sink.line(candle) for candle in candles(count)]
+    return [sink.prepare(candle) for candle in candles(count)]
 
 
 def run(program, *args, limit=None):
@@ -77,9 +76,42 @@ class TestFileSink:
         path = tmp_path / "a.csv"
         with FileSink(str(path)) as sink:
             assert path.read_bytes() == csv.HEADER
-            for number, candle in enumerate(candles(5), 1):
-                sink.write([sink.line(candle)])
+            for number, one in enumerate(candles(5), 1):
+                sink.write([sink.prepare(one)])
                 assert path.read_bytes() == csv.HEADER + csv.encode(candles(number))
+
+    def test_it_says_how_far_it_has_got(self, tmp_path):
+        other = Stream("ETHUSDT", Interval("1m"))
+        with FileSink(str(tmp_path / "a.csv")) as sink:
+            assert sink.resume_points([BTCUSDT_1M, other]) == {}
+            write_all(sink, candles(2))
+            last = candles(2)[-1]
+            begun = candle(closed=False, open_time=last.close_time + 1)
+            write_all(sink, [begun])
+            assert sink.resume_points([BTCUSDT_1M, other]) == {
+                last.stream: last.close_time + 1
+            }
+            assert sink.resume_points([other]) == {}
+
+    def test_what_could_not_be_written_is_no_point_to_resume_from(self, tmp_path):
+        program = """
+            import sys
+            from klinetail.errors import OutputError
+            from klinetail.sinks.file import FileSink
+            from tests.sinks.test_stdout import candles
+            with FileSink(sys.argv[1], updates=True) as sink:
+                try:
+                    sink.write([sink.prepare(candle) for candle in candles(100)])
+                except OutputError:
+                    (point,) = sink.resume_points([candles(1)[0].stream]).values()
+                    print(sink.written, point)
+        """
+        path = tmp_path / "a.csv"
+        done = run(program, path, limit=9_999)
+        written, point = map(int, done.stdout.split())
+        assert written == len(path.read_bytes().splitlines()) - 1
+        assert 0 < written < 100
+        assert point == candles(written)[-1].close_time + 1
 
     @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="/proc")
     def test_one_write_a_line(self, tmp_path):
@@ -90,8 +122,8 @@ class TestFileSink:
 
         with FileSink(str(tmp_path / "a.csv")) as sink:
             before = writes()
-            for candle in candles(50):
-                sink.write([sink.line(candle)])
+            for one in candles(50):
+                sink.write([sink.prepare(one)])
             assert writes() - before == 50
 
     @pytest.mark.parametrize(
@@ -247,7 +279,7 @@ class TestFileSink:
                     return write(fd, data)
                 os.write = counting
                 with FileSink(sys.argv[1], updates=bool(sys.argv[2:])) as sink:
-                    sink.write(list(map(sink.line, candles(100))))
+                    sink.write(list(map(sink.prepare, candles(100))))
                     print(len(sizes), max(sizes), sink.written)
             """
             path.unlink(missing_ok=True)
@@ -314,7 +346,7 @@ class TestFileSink:
             with FileSink(sys.argv[1]) as sink:
                 for candle in candles(50):
                     try:
-                        sink.write([sink.line(candle)])
+                        sink.write([sink.prepare(candle)])
                     except OutputError as error:
                         failed.append(str(error))
                 print(sink.written, len(failed), failed[0])
@@ -371,82 +403,3 @@ def opened_up(path):
     yield
     for folder, mode in changed:
         folder.chmod(mode)
-
-
-class TestFileThread:
-    def start(self, path, box):
-        ended = queue.Queue()
-        thread = FileThread(FileSink(str(path)), box, ended.put)
-        thread.start()
-        return thread, ended
-
-    def test_writes_the_candles_until_the_mailbox_is_done(self, tmp_path):
-        path, box = tmp_path / "a.jsonl", Mailbox(jsonl.line)
-        thread, ended = self.start(path, box)
-        box.put(candles(2))
-        box.put(candles(1, 2))
-        box.close()
-        assert ended.get(timeout=PATIENCE) is None
-        thread.join(PATIENCE)
-        assert path.read_bytes() == jsonl.encode(candles(3))
-        write(path, [])  # the lock is free
-
-    def test_of_a_mailbox_that_is_lost_all_that_was_queued_is_written(self, tmp_path):
-        path, told = tmp_path / "a.jsonl", []
-        box = Mailbox(
-            jsonl.line, capacity=1, most=3, on_pace=lambda pace, _: told.append(pace)
-        )
-        box.put(candles(1))
-        box.put(candles(9, 1), 0.0)
-        thread, ended = self.start(path, box)
-        assert ended.get(timeout=PATIENCE) is None
-        thread.join(PATIENCE)
-        assert path.read_bytes() == jsonl.encode(candles(3))
-        assert box.closed
-        assert told == [Pace.LOST]
-
-    def test_has_ended_when_it_says_so(self, tmp_path):
-        """Whoever is woken at the end looks once, and not again later."""
-        path, box, seen = tmp_path / "a.csv", Mailbox(jsonl.line), queue.Queue()
-
-        def on_end(error):
-            with FileSink(str(path)):  # closed and unlocked
-                seen.put((thread.ended, error))
-
-        thread = FileThread(FileSink(str(path)), box, on_end)
-        assert not thread.ended
-        thread.start()
-        box.close()
-        assert seen.get(timeout=PATIENCE) == (True, None)
-        thread.join(PATIENCE)
-
-    def test_whatever_fails_is_said(self, tmp_path):
-        class Lacking(FileSink):
-            def write(self, lines):
-                raise MemoryError
-
-        path, box, ended = tmp_path / "a.csv", Mailbox(csv.line), queue.Queue()
-        thread = FileThread(Lacking(str(path)), box, ended.put)
-        thread.start()
-        box.put(candles(1))
-        error = ended.get(timeout=PATIENCE)
-        assert isinstance(error, OutputError)
-        assert str(error) == f"{path}: this machine has no memory left"
-        thread.join(PATIENCE)
-
-    def test_a_file_that_fails_ends_its_mailbox(self, tmp_path):
-        """However it fails, even if somebody closed it under us."""
-        path, box = tmp_path / "a.csv", Mailbox(jsonl.line)
-        thread, ended = self.start(path, box)
-        for name in os.listdir("/proc/self/fd"):
-            with contextlib.suppress(OSError):
-                if os.readlink(f"/proc/self/fd/{name}") == str(path):
-                    os.close(int(name))
-        box.put(candles(1))
-        error = ended.get(timeout=PATIENCE)
-        assert isinstance(error, OutputError)
-        assert str(path) in str(error)
-        assert box.closed
-        thread.join(PATIENCE)
-        assert not thread.is_alive()
-        assert ended.empty()

@@ -84,7 +84,7 @@ def in_time(act):
 def write_until_full(sink):
     """As a session does: a write for every time that `poll` says so."""
     while sink.pending and writable(sink.fd):
-        sink.write()
+        sink.flush()
 
 
 def read_all(fd):
@@ -101,11 +101,11 @@ class TestStdoutSink:
     def test_writes_the_header_and_each_candle_once(self, form):
         with pipe() as (reading, writing):
             sink = StdoutSink(writing, form.HEADER)
-            sink.offer(list(map(form.line, candles(2))))
-            sink.write()
-            sink.offer(list(map(form.line, candles(1, 2))))
-            sink.write()
-            sink.write()
+            sink.write(list(map(form.line, candles(2))))
+            sink.flush()
+            sink.write(list(map(form.line, candles(1, 2))))
+            sink.flush()
+            sink.flush()
             assert read_all(reading) == form.HEADER + form.encode(candles(3))
             assert sink.written == 3
             assert not sink.pending
@@ -114,7 +114,7 @@ class TestStdoutSink:
         with pipe() as (reading, writing):
             sink = StdoutSink(writing, csv.HEADER)
             assert sink.pending
-            sink.write()
+            sink.flush()
             assert read_all(reading) == csv.HEADER
             assert not StdoutSink(writing, jsonl.HEADER).pending
 
@@ -123,7 +123,7 @@ class TestStdoutSink:
     def test_never_blocks_and_never_tears_a_line_where_nobody_reads(self, size, form):
         with pipe(size) as (reading, writing):
             sink = StdoutSink(writing, form.HEADER)
-            sink.offer(list(map(form.line, EVERYTHING)))
+            sink.write(list(map(form.line, EVERYTHING)))
             in_time(lambda: write_until_full(sink))
             assert sink.pending
             assert sink.written == 0
@@ -137,7 +137,7 @@ class TestStdoutSink:
     def test_at_every_moment_a_reader_that_stops_has_whole_lines(self, size, portion):
         with pipe(size) as (reading, writing):
             sink = StdoutSink(writing, csv.HEADER)
-            sink.offer(list(map(csv.line, candles(600))))
+            sink.write(list(map(csv.line, candles(600))))
             everything = csv.HEADER + csv.encode(candles(600))
             data = b""
             while sink.pending:
@@ -159,9 +159,9 @@ class TestStdoutSink:
     def test_one_write_takes_all_that_is_ready(self):
         with pipe() as (reading, writing):
             sink = StdoutSink(writing, jsonl.HEADER)
-            sink.offer(list(map(jsonl.line, candles(100))))
+            sink.write(list(map(jsonl.line, candles(100))))
             assert len(jsonl.encode(candles(100))) < MOST
-            sink.write()
+            sink.flush()
             assert not sink.pending
             assert read_all(reading) == jsonl.encode(candles(100))
 
@@ -169,23 +169,23 @@ class TestStdoutSink:
         with pipe(4096) as (reading, writing):
             os.set_blocking(writing, False)
             sink = StdoutSink(writing, jsonl.HEADER)
-            sink.offer(list(map(jsonl.line, candles(100))))
+            sink.write(list(map(jsonl.line, candles(100))))
             for _ in range(9):
-                sink.write()
+                sink.flush()
             assert sink.pending
             data = b""
             while sink.pending:
-                sink.write()
+                sink.flush()
                 data += os.read(reading, 65_536)
             assert data + read_all(reading) == jsonl.encode(candles(100))
 
     def test_a_reader_that_went_away(self):
         with pipe() as (reading, writing):
             sink = StdoutSink(writing, jsonl.HEADER)
-            sink.offer(list(map(jsonl.line, candles(1))))
+            sink.write(list(map(jsonl.line, candles(1))))
             os.close(reading)
             with pytest.raises(ReaderGone):
-                sink.write()
+                sink.flush()
 
     @pytest.mark.parametrize("kind", [socket.AF_UNIX, socket.AF_INET])
     def test_a_socket_that_nobody_reads_is_no_trap_either(self, kind):
@@ -194,7 +194,7 @@ class TestStdoutSink:
             # Ready for some bytes, a small buffer is not ready for 64 KiB.
             ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 16_384)
             sink = StdoutSink(ours.fileno(), jsonl.HEADER)
-            sink.offer(list(map(jsonl.line, candles(30_000))))
+            sink.write(list(map(jsonl.line, candles(30_000))))
             in_time(lambda: write_until_full(sink))
             assert sink.pending
             theirs.setblocking(False)
@@ -214,26 +214,26 @@ class TestStdoutSink:
             theirs.close()
             time.sleep(0.05)
             sink = StdoutSink(ours.fileno(), jsonl.HEADER)
-            sink.offer(list(map(jsonl.line, candles(1))))
+            sink.write(list(map(jsonl.line, candles(1))))
             with pytest.raises(ReaderGone):
-                sink.write()
+                sink.flush()
 
     def test_a_full_disk(self):
         with open("/dev/full", "wb", buffering=0) as full:
             sink = StdoutSink(full.fileno(), jsonl.HEADER)
-            sink.offer(list(map(jsonl.line, candles(1))))
+            sink.write(list(map(jsonl.line, candles(1))))
             with pytest.raises(OutputError, match="No space left") as caught:
-                sink.write()
+                sink.flush()
             assert caught.value.exit_code is ExitCode.OUTPUT
 
     def test_a_file(self, tmp_path):
         path = tmp_path / "out"
         with open(path, "wb") as file:
             sink = StdoutSink(file.fileno(), jsonl.HEADER)
-            sink.offer(list(map(jsonl.line, candles(2000))))
+            sink.write(list(map(jsonl.line, candles(2000))))
             writes = 0
             while sink.pending:
-                sink.write()
+                sink.flush()
                 writes += 1
         data = jsonl.encode(candles(2000))
         assert path.read_bytes() == data
@@ -271,7 +271,7 @@ class TestUnblocking:
             assert os.isatty(own)
             assert os.get_blocking(terminal), "the shell's descriptor stays as it is"
             sink = StdoutSink(own)
-            sink.offer(list(map(jsonl.line, candles(500))))
+            sink.write(list(map(jsonl.line, candles(500))))
             in_time(lambda: write_until_full(sink))
             assert sink.pending
         finally:
@@ -283,10 +283,10 @@ class TestUnblocking:
             own = unblocking(writing)
             try:
                 sink = StdoutSink(own)
-                sink.offer(list(map(jsonl.line, candles(5))))
+                sink.write(list(map(jsonl.line, candles(5))))
                 assert sink.writable
                 os.write(writing, bytes(4096))
-                in_time(sink.write)
+                in_time(sink.flush)
                 assert sink.pending
                 assert os.get_blocking(writing)
             finally:
@@ -298,9 +298,9 @@ class TestUnblocking:
             try:
                 os.close(reading)
                 sink = StdoutSink(own)
-                sink.offer(list(map(jsonl.line, candles(1))))
+                sink.write(list(map(jsonl.line, candles(1))))
                 with pytest.raises(ReaderGone):
-                    sink.write()
+                    sink.flush()
             finally:
                 os.close(own)
 
@@ -375,9 +375,9 @@ class TestProcess:
             print("ready", file=sys.stderr, flush=True)
             while True:
                 if not sink.pending:
-                    sink.offer(list(map(jsonl.line, lines)))
+                    sink.write(list(map(jsonl.line, lines)))
                 poll.poll()
-                sink.write()
+                sink.flush()
         """)
         line = jsonl.encode([candle()])
         for number in range(8):
@@ -402,8 +402,8 @@ class TestProcess:
             sink = StdoutSink(1, jsonl.HEADER)
             try:
                 while True:
-                    sink.offer(list(map(jsonl.line, [candle()])))
-                    sink.write()
+                    sink.write(list(map(jsonl.line, [candle()])))
+                    sink.flush()
             except OutputError as error:
                 raise SystemExit(str(error))
         """)

@@ -15,7 +15,7 @@ from klinetail.events import (
     TradedEvent,
     UnconfirmedEvent,
 )
-from klinetail.stats import Stats
+from klinetail.pipeline.stats import Stats
 from klinetail.view import candle_table
 from tests.strategies import BTCUSDT_1M, candle
 from tests.view.tables import START, filled_table, forming, plain, table_of

@@ -25,7 +25,7 @@ LIVE = """
 import os, signal, sys, time
 from datetime import UTC
 from klinetail.candle import MINUTE
-from klinetail.stats import Stats
+from klinetail.pipeline.stats import Stats
 from klinetail.view.screen import Screen
 from klinetail.view.table import Table
 from klinetail.view.terminal import coloured, glyphs_of

@@ -20,7 +20,7 @@ from klinetail.events import (
     RevisionEvent,
     UnconfirmedEvent,
 )
-from klinetail.stats import Stats
+from klinetail.pipeline.stats import Stats
 from klinetail.view.status import pieces_of, status_line
 from klinetail.view.theme import UNICODE
 from tests.strategies import BTCUSDT_1M, candle

@@ -11,7 +11,7 @@ from klinetail.events import (
     TradedEvent,
     UnconfirmedEvent,
 )
-from klinetail.stats import Stats
+from klinetail.pipeline.stats import Stats
 from tests.strategies import BTCUSDT_1M, candle
 from tests.view.tables import ETHUSDT_1M, START, forming, plain, table_of
 

@@ -13,7 +13,7 @@ from klinetail.events import (
     LinkEvent,
     LinkState,
 )
-from klinetail.stats import Stats
+from klinetail.pipeline.stats import Stats
 from klinetail.view.table import REAL
 from klinetail.view.theme import ASCII, UNICODE
 from tests.cases import Case

@@ -3,7 +3,6 @@ import threading
 
 import pytest
 
-from klinetail.bus import EventBus
 from klinetail.errors import Refused, SlowConsumer
 from klinetail.events import (
     CandleEvent,
@@ -16,9 +15,10 @@ from klinetail.events import (
     LinkState,
     RevisionEvent,
 )
-from klinetail.mailbox import MOST, Mailbox
+from klinetail.pipeline.bus import EventBus
+from klinetail.pipeline.mailbox import MOST, Mailbox
+from tests.pipeline.test_mailbox import STREAMS, item
 from tests.strategies import BTCUSDT_1M
-from tests.test_mailbox import STREAMS, item
 
 CANDLE = item(1)
 EVENTS = [
@@ -50,6 +50,45 @@ class TestEventBus:
         bus.subscribe(heard.append)
         bus.publish_candle(CANDLE.candle)
         assert heard == [CandleEvent(CANDLE.candle)]
+
+    def test_the_bridge_for_candles_that_come_together(self):
+        """Each subscriber gets those it wants, in order, whatever others do."""
+        bus, heard, mine = EventBus(), [], []
+        events = [item(n, stream=STREAMS[n % 2]) for n in range(6)]
+        candles = [event.candle for event in events]
+
+        def bad(event):
+            heard.append(event)
+            raise RuntimeError
+
+        bus.subscribe(bad)
+        bus.subscribe(mine.append, streams=STREAMS[:1], types=[CandleEvent, GapEvent])
+        bus.subscribe(mine.append, types=[GapEvent])
+        box, other = bus.subscribe(streams=STREAMS[1:2]), bus.subscribe()
+        other.close()
+        bus.publish_candles(candles)
+        assert heard == events
+        assert bus.failures == 6
+        assert mine == events[::2]
+        assert box.take() == events[1::2]
+        assert len(bus._fanout.consumers) == 4, "a closed mailbox is forgotten"
+        bus.close()
+        bus.publish_candles(candles)
+        assert heard == events
+
+    def test_a_handler_that_wants_to_leave_has_all_that_came_together(self):
+        bus, heard, others = EventBus(), [], []
+
+        def leave(event):
+            heard.append(event)
+            raise SystemExit
+
+        bus.subscribe(leave)
+        bus.subscribe(others.append)
+        with pytest.raises(SystemExit):
+            bus.publish_candles([CANDLE.candle] * 3)
+        assert heard == others == [CANDLE] * 3
+        assert bus.failures == 3
 
     @pytest.mark.parametrize("kind", sorted({type(e) for e in EVENTS}, key=repr))
     def test_only_some_kinds(self, kind):
@@ -167,7 +206,7 @@ class TestEventBus:
         for event in EVENTS[:2]:
             bus.publish(event)
         assert [box.take() for box in boxes] == [EVENTS[:2], [], EVENTS[:2]]
-        assert len(bus._subscriptions) == 2
+        assert len(bus._fanout.consumers) == 2
 
     def test_a_mailbox_that_is_not_read_costs_its_reader_alone_and_is_told(self):
         bus, heard = EventBus(), []
@@ -191,7 +230,7 @@ class TestEventBus:
         assert (caught.value.lost, caught.value.limit) == (6, MOST)
         assert slow.done
         bus.publish(CANDLE)
-        assert len(bus._subscriptions) == 2
+        assert len(bus._fanout.consumers) == 2
         assert quick.take() == [EVENTS[1], CANDLE]
 
     def test_a_mailbox_ends_with_the_bus(self):

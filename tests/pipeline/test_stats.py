@@ -19,7 +19,7 @@ from klinetail.events import (
     RevisionEvent,
     TradedEvent,
 )
-from klinetail.stats import ANNOUNCED_KEPT, Stats
+from klinetail.pipeline.stats import ANNOUNCED_KEPT, Stats
 from tests.strategies import BTCUSDT_1M, candle, candles
 
 START = 1_700_000_040_000

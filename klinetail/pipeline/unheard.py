@@ -15,7 +15,7 @@ from klinetail.events import (
     PendingEvent,
     TradedEvent,
 )
-from klinetail.notices import Notices
+from klinetail.pipeline.notices import Notices
 
 _log = logging.getLogger("klinetail")
 

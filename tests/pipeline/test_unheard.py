@@ -20,8 +20,8 @@ from klinetail.events import (
     RevisionEvent,
     TradedEvent,
 )
-from klinetail.unheard import Unheard
-from tests.test_mailbox import item
+from klinetail.pipeline.unheard import Unheard
+from tests.pipeline.test_mailbox import item
 
 BTC = Stream("BTCUSDT", Interval.M1)
 GAP = GapEvent(BTC, 0, 60_000, "why")

@@ -31,7 +31,7 @@ from klinetail.events import (
     TradedEvent,
 )
 from klinetail.kinds import Kind
-from klinetail.stats import Losses, Stats
+from klinetail.pipeline.stats import Losses, Stats
 
 SLOW: Final = 10.0
 """Seconds of a pause that make the reason worth repeating: by then the reason often

@@ -17,7 +17,7 @@ from klinetail.events import (
     LinkState,
     PreviewEvent,
 )
-from klinetail.mailbox import BATCH, Mailbox, Pace, as_it_is
+from klinetail.pipeline.mailbox import BATCH, Mailbox, Pace, as_it_is
 from tests.strategies import BTCUSDT_1M, candle
 
 PATIENCE = 15.0

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import logging
-import threading
-from collections.abc import Callable, Iterable
-from typing import Any, Final, NamedTuple, TypeVar, get_args, overload
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Final, TypeVar, get_args, overload
 
 from klinetail.callbacks import check_callback
 from klinetail.candle import Candle, Stream, streams_of
 from klinetail.events import CandleEvent, Event, stream_of
-from klinetail.mailbox import Mailbox, as_it_is
-from klinetail.unheard import Unheard
-
-_log = logging.getLogger(__name__)
+from klinetail.pipeline.fanout import Failures, FanOut
+from klinetail.pipeline.mailbox import Mailbox, as_it_is
+from klinetail.pipeline.unheard import Unheard
 
 _CLASSES: Final[tuple[type[Event], ...]] = get_args(Event)
 
@@ -21,15 +18,96 @@ Subscribed = TypeVar("Subscribed", bound=Event)
 """The one class of events that is subscribed to."""
 
 
-class _Subscription(NamedTuple):
-    handler: Callable[[Event], object]
-    types: tuple[type[Event], ...] | None
-    streams: frozenset[Stream] | None
+class _Subscription:
+    """Which events a subscriber wants.
 
-    def wants(self, event: Event) -> bool:
-        if self.types is not None and not isinstance(event, self.types):
+    Args:
+        types: the classes of events; None for all.
+        streams: the streams that the events are about; None for all.
+    """
+
+    def __init__(
+        self,
+        types: tuple[type[Event], ...] | None,
+        streams: frozenset[Stream] | None,
+    ) -> None:
+        self._types = types
+        self._streams = streams
+
+    def _wants(self, event: Event) -> bool:
+        if self._types is not None and not isinstance(event, self._types):
             return False
-        return self.streams is None or stream_of(event) in self.streams
+        return self._streams is None or stream_of(event) in self._streams
+
+    def _events(self, candles: Sequence[Candle]) -> list[Event]:
+        """The events of those candles that the subscriber wants."""
+        if self._types is not None and CandleEvent not in self._types:
+            return []
+        streams = self._streams
+        return [
+            CandleEvent(candle)
+            for candle in candles
+            if streams is None or candle.stream in streams
+        ]
+
+
+class _Handling(_Subscription):
+    """A subscriber that is called, as a consumer of the bus's fan-out."""
+
+    def __init__(
+        self,
+        handler: Callable[[Event], object],
+        failures: Failures,
+        types: tuple[type[Event], ...] | None,
+        streams: frozenset[Stream] | None,
+    ) -> None:
+        super().__init__(types, streams)
+        self._handler = handler
+        self._failures = failures
+
+    def put(self, candles: Sequence[Candle], patience: float) -> None:  # noqa: ARG002
+        self._failures.call_each(self._handler, self._events(candles))
+
+    def tell(self, event: Event, patience: float) -> bool:  # noqa: ARG002
+        if wanted := self._wants(event):
+            self._handler(event)
+        return wanted
+
+    def close(self, error: BaseException | None = None) -> None:
+        pass  # a handler is called no more, and that is all
+
+
+class _Posting(_Subscription):
+    """A subscriber that reads a mailbox, as a consumer of the bus's fan-out."""
+
+    def __init__(
+        self,
+        mailbox: Mailbox[Event, Event],
+        types: tuple[type[Event], ...] | None,
+        streams: frozenset[Stream] | None,
+    ) -> None:
+        super().__init__(types, streams)
+        self._mailbox = mailbox
+        self.close = mailbox.close
+        self.end: Callable[[], None] = _nothing
+        """Ends this subscription; set once it has begun."""
+
+    def put(self, candles: Sequence[Candle], patience: float) -> None:
+        self._post(self._events(candles), patience)
+
+    def tell(self, event: Event, patience: float) -> bool:
+        if wanted := self._wants(event):
+            self._post((event,), patience)
+        return wanted
+
+    def _post(self, events: Sequence[Event], patience: float) -> None:
+        self._mailbox.put(events, patience)
+        if self._mailbox.closed:  # by its reader, or since it told of what is lost
+            self.end()
+
+
+def _nothing() -> None:
+    pass
 
 
 class EventBus:
@@ -44,7 +122,7 @@ class EventBus:
     Example:
         >>> bus = EventBus()
         >>> collector = DataCollector(
-        ...     ["btcusdt@1m"], on_candle_callback=bus.publish_candle,
+        ...     ["btcusdt@1m"], on_candles=bus.publish_candles,
         ...     on_event=bus.publish,
         ... )  # doctest: +SKIP
         >>> collector.ended.add_done_callback(
@@ -53,53 +131,43 @@ class EventBus:
     """
 
     def __init__(self) -> None:
-        self.failures = 0
-        """Times that a handler raised."""
-        self._subscriptions: tuple[_Subscription, ...] = ()
-        self._mailboxes: tuple[Mailbox[Any, Any], ...] = ()
-        """Those that subscriptions fill, to be closed with the bus."""
+        self._failures = Failures("a handler of the event bus")
+        self._fanout = FanOut(failures=self._failures)
+        """The subscribers are its consumers."""
         self._closed = False
         self._unheard = Unheard()
-        self._lock = threading.Lock()
+
+    @property
+    def failures(self) -> int:
+        """Times that a handler raised."""
+        return self._failures.count
 
     def publish(self, event: Event) -> None:
         """Hand out one event; nothing happens once the bus is closed."""
         if self._closed:
             return
-        leaving: BaseException | None = None
-        heard = False
-        for subscription in self._subscriptions:
-            if not subscription.wants(event):
-                continue
-            heard = True
-            try:
-                subscription.handler(event)
-            except BaseException as error:  # noqa: BLE001 - it must not stop the others
-                if not isinstance(error, Exception):
-                    leaving = error
-                with self._lock:
-                    self.failures += 1
-                    first = self.failures == 1
-                if first:
-                    _log.exception("a handler of the event bus raised")
-        self._unheard.see(event, heard=heard)
-        if leaving is not None:
-            raise leaving
+        heard = True
+        try:
+            heard = self._fanout.event(event)
+        finally:
+            self._unheard.see(event, heard=heard)
+
+    def publish_candle(self, candle: Candle) -> None:
+        """The bridge: what a collector calls for a candle, as a `CandleEvent`."""
+        self.publish_candles((candle,))
+
+    def publish_candles(self, candles: Sequence[Candle]) -> None:
+        """The bridge for many candles at once, a collector's `on_candles`: each
+        subscriber gets all of them, one by one, before the next subscriber does."""
+        if not self._closed:
+            self._fanout.candles(candles)
 
     def close(self, error: BaseException | None = None) -> None:
         """Say that no event comes any more: each mailbox ends once what is queued was
         taken, and raises the error then, if one is given. Only the first call counts.
         """
-        with self._lock:
-            self._closed = True
-            mailboxes, self._mailboxes = self._mailboxes, ()
-            self._subscriptions = ()
-        for mailbox in mailboxes:
-            mailbox.close(error)
-
-    def publish_candle(self, candle: Candle) -> None:
-        """The bridge: what a collector calls for a candle, as a `CandleEvent`."""
-        self.publish(CandleEvent(candle))
+        self._closed = True
+        self._fanout.close(error)
 
     @overload
     def subscribe(
@@ -172,37 +240,13 @@ class EventBus:
                     f"write types=[{handler.__name__}] for only such events"
                 )
             check_callback(handler, "a handler")
-            return self._add(_Subscription(handler, chosen, followed))
+            return self._fanout.add(
+                _Handling(handler, self._failures, chosen, followed)
+            )
         mailbox = Mailbox[Event, Event](as_it_is)
-
-        def post(event: Event) -> None:
-            mailbox.put((event,))
-            if mailbox.closed:  # by its reader, or since it told of what is lost
-                end()
-
-        end = self._add(_Subscription(post, chosen, followed), mailbox)
+        posting = _Posting(mailbox, chosen, followed)
+        posting.end = self._fanout.add(posting)
         return mailbox
-
-    def _add(
-        self, subscription: _Subscription, mailbox: Mailbox[Any, Any] | None = None
-    ) -> Callable[[], None]:
-        def end() -> None:
-            with self._lock:
-                self._subscriptions = tuple(
-                    other for other in self._subscriptions if other is not subscription
-                )
-                self._mailboxes = tuple(
-                    other for other in self._mailboxes if other is not mailbox
-                )
-
-        with self._lock:
-            if not self._closed:
-                self._subscriptions = (*self._subscriptions, subscription)
-                if mailbox is not None:
-                    self._mailboxes = (*self._mailboxes, mailbox)
-            elif mailbox is not None:
-                mailbox.close()
-        return end
 
 
 def _classes(types: Iterable[type[Event]]) -> tuple[type[Event], ...]:

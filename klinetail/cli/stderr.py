@@ -1,4 +1,4 @@
-"""stderr, spoken from a thread of its own: whoever does not read it delays nobody."""
+"""stderr, written on a thread of its own: a reader that is slow delays nobody."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ LAST_WORDS: Final = 0.2
 """Seconds that the end of the process waits for stderr to take what was said."""
 
 
-class Voice:
+class StderrWriter:
     """Writes lines to a file descriptor, one after another, never in the caller's time.
 
     What goes out is harmless, short and rationed, see `Throttle`. If the descriptor
@@ -57,7 +57,7 @@ class Voice:
         """What is to be written: lines, or what `write` was given."""
         self._lost = 0
         """Parts that gave way since it was last said how many."""
-        self._silent = threading.Condition()
+        self._changed = threading.Condition()
         """Guards all of this; notified when there is news for the thread or of it."""
         self._finishing = False
         """Whether the thread ends as soon as everything is written."""
@@ -74,19 +74,19 @@ class Voice:
             kind: what it is about.
             event: what a gap, a filled gap or an end was announced by.
         """
-        with self._silent:
+        with self._changed:
             self._take(self._throttle.put(text, kind, event, self._monotonic()))
 
     def write(self, data: bytes) -> None:
         """Write something as it is, soon."""
-        with self._silent:
+        with self._changed:
             self._put(Kind.OWN, data)
             self._wake()
 
     def through(self, screen: Callable[[str], object] | None) -> None:
         """From now on lines go to a screen, which never blocks, or to the descriptor
         again; what is held back still goes the old way."""
-        with self._silent:
+        with self._changed:
             self._take(self._throttle.rest())
             self._screen = screen
 
@@ -109,16 +109,16 @@ class Voice:
         self._parts.append((kind, data))
 
     def _wake(self) -> None:
-        """Have a thread that speaks. If there is none left for it, the lines wait for
+        """Have a thread that writes. If there is none left for it, the lines wait for
         the next one that is to be said."""
         if self._thread is None and (self._parts or self._throttle.due < math.inf):
             thread = threading.Thread(
-                target=self._speak, name="klinetail-voice", daemon=True
+                target=self._write_all, name="klinetail-stderr", daemon=True
             )
             with contextlib.suppress(RuntimeError, MemoryError):
                 safe_to_start(thread).start()
                 self._thread = thread
-        self._silent.notify_all()
+        self._changed.notify_all()
 
     def finish(self, seconds: float) -> bool:
         """Wait until all is said, at most so long; the thread ends then. If one
@@ -127,14 +127,14 @@ class Voice:
         Returns:
             Whether all is said.
         """
-        with self._silent:
+        with self._changed:
             if self._parts:
                 self._wake()
             if self._thread is None:
                 return self._write_here()
             self._finishing = True
-            self._silent.notify_all()
-            said = self._silent.wait_for(
+            self._changed.notify_all()
+            said = self._changed.wait_for(
                 lambda: self._thread is None, 0.0 if self._gave_up else seconds
             )
             self._gave_up = not said
@@ -149,13 +149,13 @@ class Voice:
             self._write(self._parts.popleft()[1][: select.PIPE_BUF])
         return not self._parts
 
-    def _speak(self) -> None:
+    def _write_all(self) -> None:
         while (data := self._next()) is not None:
             self._write(data)
 
     def _next(self) -> bytes | None:
         """The next part, as soon as there is one; None at the end."""
-        with self._silent:
+        with self._changed:
             while True:
                 self._take(self._throttle.take(self._monotonic()))
                 if self._lost:
@@ -166,13 +166,13 @@ class Voice:
                 if self._finishing and self._throttle.due == math.inf:
                     self._thread = None
                     self._finishing = False
-                    self._silent.notify_all()
+                    self._changed.notify_all()
                     return None
                 if self._finishing:
                     self._take(self._throttle.rest())
                     continue
                 due = self._throttle.due - self._monotonic()
-                self._silent.wait(None if due == math.inf else max(0.0, due))
+                self._changed.wait(None if due == math.inf else max(0.0, due))
 
     def _write(self, data: bytes) -> None:
         self.failure = None
@@ -185,15 +185,15 @@ class Voice:
             pass  # the line is lost, and no later one
 
 
-VOICE: Final = Voice()
-"""stderr of this process. One voice, so that its lines come out in order."""
+STDERR: Final = StderrWriter()
+"""stderr of this process: one writer, so that its lines come out in order."""
 
 
 class _Raw(io.RawIOBase):
-    """What `sys.stderr` writes to: the voice in place of the descriptor."""
+    """What `sys.stderr` writes to, in place of the descriptor: a `StderrWriter`."""
 
-    def __init__(self, voice: Voice, fd: int) -> None:
-        self._voice = voice
+    def __init__(self, writer: StderrWriter, fd: int) -> None:
+        self._writer = writer
         self._fd = fd
 
     def writable(self) -> bool:
@@ -201,7 +201,7 @@ class _Raw(io.RawIOBase):
 
     def write(self, data: ReadableBuffer, /) -> int:
         given = bytes(data)
-        self._voice.write(given)
+        self._writer.write(given)
         return len(given)
 
     def fileno(self) -> int:
@@ -211,12 +211,12 @@ class _Raw(io.RawIOBase):
         return os.isatty(self._fd)
 
 
-def speak_for_stderr() -> None:
-    """Let everything that writes to `sys.stderr` speak through `VOICE`: the command
+def take_over_stderr() -> None:
+    """Let everything that writes to `sys.stderr` go through `STDERR`: the command
     line's parser, warnings, tracebacks, other people's log records."""
     if sys.stderr is not None:
         sys.stderr = io.TextIOWrapper(
-            io.BufferedWriter(_Raw(VOICE, sys.stderr.fileno())),
+            io.BufferedWriter(_Raw(STDERR, sys.stderr.fileno())),
             encoding=sys.stderr.encoding,
             errors="backslashreplace",
             line_buffering=True,

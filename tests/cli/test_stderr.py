@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from klinetail.candle import MINUTE
-from klinetail.cli.voice import Voice
+from klinetail.cli.stderr import StderrWriter
 from klinetail.escape import LINE
 from klinetail.events import GapEvent
 from klinetail.kinds import Kind
@@ -22,8 +22,8 @@ PATIENCE = 60.0
 
 
 @contextmanager
-def heard() -> Iterator[tuple[Voice, list[str]]]:
-    """A voice and what comes out of it; all of it is there at the end."""
+def heard() -> Iterator[tuple[StderrWriter, list[str]]]:
+    """A writer and what comes out of it; all of it is there at the end."""
     read, write = os.pipe()
     lines: list[str] = []
 
@@ -33,9 +33,9 @@ def heard() -> Iterator[tuple[Voice, list[str]]]:
 
     listener = threading.Thread(target=listen)
     listener.start()
-    voice = Voice(write)
-    yield voice, lines
-    voice.finish(PATIENCE)
+    writer = StderrWriter(write)
+    yield writer, lines
+    writer.finish(PATIENCE)
     os.close(write)
     listener.join(PATIENCE)
 
@@ -47,10 +47,10 @@ def gap(number: int) -> GapEvent:
 
 def test_lines_come_out_in_order_and_escaped() -> None:
     read, write = os.pipe()
-    voice = Voice(write)
-    voice.say("one")
-    voice.say("two \x1b[2J")
-    voice.finish(30.0)
+    writer = StderrWriter(write)
+    writer.say("one")
+    writer.say("two \x1b[2J")
+    writer.finish(30.0)
     os.close(write)
     with os.fdopen(read, "rb") as said:
         assert said.read() == b"klinetail: one\nklinetail: two \\x1b[2J\n"
@@ -58,16 +58,16 @@ def test_lines_come_out_in_order_and_escaped() -> None:
 
 def test_a_reader_that_sleeps_delays_nobody_and_hears_how_much_it_missed() -> None:
     read, write = os.pipe()
-    voice = Voice(write)
+    writer = StderrWriter(write)
     for number in range(5_000):
-        voice.say(f"{number} " + "x" * 200)
+        writer.say(f"{number} " + "x" * 200)
     began = time.monotonic()
-    voice.finish(0.05)
+    writer.finish(0.05)
     assert time.monotonic() - began < 30, "it gave up waiting"
     data = b""
     while b"klinetail: 4999 " not in data:
         data += os.read(read, 65_536)
-    voice.finish(30.0)
+    writer.finish(30.0)
     os.close(write)
     os.close(read)
     assert b"lines could not be said in time" in data
@@ -76,26 +76,26 @@ def test_a_reader_that_sleeps_delays_nobody_and_hears_how_much_it_missed() -> No
 def test_a_stderr_that_is_gone_is_no_reason_to_fail() -> None:
     read, write = os.pipe()
     os.close(read)
-    voice = Voice(write)
-    voice.say("to nobody")
-    voice.finish(30.0)
+    writer = StderrWriter(write)
+    writer.say("to nobody")
+    writer.finish(30.0)
     os.close(write)
 
 
 def test_no_line_is_longer_than_it_may_be() -> None:
-    with heard() as (voice, lines):
-        voice.say("x" * 4_000_000 + ": the reason")
-        voice.say("\x1b" * 4_000)
-        voice.say("wrote " + "y" * 4_000, Kind.RECEIPT)  # its words are our own
+    with heard() as (writer, lines):
+        writer.say("x" * 4_000_000 + ": the reason")
+        writer.say("\x1b" * 4_000)
+        writer.say("wrote " + "y" * 4_000, Kind.RECEIPT)  # its words are our own
     assert [len(line) <= LINE for line in lines] == [True, True, False]
     assert lines[0].endswith("xxx: the reason")
 
 
 def test_of_a_flood_some_lines_come_out_and_a_count_of_the_others() -> None:
-    with heard() as (voice, lines):
+    with heard() as (writer, lines):
         for number in range(86_401):
-            voice.say(f"revised: {number}", Kind.REVISED)
-        voice.say("news", Kind.LINK)
+            writer.say(f"revised: {number}", Kind.REVISED)
+        writer.say("news", Kind.LINK)
     assert "klinetail: news" in lines
     revised = [line for line in lines if line.startswith("klinetail: revised: ")]
     counts = [line for line in lines if " more lines about revisions left out" in line]
@@ -106,30 +106,30 @@ def test_of_a_flood_some_lines_come_out_and_a_count_of_the_others() -> None:
 
 def test_what_was_left_out_is_said_without_another_line() -> None:
     read, write = os.pipe()
-    voice = Voice(write)
+    writer = StderrWriter(write)
     for number in range(60):
-        voice.say(f"revised: {number}", Kind.REVISED)
-        voice.say(f"gap: {number}", Kind.GAP, gap(number))
+        writer.say(f"revised: {number}", Kind.REVISED)
+        writer.say(f"gap: {number}", Kind.GAP, gap(number))
     data = b""
     while b"left out" not in data or b"within a second" not in data:
         data += os.read(read, 65_536)
     assert b"klinetail: gap: 55 more within a second, 1970-01-01 00:05Z to " in data
-    voice.finish(PATIENCE)
+    writer.finish(PATIENCE)
     os.close(write)
     os.close(read)
 
 
 def test_a_reader_that_sleeps_misses_no_gap_while_other_lines_can_give_way() -> None:
     read, write = os.pipe()
-    voice = Voice(write)
-    voice.say("gap: the first", Kind.GAP, gap(0))
+    writer = StderrWriter(write)
+    writer.say("gap: the first", Kind.GAP, gap(0))
     for number in range(5_000):
-        voice.say(f"{number} " + "x" * 200)
-    voice.say("the end")
+        writer.say(f"{number} " + "x" * 200)
+    writer.say("the end")
     data = b""
     while b"klinetail: the end\n" not in data:
         data += os.read(read, 65_536)
-    voice.finish(PATIENCE)
+    writer.finish(PATIENCE)
     os.close(write)
     os.close(read)
     assert b"klinetail: gap: the first\n" in data
@@ -138,13 +138,13 @@ def test_a_reader_that_sleeps_misses_no_gap_while_other_lines_can_give_way() -> 
 
 def test_lines_go_to_a_screen_while_there_is_one() -> None:
     shown: list[str] = []
-    with heard() as (voice, lines):
-        voice.through(shown.append)
-        voice.say("on the screen \x1b[2J")
+    with heard() as (writer, lines):
+        writer.through(shown.append)
+        writer.say("on the screen \x1b[2J")
         for number in range(60):
-            voice.say(f"revised: {number}", Kind.REVISED)
-        voice.through(None)
-        voice.say("on stderr")
+            writer.say(f"revised: {number}", Kind.REVISED)
+        writer.through(None)
+        writer.say("on stderr")
     assert shown[0] == "klinetail: on the screen \\x1b[2J"
     assert len(shown) in (52, 53), "a busy machine lets more than 50 of them through"
     assert shown[-1].endswith(" about revisions left out")
@@ -160,21 +160,21 @@ def test_a_screen_hears_of_what_was_left_out_too() -> None:
         if line.endswith(" about revisions left out"):
             counted.set()
 
-    with heard() as (voice, lines):
-        voice.through(show)
+    with heard() as (writer, lines):
+        writer.through(show)
         for number in range(500):
-            voice.say(f"revised: {number}", Kind.REVISED)
+            writer.say(f"revised: {number}", Kind.REVISED)
         assert counted.wait(PATIENCE)
     assert lines == []
 
 
 def test_one_that_waited_in_vain_does_not_wait_again() -> None:
     read, write = os.pipe()
-    voice = Voice(write)
-    voice.write(bytes(1 << 20))
-    assert not voice.finish(0.01)
+    writer = StderrWriter(write)
+    writer.write(bytes(1 << 20))
+    assert not writer.finish(0.01)
     began = time.monotonic()
-    assert not voice.finish(3_600.0)
+    assert not writer.finish(3_600.0)
     assert time.monotonic() - began < 60
     os.close(read)
     os.close(write)
@@ -182,26 +182,26 @@ def test_one_that_waited_in_vain_does_not_wait_again() -> None:
 
 def test_what_could_not_be_written_is_known() -> None:
     with open("/dev/full", "wb") as full:
-        voice = Voice(full.fileno())
-        voice.say("to nobody")
-        assert voice.finish(30.0)
-        assert voice.failure is not None
+        writer = StderrWriter(full.fileno())
+        writer.say("to nobody")
+        assert writer.finish(30.0)
+        assert writer.failure is not None
 
 
 def test_whatever_writes_to_stderr_waits_for_nobody() -> None:
     """A traceback, a warning and a library's log record, at a pipe that is full."""
     program = """
 import fcntl, logging, os, sys, warnings
-from klinetail.cli.voice import VOICE, speak_for_stderr
+from klinetail.cli.stderr import STDERR, take_over_stderr
 read, write = os.pipe()
 os.write(write, bytes(fcntl.fcntl(write, 1032)))  # F_GETPIPE_SZ
 os.dup2(write, 2)
-speak_for_stderr()
+take_over_stderr()
 warnings.warn("one")
 logging.warning("two")
 sys.excepthook(ValueError, ValueError("three"), None)
 print("four", file=sys.stderr)
-assert not VOICE.finish(0.01)
+assert not STDERR.finish(0.01)
 while b"four" not in (said := os.read(read, 1 << 20)):
     sys.stdout.buffer.write(said.lstrip(bytes(1)))
 print(said.decode(), sys.stderr.isatty(), sys.stderr.fileno())
@@ -224,17 +224,17 @@ def test_what_there_is_no_thread_for_is_said_as_soon_as_there_is() -> None:
 
 
 STARVED = """
-from klinetail.cli.voice import Voice
+from klinetail.cli.stderr import StderrWriter
 
-voice = Voice(1)
+writer = StderrWriter(1)
 starve()
-voice.say("one")
-voice.finish(0.0)
+writer.say("one")
+writer.finish(0.0)
 feed()
-voice.say("two")
-voice.finish(60.0)
+writer.say("two")
+writer.finish(60.0)
 starve()
-voice.say("three")
+writer.say("three")
 feed()
-voice.finish(60.0)
+writer.finish(60.0)
 """

@@ -1,69 +1,53 @@
-"""Tee: from one collector to several consumers, and the figures on the way."""
+"""The meter: counts what is delivered, and tells when it is enough."""
 
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Sequence
-from typing import Protocol
 
 from klinetail.candle import Candle
-from klinetail.events import CandleEvent, Event, GapEvent
-from klinetail.latest import Latest
-from klinetail.mailbox import PATIENCE
-from klinetail.stats import Stats
+from klinetail.events import Event, GapEvent
+from klinetail.pipeline.fanout import FanOut
+from klinetail.pipeline.stats import Stats
 
 
-class Consumer(Protocol):
-    """Who records."""
+class Meter:
+    """Passes candles and events on to a fan-out, until so many candles were closed.
 
-    def put(self, items: Sequence[Candle], patience: float, /) -> None:
-        """Take candles in; wait for room at most `patience` seconds."""
-
-
-class Tee:
-    """Hands each candle to every consumer, until so many were closed.
-
-    `candles` and `event` are a collector's callbacks. Waiting for room is shared: all
-    consumers together hold the others up for a second at most.
+    `candles` and `event` are a collector's callbacks.
 
     Args:
-        consumers: who records.
-        latest: of a view, if there is one.
-        count: closed candles to hand over in all; None for no end.
-        strict: hand nothing over any more once a gap was announced.
+        fanout: where to.
+        count: closed candles to pass on in all; None for no end.
+        strict: pass nothing on any more once a gap was announced.
         on_event: called with every event but candles, on the collector's thread; what
             was counted when `lock` is free was told too. It must not wait.
         on_done: called once when the count is reached, or a gap if `strict`.
-        monotonic: local seconds.
     """
 
     def __init__(
         self,
-        consumers: Sequence[Consumer],
+        fanout: FanOut,
         *,
-        latest: Latest | None = None,
         count: int | None = None,
         strict: bool = False,
         on_event: Callable[[Event], object] | None = None,
         on_done: Callable[[], object] | None = None,
-        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.stats = Stats()
         """To be read under `lock`."""
         self.lock = threading.Lock()
-        self._consumers = consumers
-        self._latest = latest
+        self._fanout = fanout
         self._left = count
+        """Closed candles still to pass on; None for no end."""
         self._over = False
         """Whether events are neither counted nor told any more."""
         self._strict = strict
         self._on_event = on_event
         self._on_done = on_done
-        self._monotonic = monotonic
 
     def candles(self, candles: Sequence[Candle]) -> None:
-        """Hand over candles, in order."""
+        """Pass candles on, in order."""
         closed = [candle for candle in candles if candle.closed]
         if self._left is not None:
             if self._left == 0:
@@ -75,17 +59,12 @@ class Tee:
             self._left -= len(closed)
         with self.lock:
             self.stats.count(closed, updates=len(candles) - len(closed))
-        if self._latest is not None:
-            self._latest.put([CandleEvent(candle) for candle in candles])
-        patience, until = PATIENCE, self._monotonic() + PATIENCE
-        for consumer in self._consumers:
-            consumer.put(candles, patience)
-            patience = max(0.0, until - self._monotonic())
+        self._fanout.candles(candles)
         if self._left == 0:
             self._finish()
 
     def event(self, event: Event) -> None:
-        """Hand over another event."""
+        """Pass another event on."""
         if self._left == 0:
             return
         with self.lock:
@@ -94,8 +73,7 @@ class Tee:
             self.stats.apply(event)
             if self._on_event is not None:
                 self._on_event(event)
-        if self._latest is not None:
-            self._latest.put((event,))
+        self._fanout.event(event)
         if self._strict and isinstance(event, GapEvent):
             self._left = 0
             self._finish()

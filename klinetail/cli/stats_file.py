@@ -1,4 +1,5 @@
-"""Where the figures go at the end, opened at the start: a run may take a month."""
+"""The stats file, `--stats`: written at the end of a run, opened at its start, since a
+run may take a month."""
 
 from __future__ import annotations
 
@@ -9,17 +10,17 @@ import sys
 from types import TracebackType
 from typing import Final, Self
 
-from klinetail.cli.voice import LAST_WORDS, VOICE
+from klinetail.cli.stderr import LAST_WORDS, STDERR
 from klinetail.errors import OutputError, UsageError
 from klinetail.formats import BEGINNING, recognised
 from klinetail.sinks.output import OutputFile, Outputs
 
 _PATIENCE: Final = 200
-"""Milliseconds in which whoever reads it has to make room."""
+"""Milliseconds within which the reader of a FIFO has to make room."""
 
 
-class Statement:
-    """A file that is written once. It keeps what is in it until then.
+class StatsFile:
+    """The file that the figures of a run go to. What the file holds stays until then.
 
     A context manager; a file that was made for nothing is removed again.
 
@@ -28,8 +29,8 @@ class Statement:
         outputs: those of the run, none of which may be the same file.
 
     Raises:
-        UsageError: another output leads to it, or it holds candles.
-        OutputError: it cannot be written to.
+        UsageError: another output leads to the file, or the file holds candles.
+        OutputError: the file cannot be written to.
     """
 
     def __init__(self, path: str, outputs: Outputs | None = None) -> None:
@@ -72,10 +73,10 @@ class Statement:
                 self._file.close()
 
     def write(self, data: bytes) -> None:
-        """Write it, in place of what was there.
+        """Write the figures, in place of what the file held.
 
         Raises:
-            OutputError: it could not be written.
+            OutputError: the figures could not be written.
         """
         if self._file is None:
             self._say(data)
@@ -96,12 +97,12 @@ class Statement:
             raise self._failure(error) from error
 
     def _say(self, data: bytes) -> None:
-        """Write it to stderr, after what was said before."""
-        VOICE.write(data)
-        if not VOICE.finish(LAST_WORDS):
+        """Write the figures to stderr, after everything that was said before."""
+        STDERR.write(data)
+        if not STDERR.finish(LAST_WORDS):
             raise OutputError("--stats -: nobody reads it")
-        if VOICE.failure is not None:
-            raise self._failure(VOICE.failure)
+        if STDERR.failure is not None:
+            raise self._failure(STDERR.failure)
 
     def _failure(self, error: OSError) -> OutputError:
         return OutputError(f"--stats {self._path}: {error.strerror}")

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from klinetail.cli.statement import Statement
+from klinetail.cli.stats_file import StatsFile
 from klinetail.errors import OutputError, UsageError
 from klinetail.formats import csv, jsonl
 from klinetail.sinks.output import Outputs
@@ -12,11 +12,11 @@ from tests.strategies import candle
 
 
 def written(path, data=b"{}\n"):
-    with Statement(str(path)) as statement:
-        statement.write(data)
+    with StatsFile(str(path)) as stats_file:
+        stats_file.write(data)
 
 
-class TestStatement:
+class TestStatsFile:
     def test_replaces_what_was_there(self, tmp_path):
         path = tmp_path / "stats.json"
         written(path, b'{"closed":1000}\n')
@@ -26,19 +26,19 @@ class TestStatement:
     def test_keeps_what_was_there_until_then(self, tmp_path):
         path = tmp_path / "stats.json"
         path.write_bytes(b"{}\n")
-        with Statement(str(path)):
+        with StatsFile(str(path)):
             pass
         assert path.read_bytes() == b"{}\n"
 
     def test_leaves_no_file_if_there_was_nothing_to_write(self, tmp_path):
         path = tmp_path / "stats.json"
-        with Statement(str(path)):
+        with StatsFile(str(path)):
             assert path.exists()
         assert not path.exists()
 
     def test_somebody_s_file_of_the_same_name_is_not_removed(self, tmp_path):
         path = tmp_path / "stats.json"
-        with Statement(str(path)):
+        with StatsFile(str(path)):
             path.rename(tmp_path / "moved")
             path.write_bytes(b"theirs\n")
         assert path.read_bytes() == b"theirs\n"
@@ -49,7 +49,7 @@ class TestStatement:
         content = form.HEADER + form.encode([candle()])
         path.write_bytes(content)
         with pytest.raises(UsageError, match="it holds candles"):
-            Statement(str(path))
+            StatsFile(str(path))
         assert path.read_bytes() == content
 
     def test_another_output_s_file_is_refused(self, tmp_path):
@@ -57,18 +57,18 @@ class TestStatement:
         with path.open("wb") as file:
             outputs.note(file.fileno(), "stderr")
             with pytest.raises(UsageError, match="is the same file as stderr"):
-                Statement(str(path), outputs)
+                StatsFile(str(path), outputs)
 
     def test_a_file_that_cannot_be_is_refused_before_anything_else(self, tmp_path):
         for path in (tmp_path / "no" / "stats.json", tmp_path):
             with pytest.raises(OutputError, match=f"--stats {path}: "):
-                Statement(str(path))
+                StatsFile(str(path))
 
     def test_a_fifo_without_a_reader_is_refused_and_not_waited_for(self, tmp_path):
         path = tmp_path / "fifo"
         os.mkfifo(path)
         with pytest.raises(OutputError):
-            Statement(str(path))
+            StatsFile(str(path))
 
     def test_a_fifo_that_is_read_gets_it(self, tmp_path):
         path = tmp_path / "fifo"
@@ -85,11 +85,11 @@ class TestStatement:
         os.mkfifo(path)
         reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
         try:
-            with Statement(str(path)) as statement:
+            with StatsFile(str(path)) as stats_file:
                 with pytest.raises(OutputError, match="unavailable"):
-                    statement.write(bytes(1 << 20))
+                    stats_file.write(bytes(1 << 20))
                 with pytest.raises(OutputError, match="nobody reads it"):
-                    statement.write(b"{}\n")
+                    stats_file.write(b"{}\n")
         finally:
             os.close(reader)
 

@@ -14,7 +14,7 @@ from klinetail.events import (
     LinkState,
     RevisionEvent,
 )
-from klinetail.latest import Latest
+from klinetail.pipeline.latest import Latest
 from tests.strategies import BTCUSDT_1M, candle
 
 STREAMS = [Stream(symbol, Interval.M1) for symbol in ("AUSDT", "BUSDT", "CUSDT")]

@@ -19,14 +19,14 @@ from klinetail.events import (
     TradedEvent,
 )
 from klinetail.kinds import ANNOUNCED, Kind
-from klinetail.notices import (
+from klinetail.pipeline.notices import (
     Notices,
     kind_of,
     receipt,
     summed_up,
     utc,
 )
-from klinetail.stats import Stats
+from klinetail.pipeline.stats import Stats
 from tests.strategies import BTCUSDT_1M, candle
 
 START = 1_700_000_040_000

@@ -1,0 +1,142 @@
+"""The outputs of a run: the sinks with their workers, and what stands at stdout."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from klinetail.cli.outlets import LineOutlet, Outlet
+from klinetail.cli.plan import TABLE, Plan
+from klinetail.errors import OutputError
+from klinetail.formats.registry import output
+from klinetail.pipeline.fanout import Consumer, FanOut, LatestEvents
+from klinetail.pipeline.latest import Latest
+from klinetail.pipeline.mailbox import Mailbox, Pace
+from klinetail.sinks.stdout import ReaderGone, StdoutSink, unblocking
+from klinetail.sinks.worker import SinkWorker
+
+if TYPE_CHECKING:
+    from klinetail.cli.report import Report
+
+
+class RunOutputs:
+    """Everything that a run writes to or shows, behind one fan-out.
+
+    Args:
+        plan: which outputs there are. Its sinks are closed by their workers, once
+            `start` was called.
+        latest: what the table is made of; unused without a table.
+        report: what becomes of an output is said there.
+        wake: has the run's loop look at the outputs; callable from any thread.
+
+    Raises:
+        OutputError: stdout is closed.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        latest: Latest,
+        report: Report,
+        wake: Callable[[], object],
+    ) -> None:
+        self._report = report
+        self._wake = wake
+        self._lost = False
+        """stdout gets no more; what it was given already still goes out."""
+        self._workers = [
+            SinkWorker(
+                sink,
+                updates=plan.updates,
+                on_pace=self._on_worker_pace,
+                on_end=self._on_worker_end,
+                say=report.say,
+            )
+            for sink in plan.sinks
+        ]
+        self._outlet: Outlet | None = None
+        """What stands at stdout; None once nobody reads it any more."""
+        consumers: list[Consumer] = [*self._workers]
+        if plan.output == TABLE:
+            consumers.insert(0, LatestEvents(latest))  # it makes nobody wait
+        else:
+            self._outlet = lines = self._lines(plan)
+            consumers.append(lines)
+        self.fanout = FanOut(consumers)
+        """Where candles and events go."""
+
+    def _lines(self, plan: Plan) -> LineOutlet:
+        form = output(plan.output, plan.zone)
+        sink = StdoutSink(unblocking(sys.stdout.fileno()), plan.header, form.line)
+
+        def on_pace(pace: Pace, skipped: int) -> None:
+            self._report.paced(sink.name, pace, skipped)
+            if pace is Pace.LOST:
+                self._lost = True
+                mailbox.close()
+
+        mailbox = Mailbox(sink.prepare, updates=plan.updates, on_pace=on_pace)
+        return LineOutlet(sink, mailbox, self._wake)
+
+    def show(self, table: Outlet) -> None:
+        """Show a table at stdout."""
+        self._outlet = table
+
+    def start(self) -> None:
+        """Start the threads of the sinks."""
+        for worker in self._workers:
+            worker.start()
+
+    def interest(self) -> tuple[int, int] | None:
+        """The descriptor at stdout and the poll events to wake for, if any."""
+        return None if self._outlet is None else self._outlet.interest()
+
+    def step(self, ready: int, now: float) -> float:
+        """Do what can be done at stdout without blocking; see `Outlet.step`."""
+        if self._outlet is None:
+            return math.inf
+        try:
+            due = self._outlet.step(ready, now)
+            if not (self._lost and self._outlet.done):
+                return due
+        except ReaderGone:
+            self._report.reader_gone()
+        except OutputError as error:
+            self._report.failed(error)
+        self._outlet = None
+        return math.inf
+
+    def close(self) -> None:
+        """Say that nothing more comes; what is queued still goes out."""
+        self.fanout.close()
+
+    @property
+    def gone(self) -> bool:
+        """Whether no output takes anything any more."""
+        return self._outlet is None and all(worker.done for worker in self._workers)
+
+    @property
+    def done(self) -> bool:
+        """Whether all that came has gone out, and no more will come."""
+        outlet = self._outlet is None or self._outlet.done
+        return outlet and all(worker.done for worker in self._workers)
+
+    def say_unwritten(self) -> None:
+        """Say of each output that is not done that time is up."""
+        if self._outlet is not None and not self._outlet.done:
+            self._report.unwritten("stdout")
+        for worker in self._workers:
+            if not worker.done:
+                self._report.unwritten(worker.sink.name)
+
+    def _on_worker_pace(self, worker: SinkWorker, pace: Pace, skipped: int) -> None:
+        self._report.paced(worker.sink.name, pace, skipped)
+        if pace is Pace.LOST:
+            worker.close()
+
+    def _on_worker_end(self, error: OutputError | None) -> None:
+        if error is not None:
+            self._report.failed(error)
+        self._wake()

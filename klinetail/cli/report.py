@@ -1,0 +1,117 @@
+"""The report of a run: what is said of it on stderr, and its exit code."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from klinetail.cli.plan import Plan
+from klinetail.cli.stderr import LAST_WORDS, STDERR
+from klinetail.errors import ExitCode
+from klinetail.kinds import Kind
+from klinetail.pipeline.mailbox import Pace
+from klinetail.pipeline.meter import Meter
+from klinetail.pipeline.notices import receipt
+
+if TYPE_CHECKING:
+    from klinetail.errors import OutputError
+    from klinetail.events import Event
+
+
+class Report:
+    """Says what becomes of a run, and keeps the exit code. Callable from any thread.
+
+    Args:
+        plan: what the run does.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self.code = ExitCode.OK
+        """The exit code, as far as it is known."""
+        self.awaited = 0
+        """Streams whose next candles were being fetched when last looked at."""
+        logging.getLogger("klinetail").addHandler(_Said(self.say))
+
+    def say(self, text: str, kind: Kind = Kind.OWN, event: Event | None = None) -> None:
+        """One line for the person: on stderr, or after the table if that is there."""
+        STDERR.say(text, kind, event)
+
+    # Of outputs
+
+    def failed(self, error: OutputError) -> None:
+        """Say that an output failed."""
+        self.say(str(error))
+        self.code = ExitCode.OUTPUT
+
+    def paced(self, name: str, pace: Pace, skipped: int) -> None:
+        """Say that an output is behind, has caught up, or is lost.
+
+        Args:
+            name: the output's.
+            pace: how it keeps up now.
+            skipped: forming candles that it did not get.
+        """
+        if pace is Pace.BEHIND:
+            self.say(f"{name} is behind: nobody waits for it; closed candles queue up")
+        elif pace is Pace.FOLLOWING:
+            self.say(f"{name} has caught up ({skipped:,} forming candles skipped)")
+        else:
+            self.say(f"{name} is too far behind and gets no more candles")
+            self.code = ExitCode.OUTPUT
+
+    def reader_gone(self) -> None:
+        """Say that nobody reads stdout any more, if the run goes on without."""
+        if self._plan.sinks:
+            self.say("the reader of stdout went away; the recording goes on")
+        else:
+            self.code = ExitCode.READER_GONE
+
+    def unwritten(self, name: str) -> None:
+        """Say that an output could not put out everything in time."""
+        self.say(f"{name}: not everything could be written in time")
+        self.code = ExitCode.OUTPUT
+
+    # Of the run
+
+    def figures(self, meter: Meter) -> None:
+        """Say the figures so far, whether or not the run is quiet."""
+        self.say(self._receipt(meter), Kind.RECEIPT)
+
+    def receipt(self, meter: Meter) -> None:
+        """Say what was delivered, and write the figures, unless the run never began.
+
+        Raises:
+            OutputError: the figures cannot be written.
+        """
+        if self.code is not ExitCode.USAGE:
+            if not self._plan.quiet:
+                self.figures(meter)
+            if self._plan.stats is not None:
+                with meter.lock:
+                    line = meter.stats.as_json()
+                STDERR.finish(LAST_WORDS)  # or it may come between the lines of stderr
+                self._plan.stats.write(line)
+        STDERR.finish(LAST_WORDS)
+
+    def _receipt(self, meter: Meter) -> str:
+        written = [(sink.name, sink.written) for sink in self._plan.sinks]
+        with meter.lock:
+            return receipt(
+                meter.stats, written, self._plan.source, awaited=self.awaited
+            )
+
+
+class _Said(logging.Handler):
+    """Passes our own log records, which tell of bugs, on as notices."""
+
+    def __init__(self, say: Callable[[str, Kind], None]) -> None:
+        super().__init__(logging.ERROR)
+        self._say = say
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Say it, and the last line of its traceback."""
+        error = record.exc_info[1] if record.exc_info else None
+        text = record.getMessage() + ("" if error is None else f": {error!r}")
+        self._say(text, Kind.BUG)
