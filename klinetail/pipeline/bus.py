@@ -154,7 +154,8 @@ class EventBus:
 
     def publish_candle(self, candle: Candle) -> None:
         """The bridge: what a collector calls for a candle, as a `CandleEvent`."""
-        self.publish_candles((candle,))
+        if not self._closed:
+            self._fanout.event(CandleEvent(candle))
 
     def publish_candles(self, candles: Sequence[Candle]) -> None:
         """The bridge for many candles at once, a collector's `on_candles`: each
