@@ -608,13 +608,13 @@ def test_real_candles_come_out_digit_for_digit(shared_data: Path, popen: Popen) 
     with Server(Recorded([c for rows in recorded for c in rows]), speed=600) as server:
         done = run(
             *("watch", "btcusdt", "ethusdt", "1m", "5m"),
-            *("-n", "20", "-c", "260", *urls(server)),
+            *("-n", "10", "-c", "130", *urls(server)),
         )
         got = candles(done.stdout)
         check_whole(server, got)
     assert done.returncode == 0, done.stderr
     minutes = [c for c in got if c.stream.interval is Interval.M1]
-    assert len(minutes) > 150
+    assert len(minutes) > 80
     for candle in minutes:
         row = truth[candle.stream, candle.open_time]
         assert (candle.texts, candle.count) == (row.texts, row.count)
