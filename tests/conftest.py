@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests import made_up
+
 # What is started has to hear them, even if this was started with nohup or &.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
@@ -24,12 +26,17 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
-@pytest.fixture(scope="session")
-def shared_data() -> Path:
-    """Recorded frames and answers of the exchange. They are not ours to publish,
-    so they lie beside the repository and not in it."""
-    root = Path(__file__).resolve().parents[1]
-    data = root.parent / "shared" / "data"
-    if not data.is_dir():
-        pytest.skip("the exchange's recorded data (../shared/data) is not here")
-    return data
+RECORDED = Path(__file__).resolve().parents[2] / "shared" / "data"
+"""Recorded frames and answers of the exchange. They are not ours to publish, so they
+lie beside the repository and not in it."""
+
+
+@pytest.fixture(scope="session", params=["made up", *["recorded"] * RECORDED.is_dir()])
+def shared_data(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """The folder of data in the exchange's spelling: one that is made up, and the
+    recorded one as well where it is."""
+    if request.param == "recorded":
+        return RECORDED
+    return made_up.write(tmp_path_factory.mktemp("made_up"))

@@ -698,7 +698,8 @@ def test_another_value_of_a_constant_is_noticed(
     text: str, value: float, right: bool
 ) -> None:
     number = Number(README, "up to {} items", "queue")
-    wrong = fault(number, " ".join(text.split()), {"klinetail.pipeline.mailbox:MOST": value})
+    code = {"klinetail.pipeline.mailbox:MOST": value}
+    wrong = fault(number, " ".join(text.split()), code)
     assert (wrong is None) is right
     assert wrong is None or f"klinetail.pipeline.mailbox:MOST = {value}" in wrong
 

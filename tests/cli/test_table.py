@@ -12,7 +12,7 @@ import pytest
 
 from klinetail.cli.table import open_table
 from klinetail.pipeline.fanout import FanOut, LatestEvents
-from klinetail.pipeline.mailbox import Latest
+from klinetail.pipeline.latest import Latest
 from klinetail.pipeline.meter import Meter
 from tests.cli.plans import plan
 from tests.strategies import candle

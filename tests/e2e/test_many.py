@@ -26,7 +26,7 @@ Popen = Callable[..., subprocess.Popen[bytes]]
 
 SYMBOLS = 1_100
 MINUTES = 120
-SPEED = 6
+SPEED = 20
 PATIENCE = 280.0
 """Seconds that anything awaited here may take. Reached only if it fails."""
 

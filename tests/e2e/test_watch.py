@@ -34,7 +34,7 @@ from klinetail.sim.synthetic import Synthetic
 from tests.e2e.conftest import DEADLINE, KLINETAIL, START, environment, urls
 from tests.held import Held
 from tests.toxic import Toxic
-from tests.venue import Answer
+from tests.venue import Answer, Venue
 
 BTC = Stream("BTCUSDT", Interval.M1)
 Popen = Callable[..., subprocess.Popen[bytes]]
@@ -447,16 +447,27 @@ def test_an_exchange_that_cannot_be_reached_is_tried_on_and_can_be_stopped(
 
 
 def test_history_alone_gives_up_with_exit_3(popen: Popen) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        port = silent.getsockname()[1]
+    """It would have to be silent for a second more than the 30 s that it waits."""
+    with Venue([Answer(429, headers=("Retry-After: 31",))]) as venue:
         process = popen(
             *("watch", "btcusdt", "--no-follow"),
-            *("--ws-url", f"ws://127.0.0.1:{port}"),
-            *("--rest-url", f"http://127.0.0.1:{port}"),
+            *("--ws-url", venue.ws_url, "--rest-url", venue.rest_url),
         )
         code, err = ended(process)
     assert code == 3, err
-    assert "no answer in 10 s" in err
+    assert "HTTP 429" in err
+
+
+def test_history_alone_waits_for_30_seconds(popen: Popen) -> None:
+    with Venue([Answer(429, headers=("Retry-After: 25",))]) as venue:
+        process = popen(
+            *("watch", "btcusdt", "--no-follow"),
+            *("--ws-url", venue.ws_url, "--rest-url", venue.rest_url),
+        )
+        assert "trying again" in wait_for_line(process, "HTTP 429")
+        process.send_signal(signal.SIGINT)
+        code, err = ended(process)
+    assert code == 0, err
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -608,13 +619,13 @@ def test_real_candles_come_out_digit_for_digit(shared_data: Path, popen: Popen) 
     with Server(Recorded([c for rows in recorded for c in rows]), speed=600) as server:
         done = run(
             *("watch", "btcusdt", "ethusdt", "1m", "5m"),
-            *("-n", "20", "-c", "260", *urls(server)),
+            *("-n", "10", "-c", "130", *urls(server)),
         )
         got = candles(done.stdout)
         check_whole(server, got)
     assert done.returncode == 0, done.stderr
     minutes = [c for c in got if c.stream.interval is Interval.M1]
-    assert len(minutes) > 150
+    assert len(minutes) > 80
     for candle in minutes:
         row = truth[candle.stream, candle.open_time]
         assert (candle.texts, candle.count) == (row.texts, row.count)

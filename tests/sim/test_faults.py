@@ -268,7 +268,7 @@ def test_revised(market, start):
 def test_cut(market):
     endings = set()
     for seed in range(40):
-        with serving(market, "cut@100ms", seed=seed) as server, Raw(server) as raw:
+        with serving(market, "cut@50ms", seed=seed) as server, Raw(server) as raw:
             data = raw.buffer
             try:
                 while part := raw.sock.recv(65_536):
@@ -285,7 +285,7 @@ def test_cut(market):
 def test_close(market):
     codes = set()
     for seed in range(60):
-        with serving(market, "close@100ms", seed=seed) as server, Raw(server) as raw:
+        with serving(market, "close@50ms", seed=seed) as server, Raw(server) as raw:
             payload = raw.frames(lambda frame: frame[0] == 0x88)[-1][3]
             codes.add(struct.unpack("!H", payload[:2])[0] if payload else None)
             with pytest.raises(EOFError):
@@ -299,7 +299,7 @@ def test_badframe(market):
     kinds = set()
     for seed in range(60):
         with (
-            serving(market, "badframe@100ms", seed=seed) as server,
+            serving(market, "badframe@50ms", seed=seed) as server,
             websocket(server) as client,
         ):
             kinds.add(str(ending(client).sent))
@@ -676,8 +676,8 @@ def test_everything_is_shown_here():
 def test_all_at_once_and_the_truth_is_there_in_the_end(market, start):
     chaos = Chaos.parse("all", seed=6)
     entered = []
-    with Server(market, speed=60, chaos=chaos, ledger=entered.extend) as server:
-        until = time.monotonic() + 6
+    with Server(market, speed=120, chaos=chaos, ledger=entered.extend) as server:
+        until = time.monotonic() + 3
         while time.monotonic() < until:
             with (
                 contextlib.suppress(
