@@ -36,9 +36,6 @@ class Keeper:
         groups: the series, by link.
         changed: over the collector's lock; notified to end the waiting.
         moment: the time on both clocks.
-        see_to: called with the lock held for each series that is due.
-        pulse: called now and then; returns the seconds until it is to be called again
-            at the latest.
     """
 
     def __init__(
@@ -46,8 +43,6 @@ class Keeper:
         groups: Iterable[Sequence[Series]],
         changed: threading.Condition,
         moment: Callable[[], Moment],
-        see_to: Callable[[Series, Moment], None],
-        pulse: Callable[[], float],
     ) -> None:
         self.exchange_due = math.inf
         """Exchange time (ms) at which to notify `changed`, while it waits."""
@@ -58,8 +53,6 @@ class Keeper:
         self._unsettled = set(self._herd_of)
         self._changed = changed
         self._moment = moment
-        self._see_to = see_to
-        self._pulse = pulse
 
     def heed(self, series: Series, now: Moment) -> None:
         """Something happened to a series; the lock is held. A frame of one that lacks
@@ -78,9 +71,21 @@ class Keeper:
         else:
             self._unsettled.discard(series)
 
-    def run(self, stopping: threading.Event) -> None:
-        """Keep the deadlines until it is to stop. A shortage of memory is said and
-        waited out; whatever else goes wrong is raised."""
+    def run(
+        self,
+        stopping: threading.Event,
+        see_to: Callable[[Series, Moment], None],
+        pulse: Callable[[], float],
+    ) -> None:
+        """Keep the deadlines until the stop. A shortage of memory is logged and waited
+        out; any other error is raised.
+
+        Args:
+            stopping: ends the run.
+            see_to: called with the lock held for each series that is due.
+            pulse: called with the lock held now and then; returns the seconds until
+                the next call is due.
+        """
         unfiled = False
         while not stopping.is_set():
             with self._changed:
@@ -88,8 +93,8 @@ class Keeper:
                     if unfiled:
                         self._file_all()
                         unfiled = False
-                    self._wait(stopping)
-                    self._keep(stopping)
+                    self._wait(stopping, pulse)
+                    self._keep(stopping, see_to)
                 except Exception as error:
                     if not shortage(error):
                         raise
@@ -103,7 +108,7 @@ class Keeper:
         for series in self._herd_of:
             self._look_at(series, now)
 
-    def _wait(self, stopping: threading.Event) -> None:
+    def _wait(self, stopping: threading.Event, pulse: Callable[[], float]) -> None:
         longest = PULSE
         while not stopping.is_set():
             if (left := self._deadlines.left(self._moment())) <= 0:
@@ -112,9 +117,13 @@ class Keeper:
             self._changed.wait(min(left, longest))
             # Meanwhile it is awake: thousands of frames need not wake it.
             self.exchange_due = math.inf
-            longest = self._pulse()
+            longest = pulse()
 
-    def _keep(self, stopping: threading.Event) -> None:
+    def _keep(
+        self,
+        stopping: threading.Event,
+        see_to: Callable[[Series, Moment], None],
+    ) -> None:
         due: list[Series] = []
         while not stopping.is_set() and self._deadlines.left(self._moment()) <= 0:
             now = self._moment()
@@ -131,7 +140,7 @@ class Keeper:
             now = self._moment()
             for series in due[first : first + _AT_ONCE]:
                 self._mind_the_herd(series, now, late)
-                self._see_to(series, now)
+                see_to(series, now)
             self._breathe(len(due) - first)
 
     def _mind_the_herd(self, series: Series, now: Moment, late: set[Herd]) -> None:
