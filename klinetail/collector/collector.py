@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from klinetail.candle import Candle, Stream, streams_of
+from klinetail.clock import ExchangeClock
 from klinetail.collector.backfill import Backfill
 from klinetail.collector.budget import SHARE, Budget
 from klinetail.collector.buffer import Buffer
@@ -165,6 +166,7 @@ class DataCollector:
             },
             shards(self.streams) if follow else [],
             route=route,
+            clock=ExchangeClock(),
             rest=PoliteRest(rest, monotonic, backfill.sent, backfill.observe),
             backfill=backfill,
             delivery=delivery,
@@ -175,24 +177,8 @@ class DataCollector:
         """What the parts below share."""
         self.buffer = Buffer(self._state.series, self._state.lock)
         """`buffer[stream]`: its latest closed candles, then at most one forming."""
-        times = TimeKeeper(
-            self._state.clock,
-            self._state.rest,
-            self._state.lock,
-            now=self._state.now,
-            streams=self.streams,
-            stopping=lifecycle.stopping,
-            tell=self._state.tell,
-        )
-        lookups = Lookups(
-            self._state.series,
-            self._state.rest,
-            self._state.lock,
-            put=backfill.put,
-            read_time=times.read,
-            on_mute=self._state.tell,
-            ws_url=route.ws_url,
-        )
+        times = TimeKeeper(self._state)
+        lookups = Lookups(self._state, times)
         fetching = Fetching(self._state, times, lookups)
         self._intake = Intake(self._state, fetching, times)
         """Takes in the frames that come over the links."""

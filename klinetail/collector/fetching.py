@@ -7,7 +7,7 @@ gives the rows to the series, under the collector's lock.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from klinetail.candle import Stream
@@ -21,7 +21,7 @@ from klinetail.collector.timekeeping import TimeKeeper
 from klinetail.contract.attempts import RETRY
 from klinetail.contract.series import GRACE, Series, Wish
 from klinetail.errors import BadMessage, ExchangeError, KlinetailError, RateLimited
-from klinetail.events import REST, EndedEvent, LinkEvent, LinkState, TradedEvent
+from klinetail.events import REST, LinkEvent, LinkState
 from klinetail.protocol.limits import klines_weight
 from klinetail.protocol.rest import Listing, Row
 from klinetail.shortage import cause
@@ -53,17 +53,7 @@ class Fetching:
         """Reads exchange time."""
         self._lookups = lookups
         """Is told of streams that trade and send no frame."""
-        self._endings = Endings(
-            state.series.values(),
-            state.rest,
-            state.lock,
-            moment=state.moment,
-            put=state.backfill.put,
-            read_time=times.read,
-            on_ended=self._end,
-            on_traded=self._trade,
-            tell=state.tell,
-        )
+        self._endings = Endings(state, times, self.after)
         """Looks up streams that have had no trade for long."""
         self._without_history = set(state.series)
         """Streams of which candles from before the start are still awaited."""
@@ -214,18 +204,6 @@ class Fetching:
         """End a history alone if the exchange has not answered for too long."""
         if now.monotonic - self._answered_at >= self._state.patience:
             self._state.lifecycle.fail(ExchangeError(str(failed)))
-
-    def _end(self, ended: Mapping[Series, str], now: Moment) -> None:
-        for series, status in ended.items():
-            series.end()
-            self._state.delivery.deliver([EndedEvent(series.stream, status)])
-            self.after(series, now)
-
-    def _trade(self, pending: Sequence[Series], now: Moment) -> None:
-        for series in pending:
-            series.trade(now.confirmed)
-            self._state.delivery.deliver([TradedEvent(series.stream)])
-            self.after(series, now)
 
 
 def _limit(series: Series, wish: Wish) -> int:

@@ -33,6 +33,7 @@ class CollectorState:
         series: the series of each stream, in the order of the streams.
         shards: the streams of each link; none for a history alone.
         route: the addresses of the exchange.
+        clock: exchange time.
         rest: the REST side.
         backfill: the queue of REST requests.
         delivery: the way to the consumers.
@@ -47,6 +48,7 @@ class CollectorState:
         shards: Sequence[Shard],
         *,
         route: Route,
+        clock: ExchangeClock,
         rest: Rest,
         backfill: Backfill,
         delivery: Delivery,
@@ -64,7 +66,7 @@ class CollectorState:
         """Guards the series, the clock, the deliveries and the deadlines."""
         self.changed = threading.Condition(self.lock)
         """Wakes the keeper's thread, which waits for the next deadline."""
-        self.clock = ExchangeClock()
+        self.clock = clock
         """Exchange time, as far as the time is known."""
         self.begun = False
         """Whether exchange time is known and every series has begun."""

@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
 from klinetail.candle import Candle, Interval, Stream
-from klinetail.clock import ExchangeClock, NewestRow
+from klinetail.clock import NewestRow
+from klinetail.collector.state import CollectorState
 from klinetail.errors import BadMessage, ExchangeError
 from klinetail.events import CLOCK, LinkEvent, LinkState
 from klinetail.exchange.rest import Rest
@@ -77,42 +78,25 @@ def newest_row(
 
 
 class TimeKeeper:
-    """Keeps an exchange clock by asking. Safe from any thread.
+    """Keeps the exchange clock of a collector by asking. Safe from any thread.
+
+    The collector's lock is not held while the exchange is asked. While exchange time is
+    in doubt the consumers are told, and once more when the doubt is over.
 
     Args:
-        clock: what takes in the answers.
-        rest: who is asked.
-        lock: guards the clock; not held while the exchange is asked.
-        now: local seconds.
-        streams: what is followed.
-        stopping: ends the pauses.
-        tell: called, without the lock, while the time is in doubt, and once when that
-            is over.
+        state: the state of the collector.
     """
 
-    def __init__(
-        self,
-        clock: ExchangeClock,
-        rest: Rest,
-        lock: threading.RLock,
-        *,
-        now: Callable[[], float],
-        streams: Sequence[Stream],
-        stopping: threading.Event,
-        tell: Callable[[LinkEvent], None],
-    ) -> None:
-        self._clock = clock
-        self._rest = rest
-        self._lock = lock
-        self._now = now
-        self._witnesses = witnesses_among(streams)
-        self._stopping = stopping
-        self._tell = tell
+    def __init__(self, state: CollectorState) -> None:
+        self._state = state
+        """The state of the collector, whose clock takes in the answers."""
+        self._witnesses = witnesses_among([*state.series])
+        """Streams whose newest row tells the time; the first one is asked first."""
         self._asking = threading.Lock()
         """Held by the thread that asks: one answer serves all who want one."""
         self._doubts = 0
         """Times in a row that reading left the time in doubt."""
-        self._due = now() + AGAIN
+        self._due = state.now() + AGAIN
         """When to read again though nobody asks, monotonic seconds."""
 
     def begin(
@@ -133,13 +117,13 @@ class TimeKeeper:
         Raises:
             ExchangeError: the time was still in doubt after `patience` seconds.
         """
-        began = self._now()
+        began = self._state.now()
         attempt, told = 0, False
         while not self._believe(statement):
             attempt += 1
             if attempt == 1:
                 on_doubt()
-            lasted = self._now() - began
+            lasted = self._state.now() - began
             if lasted >= patience:
                 raise ExchangeError(DOUBT)
             pause = SPAN if lasted < SAID_AFTER else UNSTARTED
@@ -148,21 +132,21 @@ class TimeKeeper:
             if lasted >= SAID_AFTER:
                 told = True
                 event = LinkEvent(CLOCK, LinkState.WAITING, DOUBT, attempt, pause)
-                self._tell(event)
-            if self._stopping.wait(pause):
+                self._state.tell(event)
+            if self._state.lifecycle.stopping.wait(pause):
                 return False
             statement = self._ask()
         if told:
-            self._tell(LinkEvent(CLOCK, LinkState.IDLE))
+            self._state.tell(LinkEvent(CLOCK, LinkState.IDLE))
         return True
 
     def _believe(self, statement: Statement) -> bool:
-        with self._lock:
+        with self._state.lock:
             for reading in statement.readings:
-                self._clock.read(reading)
+                self._state.clock.read(reading)
             for row in statement.rows:
-                self._clock.show(row)
-            return self._clock.known
+                self._state.clock.show(row)
+            return self._state.clock.known
 
     def _ask(self) -> Statement:
         """Ask for two readings, one soon after the other, and a row; what fails is not
@@ -170,14 +154,14 @@ class TimeKeeper:
         readings = []
         for _ in range(2):
             with contextlib.suppress(ExchangeError, BadMessage):
-                readings.append(read_time(self._rest, self._now))
+                readings.append(read_time(self._state.rest, self._state.now))
         row = self._ask_for_row() if readings else None
         return Statement(readings, [] if row is None else [row])
 
     def _ask_for_row(self) -> NewestRow | None:
         for stream in list(self._witnesses):
             try:
-                row = newest_row(self._rest, stream, self._now)
+                row = newest_row(self._state.rest, stream, self._state.now)
             except (ExchangeError, BadMessage):
                 row = None
             if row is not None:
@@ -192,53 +176,57 @@ class TimeKeeper:
         Returns:
             Whether the time is not in doubt.
         """
-        wanted = self._now()
+        wanted = self._state.now()
         with self._asking:
-            with self._lock:
-                known = self._clock.counted_at > wanted  # read by another meanwhile
+            with self._state.lock:
+                known = (
+                    self._state.clock.counted_at > wanted
+                )  # read by another meanwhile
             return known or self._read()
 
     def _read(self) -> bool:
         for attempt in range(TRIES):
-            if attempt > 1 and self._stopping.wait(SPAN):
+            if attempt > 1 and self._state.lifecycle.stopping.wait(SPAN):
                 return False
             try:
-                reading = read_time(self._rest, self._now)
+                reading = read_time(self._state.rest, self._state.now)
             except (ExchangeError, BadMessage):
                 self._put_off()
                 return False
-            with self._lock:
-                sure = self._clock.read(reading)
+            with self._state.lock:
+                sure = self._state.clock.read(reading)
             if not sure and attempt and (row := self._ask_for_row()) is not None:
-                with self._lock:
-                    sure = self._clock.show(row)
+                with self._state.lock:
+                    sure = self._state.clock.show(row)
             if sure:
                 self._be_sure()
                 return True
         self._put_off()
         self._doubts += 1
-        pause = self._due - self._now()
-        self._tell(LinkEvent(CLOCK, LinkState.WAITING, DOUBT, self._doubts, pause))
+        pause = self._due - self._state.now()
+        self._state.tell(
+            LinkEvent(CLOCK, LinkState.WAITING, DOUBT, self._doubts, pause)
+        )
         return False
 
     def _be_sure(self) -> None:
-        self._due = self._now() + AGAIN
+        self._due = self._state.now() + AGAIN
         if self._doubts:
             self._doubts = 0
-            self._tell(LinkEvent(CLOCK, LinkState.IDLE))
+            self._state.tell(LinkEvent(CLOCK, LinkState.IDLE))
 
     def _put_off(self) -> None:
         first, most = PAUSES
-        self._due = self._now() + min(most, first * (1 + self._doubts))
+        self._due = self._state.now() + min(most, first * (1 + self._doubts))
 
     def left(self) -> float:
         """Seconds until the time should be read again though nobody asks."""
-        return self._due - self._now()
+        return self._due - self._state.now()
 
     def heed(self) -> bool:
         """Whether the time should be read now though nobody asks; it then counts as
         asked for."""
         if self.left() > 0:
             return False
-        self._due = self._now() + (PAUSES[1] if self._doubts else AGAIN)
+        self._due = self._state.now() + (PAUSES[1] if self._doubts else AGAIN)
         return True

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
-
 from klinetail.candle import MINUTE, Candle, Interval, Source, Stream
 from klinetail.clock import Moment
 from klinetail.collector.backfill import Urgency
@@ -17,6 +14,7 @@ from klinetail.events import MuteEvent
 from klinetail.protocol.rest import BadRow, Row
 from tests.collector.test_collector import FakeRest
 from tests.contract.test_series import T0, candle
+from tests.states import Times, state_of
 
 STREAMS = [Stream(name, Interval.M1) for name in ("AUSDT", "BUSDT", "CUSDT", "DUSDT")]
 NOW = Moment(T0 + 4 * MINUTE, 240.0)
@@ -49,19 +47,13 @@ class Asked:
     def __init__(self) -> None:
         self.rest = FakeRest()
         self.series = {stream: Series(stream) for stream in STREAMS}
-        self.jobs: list[tuple[Urgency, int, Callable[[], None]]] = []
         self.mute: list[MuteEvent] = []
         self.link = FakeLink()
         self.shard = Shard("link-0", STREAMS)
-        self.lookups = Lookups(
-            self.series,
-            self.rest,
-            threading.RLock(),
-            put=lambda *job: self.jobs.append(job),
-            read_time=self.rest.server_time,
-            on_mute=lambda event: self.mute.append(event),
-            ws_url="wss://wrong.example",
-        )
+        state = state_of(self.series, self.rest, self.mute)
+        self.jobs = state.backfill.jobs
+        self.times = Times(self.rest.server_time)
+        self.lookups = Lookups(state, self.times)
 
     def send(self) -> None:
         for _, _, job in self.jobs:
@@ -211,7 +203,6 @@ def test_a_look_that_fails_says_nothing() -> None:
     asked.look()
     asked.rest.failure = Unreachable("no route")
     asked.rest.klines = lambda stream, **_: FakeRest.klines(asked.rest, stream, limit=1)
-    asked.rest.server_time = lambda: T0
-    asked.lookups._read_time = asked.rest.server_time
+    asked.times.read = lambda: T0
     asked.look()
     assert (asked.link.again, asked.link.reasons) == ([], [])

@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from klinetail.candle import Interval, Stream
-from klinetail.clock import Moment
+from klinetail.clock import ExchangeClock, Moment
 from klinetail.collector.backfill import Backfill
 from klinetail.collector.budget import SHARE, Budget
 from klinetail.collector.delivery import Delivery
@@ -37,6 +37,7 @@ def state(time: Time, told: list[Event], *, follow: bool = True) -> CollectorSta
         {stream: Series(stream) for stream in STREAMS},
         shards(STREAMS) if follow else [],
         route=LIVE,
+        clock=ExchangeClock(),
         rest=FakeRest(),
         backfill=Backfill(Budget(SHARE), time),
         delivery=Delivery(None, None, told.append, time),

@@ -24,9 +24,11 @@ from klinetail.collector.timekeeping import (
     read_time,
     witnesses_among,
 )
+from klinetail.contract.series import Series
 from klinetail.errors import ExchangeError, Refused, Unavailable
 from klinetail.events import CLOCK, LinkEvent, LinkState
 from klinetail.pace import SPAN
+from tests.states import state_of
 from tests.strategies import candle
 from tests.venue import eventually
 
@@ -110,13 +112,14 @@ class Kept:
         self.looks = 0
         """How often somebody looked at the local clock."""
         self.keeper = TimeKeeper(
-            self.clock,
-            self.exchange,
-            threading.RLock(),
-            now=self.now,
-            streams=streams or [BTC],
-            stopping=self.stopping,
-            tell=self.told.append,
+            state_of(
+                {stream: Series(stream) for stream in streams or [BTC]},
+                self.exchange,
+                self.told,
+                clock=self.clock,
+                monotonic=self.now,
+                stopping=self.stopping,
+            )
         )
 
     def now(self) -> float:
