@@ -30,10 +30,10 @@ from klinetail.collector.lifecycle import Lifecycle, reached
 from klinetail.collector.links import Links
 from klinetail.collector.lookups import Lookups
 from klinetail.collector.options import real, seconds, whole
-from klinetail.collector.polite import PoliteRest
 from klinetail.collector.shards import shards
 from klinetail.collector.sleep import slept
 from klinetail.collector.state import CollectorState
+from klinetail.collector.throttled import ThrottledRest
 from klinetail.collector.timekeeping import TimeKeeper
 from klinetail.collector.upkeep import Upkeep
 from klinetail.contract.series import HELD, Series
@@ -167,7 +167,7 @@ class DataCollector:
             shards(self.streams) if follow else [],
             route=route,
             clock=ExchangeClock(),
-            rest=PoliteRest(rest, monotonic, backfill.sent, backfill.observe),
+            rest=ThrottledRest(rest, monotonic, backfill.sent, backfill.observe),
             backfill=backfill,
             delivery=delivery,
             lifecycle=lifecycle,

@@ -177,7 +177,7 @@ class Fetching:
         if (waits := series.unconfirmed(asked)) is not None:
             state.delivery.deliver([waits])
         if series.hearing.unheard > unheard:
-            self._lookups.mute(series, state.link_of[series.stream], now)
+            self._lookups.mute_stream(series, state.link_of[series.stream], now)
         if series.denied(now) > state.patience:
             words = f"{series.stream}: the exchange has no candle that opens at"
             state.lifecycle.fail(ExchangeError(f"{words} {series.expected}"))

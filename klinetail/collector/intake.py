@@ -15,7 +15,7 @@ from klinetail.candle import Candle
 from klinetail.clock import Moment
 from klinetail.collector.backfill import Urgency
 from klinetail.collector.fetching import Fetching
-from klinetail.collector.parking import Parking
+from klinetail.collector.quarantine import Quarantine
 from klinetail.collector.state import CollectorState
 from klinetail.collector.timekeeping import TimeKeeper
 from klinetail.contract.series import Output, Series
@@ -52,7 +52,7 @@ class Intake:
         """Sees to the series that a frame touched."""
         self._times = times
         """Reads exchange time."""
-        self._parking = Parking(state.clock)
+        self._quarantine = Quarantine(state.clock)
         """Frames from too far ahead."""
 
     def take(self, manager: Manager, message: str | bytes) -> None:
@@ -105,7 +105,7 @@ class Intake:
         state = self._state
         monotonic = state.now()
         newest = max(map(_EVENT_TIME, candles))
-        if not (state.begun and self._parking.admits_all(newest, monotonic)):
+        if not (state.begun and self._quarantine.admits_all(newest, monotonic)):
             for candle in candles:
                 with self._guarded():
                     self._accept(candle)
@@ -152,8 +152,8 @@ class Intake:
             # fetched later.
             state.clock.see(candle.event_time, monotonic)
             return
-        if not self._parking.admits(candle, monotonic):
-            if self._parking.asks(monotonic):
+        if not self._quarantine.admits(candle, monotonic):
+            if self._quarantine.asks(monotonic):
                 state.backfill.put(Urgency.TIME, 1, self._resync)
             return
         self._use(series, candle, monotonic)
@@ -187,7 +187,7 @@ class Intake:
         state = self._state
         with state.lock:
             now = state.now()
-            settled = self._parking.settle(now, told=told)
+            settled = self._quarantine.settle(now, told=told)
             for candle in settled.believed:
                 state.clock.see(candle.event_time, now)
                 self._use(state.series[candle.stream], candle, now)

@@ -11,7 +11,7 @@ from typing import Final
 
 from klinetail.clock import Moment
 from klinetail.collector.deadlines import Deadlines
-from klinetail.collector.herd import Herd
+from klinetail.collector.mass_delay import MassDelay
 from klinetail.collector.sleep import PULSE
 from klinetail.contract.finality import SETTLED
 from klinetail.contract.series import Series
@@ -46,11 +46,11 @@ class Keeper:
     ) -> None:
         self.exchange_due = math.inf
         """Exchange time (ms) at which to notify `changed`, while it waits."""
-        self._herd_of: dict[Series, Herd] = {}
+        self._delay_of: dict[Series, MassDelay] = {}
         for group in groups:
-            self._herd_of.update(dict.fromkeys(group, Herd(len(group))))
-        self._deadlines = Deadlines(self._herd_of)
-        self._unsettled = set(self._herd_of)
+            self._delay_of.update(dict.fromkeys(group, MassDelay(len(group))))
+        self._deadlines = Deadlines(self._delay_of)
+        self._unsettled = set(self._delay_of)
         self._changed = changed
         self._moment = moment
 
@@ -62,7 +62,7 @@ class Keeper:
             self._look_at(series, now)
 
     def _look_at(self, series: Series, now: Moment) -> None:
-        self._herd_of[series].look_at(series, now)
+        self._delay_of[series].look_at(series, now)
         if self._deadlines.file(series, now):
             self._changed.notify_all()
         open_ended = series.lacking or series.asking
@@ -105,7 +105,7 @@ class Keeper:
     def _file_all(self) -> None:
         """File every series, since some that were due may have been left out."""
         now = self._moment()
-        for series in self._herd_of:
+        for series in self._delay_of:
             self._look_at(series, now)
 
     def _wait(self, stopping: threading.Event, pulse: Callable[[], float]) -> None:
@@ -129,23 +129,25 @@ class Keeper:
             now = self._moment()
             taken = self._deadlines.take(now, _AT_ONCE)
             for series in taken:
-                self._herd_of[series].look_at(series, now)
+                self._delay_of[series].look_at(series, now)
             self._unsettled.update(taken)
             due += taken
             self._breathe(len(due))
-        late = {herd for series in due if (herd := self._herd_of[series]).late}
+        late = {delay for series in due if (delay := self._delay_of[series]).late}
         for first in range(0, len(due), _AT_ONCE):
             if stopping.is_set():
                 return
             now = self._moment()
             for series in due[first : first + _AT_ONCE]:
-                self._mind_the_herd(series, now, late)
+                self._allow_for_delay(series, now, late)
                 see_to(series, now)
             self._breathe(len(due) - first)
 
-    def _mind_the_herd(self, series: Series, now: Moment, late: set[Herd]) -> None:
-        herd = self._herd_of[series]
-        if herd in late and series.overdue(now):
+    def _allow_for_delay(
+        self, series: Series, now: Moment, late: set[MassDelay]
+    ) -> None:
+        delay = self._delay_of[series]
+        if delay in late and series.overdue(now):
             series.grace = SETTLED
 
     def _breathe(self, many: int) -> None:

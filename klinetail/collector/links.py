@@ -60,7 +60,7 @@ class Links:
                 on_messages=on_messages,
                 on_event=lambda event: self.on_event(event, shard),
                 on_refused=state.lifecycle.fail,
-                on_quiet=lambda: lookups.quiet(shard, link),
+                on_quiet=lambda: lookups.silent_link(shard, link),
                 monotonic=state.monotonic,
                 random=random,
                 lifetime=lifetime,
@@ -119,7 +119,7 @@ class Links:
                     state.series[stream].lose()
             if event.state is not LinkState.LIVE or event.attempt:
                 return
-            shard.quiet.heard()
+            shard.silence.heard()
             shard.live = True
             if shard.was_live:
                 state.backfill.put(Urgency.TIME, 1, lambda: self._come_back(shard))

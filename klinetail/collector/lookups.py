@@ -38,7 +38,7 @@ class Lookups:
         """For each mute series, since when it was mute when something was done last,
         and how many candles with trades had come without a frame then."""
 
-    def mute(self, series: Series, link: Link, now: Moment) -> None:
+    def mute_stream(self, series: Series, link: Link, now: Moment) -> None:
         """REST has shown trades of a stream of which no frame came.
 
         Args:
@@ -85,7 +85,7 @@ class Lookups:
         elif remedy is Remedy.RECONNECT:
             link.distrust(reason, where)
 
-    def quiet(self, shard: Shard, link: Link) -> None:
+    def silent_link(self, shard: Shard, link: Link) -> None:
         """A link lives and brings nothing: ask whether nothing is traded."""
         self._state.backfill.put(
             Urgency.TIME, SAMPLE + 1, lambda: self._look_into(shard, link)
@@ -95,14 +95,14 @@ class Lookups:
         self._times.read()
         shown: list[list[Candle]] = []
         with self._state.lock:
-            shard.quiet.look(link.candles)
+            shard.silence.look(link.candles)
         for stream in shard.streams[:SAMPLE]:
             with contextlib.suppress(ExchangeError, BadMessage):
                 rows = self._state.rest.klines(stream, limit=ROWS)
                 shown.append([row for row in rows if isinstance(row, Candle)])
         with self._state.lock:
-            traded = [shard.quiet.show(rows) for rows in shown]
-            remedy = shard.quiet.judge(link.candles, traded=any(traded))
+            traded = [shard.silence.show(rows) for rows in shown]
+            remedy = shard.silence.judge(link.candles, traded=any(traded))
             if remedy is not Remedy.NONE:
                 for rows, trades in zip(shown, traded, strict=True):
                     if trades:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from klinetail.candle import Stream
-from klinetail.collector.silence import QuietLink
+from klinetail.collector.silence import SilentLink
 from klinetail.protocol.limits import MAX_STREAMS
 
 
@@ -16,7 +16,7 @@ class Shard:
         self.name = name
         self.streams = streams
         self.live = self.was_live = False
-        self.quiet = QuietLink()
+        self.silence = SilentLink()
 
 
 def shards(streams: Sequence[Stream], most: int = MAX_STREAMS) -> list[Shard]:

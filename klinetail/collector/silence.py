@@ -56,7 +56,7 @@ def remedy_for(before: int, unheard: int, lasted: float) -> Remedy:
     return Remedy.RECONNECT if unheard >= power and lasts else Remedy.NONE
 
 
-class QuietLink:
+class SilentLink:
     """What is known of a link on which no frame comes at all."""
 
     def __init__(self) -> None:

@@ -45,7 +45,7 @@ DOUBT: Final = (
 """What a person is told while the time is in doubt."""
 
 
-class Statement(NamedTuple):
+class TimeAnswers(NamedTuple):
     """What the exchange said about its time: readings, and newest rows."""
 
     readings: Sequence[Reading]
@@ -101,7 +101,7 @@ class TimeKeeper:
 
     def begin(
         self,
-        statement: Statement,
+        answers: TimeAnswers,
         *,
         patience: float,
         on_doubt: Callable[[], None],
@@ -109,7 +109,7 @@ class TimeKeeper:
         """Ask until the time is known; False if that was stopped.
 
         Args:
-            statement: what the exchange said so far.
+            answers: what the exchange said so far.
             patience: seconds of doubt before giving up.
             on_doubt: called once if that is not enough: the event times of frames,
                 given to `ExchangeClock.see`, can help.
@@ -119,7 +119,7 @@ class TimeKeeper:
         """
         began = self._state.now()
         attempt, told = 0, False
-        while not self._believe(statement):
+        while not self._believe(answers):
             attempt += 1
             if attempt == 1:
                 on_doubt()
@@ -127,7 +127,7 @@ class TimeKeeper:
             if lasted >= patience:
                 raise ExchangeError(DOUBT)
             pause = SPAN if lasted < SAID_AFTER else UNSTARTED
-            if not statement.readings:
+            if not answers.readings:
                 pause = PAUSES[0]
             if lasted >= SAID_AFTER:
                 told = True
@@ -135,20 +135,20 @@ class TimeKeeper:
                 self._state.tell(event)
             if self._state.lifecycle.stopping.wait(pause):
                 return False
-            statement = self._ask()
+            answers = self._ask()
         if told:
             self._state.tell(LinkEvent(CLOCK, LinkState.IDLE))
         return True
 
-    def _believe(self, statement: Statement) -> bool:
+    def _believe(self, answers: TimeAnswers) -> bool:
         with self._state.lock:
-            for reading in statement.readings:
+            for reading in answers.readings:
                 self._state.clock.read(reading)
-            for row in statement.rows:
+            for row in answers.rows:
                 self._state.clock.show(row)
             return self._state.clock.known
 
-    def _ask(self) -> Statement:
+    def _ask(self) -> TimeAnswers:
         """Ask for two readings, one soon after the other, and a row; what fails is not
         there."""
         readings = []
@@ -156,7 +156,7 @@ class TimeKeeper:
             with contextlib.suppress(ExchangeError, BadMessage):
                 readings.append(read_time(self._state.rest, self._state.now))
         row = self._ask_for_row() if readings else None
-        return Statement(readings, [] if row is None else [row])
+        return TimeAnswers(readings, [] if row is None else [row])
 
     def _ask_for_row(self) -> NewestRow | None:
         for stream in list(self._witnesses):

@@ -10,10 +10,10 @@ import logging
 from collections.abc import Callable, Sequence
 
 from klinetail.collector.backfill import Urgency
-from klinetail.collector.beginning import Began, begin
 from klinetail.collector.fetching import Fetching
 from klinetail.collector.lifecycle import settle
 from klinetail.collector.links import Links
+from klinetail.collector.preflight import Preflight, preflight
 from klinetail.collector.sleep import PULSE, SleepWatch
 from klinetail.collector.state import CollectorState
 from klinetail.collector.timekeeping import TimeKeeper
@@ -88,7 +88,7 @@ class Upkeep:
         """Learn exchange time and begin every series; False if the run ends instead."""
         state = self._state
         try:
-            began = begin(
+            began = preflight(
                 state.rest,
                 [*state.series],
                 ask=state.backfill.ask,
@@ -100,7 +100,7 @@ class Upkeep:
                 tell=state.tell,
             )
             if began is None or not self._times.begin(
-                began.statement, patience=state.patience, on_doubt=self._links.admit
+                began.time, patience=state.patience, on_doubt=self._links.admit
             ):
                 return False
         except (ExchangeError, UsageError, BadMessage) as error:
@@ -112,7 +112,7 @@ class Upkeep:
             settle(state.lifecycle.subscribed)
         return True
 
-    def _begin_series(self, began: Began) -> None:
+    def _begin_series(self, began: Preflight) -> None:
         """Fix what every series expects first; the lock is held."""
         state = self._state
         state.begun = True

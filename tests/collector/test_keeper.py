@@ -107,7 +107,7 @@ class Kept:
 
     def __enter__(self) -> Self:
         with self.changed:
-            for series in self.keeper._herd_of:
+            for series in self.keeper._delay_of:
                 self.keeper.heed(series, BEGUN)
             self.thread.start()
             self.until(self.rests)

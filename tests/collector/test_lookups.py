@@ -61,7 +61,7 @@ class Asked:
         self.jobs.clear()
 
     def look(self) -> None:
-        self.lookups.quiet(self.shard, self.link)
+        self.lookups.silent_link(self.shard, self.link)
         self.send()
 
 
@@ -76,7 +76,7 @@ def test_a_mute_stream_is_subscribed_again_and_then_its_link_is_distrusted() -> 
     def mute(unheard: int, seconds: float) -> None:
         series.hearing.unheard = unheard
         now = Moment(NOW.exchange, series.hearing.unheard_since + seconds)
-        asked.lookups.mute(series, asked.link, now)
+        asked.lookups.mute_stream(series, asked.link, now)
 
     mute(0, 0.0)
     assert (asked.link.again, asked.link.reasons, asked.mute) == ([], [], [])
@@ -104,7 +104,7 @@ def test_a_mute_stream_of_a_link_without_any_candle_names_the_address() -> None:
     series = asked.series[STREAMS[1]]
     for unheard in (1, 2):
         series.hearing.unheard = unheard
-        asked.lookups.mute(series, asked.link, NOW)
+        asked.lookups.mute_stream(series, asked.link, NOW)
     assert asked.link.again == ["busdt@kline_1m"]
     assert len(asked.link.reasons) == 2
     assert all("no candle comes" in one for one in asked.link.reasons)
@@ -125,7 +125,7 @@ def test_a_link_is_looked_into_with_a_few_streams_and_before_all_else() -> None:
     asked = Asked()
     of: list[Stream] = []
     asked.rest.klines = lambda stream, **_: of.append(stream) or []
-    asked.lookups.quiet(asked.shard, asked.link)
+    asked.lookups.silent_link(asked.shard, asked.link)
     assert asked.jobs[0][:2] == (Urgency.TIME, SAMPLE + 1)
     asked.send()
     assert of == STREAMS[:SAMPLE]

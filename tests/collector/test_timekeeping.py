@@ -18,7 +18,7 @@ from klinetail.collector.timekeeping import (
     SAID_AFTER,
     TRIES,
     UNSTARTED,
-    Statement,
+    TimeAnswers,
     TimeKeeper,
     newest_row,
     read_time,
@@ -129,7 +129,7 @@ class Kept:
     def begin(self, patience: float = 1e9, row: bool = True) -> bool:
         readings = [read_time(self.exchange, self.now) for _ in range(2)]
         rows = [newest_row(self.exchange, BTC, self.now)] if row else []
-        said = Statement(readings, [one for one in rows if one is not None])
+        said = TimeAnswers(readings, [one for one in rows if one is not None])
         self.exchange.asked.clear()
         return self.keeper.begin(said, patience=patience, on_doubt=self.doubt)
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Final
 
-from klinetail.collector.patience import patiently
+from klinetail.collector.retry import retry
 from klinetail.collector.symbols import oddity
 from klinetail.errors import KlinetailError, Unreachable
 from klinetail.events import DropEvent, LinkEvent
@@ -21,7 +21,7 @@ from klinetail.shortage import cause
 _STOP: Final = 0.5
 
 
-class Inquiry:
+class ListingsRequest:
     """Asks for the listings on a daemon thread until there is an answer.
 
     `answer` is done with them, or with the error that makes it useless to go on: the
@@ -53,7 +53,7 @@ class Inquiry:
         self._random = random
         self._stopping = threading.Event()
         self._thread = threading.Thread(
-            target=self._run, name="klinetail-inquiry", daemon=True
+            target=self._run, name="klinetail-listings", daemon=True
         )
 
     def start(self) -> None:
@@ -68,7 +68,7 @@ class Inquiry:
 
     def _run(self) -> None:
         try:
-            listed = patiently(
+            listed = retry(
                 self._rest.listings,
                 now=self._monotonic,
                 random=self._random,

@@ -1,4 +1,4 @@
-"""Parking: frames from too far ahead wait here until the exchange tells the time.
+"""Quarantine: frames from too far ahead wait here until the exchange tells the time.
 
 Pure. A frame may be from the future because our clock stood still (a suspended laptop,
 an exchange of one's own that runs fast) or because it is broken; only `/time` can tell.
@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 from klinetail.candle import Candle, Stream
 from klinetail.clock import ExchangeClock
 
-PARKED: Final = 4_096
+KEPT: Final = 4_096
 """Frames kept; of more, the oldest give way."""
 
 FRESH: Final = 1.0
@@ -30,13 +30,13 @@ frame came is told by the answer that comes later, and by the pace since."""
 
 
 class Settled(NamedTuple):
-    """What became of the parked frames."""
+    """What became of the quarantined frames."""
 
     believed: list[Candle]
     dropped: list[Candle]
 
 
-class Parking:
+class Quarantine:
     """Not thread-safe: the collector's lock is held.
 
     Args:
@@ -45,27 +45,27 @@ class Parking:
 
     def __init__(self, clock: ExchangeClock) -> None:
         self._clock = clock
-        self._parked: deque[tuple[Candle, float]] = deque(maxlen=PARKED)
+        self._frames: deque[tuple[Candle, float]] = deque(maxlen=KEPT)
         self._streams: set[Stream] = set()
         self._ask_at = -math.inf
         self._pause = PAUSE[0]
 
     def admits(self, candle: Candle, now: float) -> bool:
-        """Whether a frame can be used at once; else it is parked. Behind a parked
-        frame all of its stream wait, so that their order stays."""
+        """Whether a frame can be used at once; otherwise the frame is quarantined. The
+        later frames of its stream wait behind the frame, so that their order stays."""
         behind = candle.stream in self._streams
         if not behind and self._clock.see(candle.event_time, now):
             return True
-        self._park(candle, now)
+        self._keep(candle, now)
         return False
 
     def admits_all(self, newest: int, now: float) -> bool:
         """Whether frames up to this event time (ms) can be used at once, in their
         order. They are not taken in yet."""
-        return not self._parked and self._clock.believes(newest, now)
+        return not self._frames and self._clock.believes(newest, now)
 
-    def _park(self, candle: Candle, at: float) -> None:
-        self._parked.append((candle, at))
+    def _keep(self, candle: Candle, at: float) -> None:
+        self._frames.append((candle, at))
         self._streams.add(candle.stream)
 
     def asks(self, now: float) -> bool:
@@ -76,7 +76,7 @@ class Parking:
         return True
 
     def settle(self, now: float, *, told: bool) -> Settled:
-        """Judge the parked frames.
+        """Judge the quarantined frames.
 
         Args:
             now: monotonic seconds.
@@ -86,15 +86,15 @@ class Parking:
         if not told:
             self._ask_at = now + FRESH
             return settled
-        parked, self._parked = self._parked, deque(maxlen=PARKED)
+        quarantined, self._frames = self._frames, deque(maxlen=KEPT)
         self._streams.clear()
-        for candle, at in parked:
+        for candle, at in quarantined:
             if candle.stream in self._streams:
-                self._park(candle, at)
+                self._keep(candle, at)
             elif candle.event_time <= self._clock.now(min(now, at + FRESH)) + SKEW:
                 settled.believed.append(candle)
             elif now - at < FRESH:
-                self._park(candle, at)
+                self._keep(candle, at)
             else:
                 settled.dropped.append(candle)
         least, most = PAUSE

@@ -1,4 +1,4 @@
-"""Patience: asking the exchange again until it answers."""
+"""Retry: asking the exchange again until the exchange answers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from klinetail.exchange.supervision import BACKOFF, backoff, insistence
 _Answer = TypeVar("_Answer")
 
 
-def patiently(
+def retry(
     ask: Callable[[], _Answer],
     *,
     now: Callable[[], float],

@@ -1,4 +1,4 @@
-"""Beginning: before anything is subscribed to, the exchange's time has to be known, and
+"""Preflight: before anything is subscribed to, the exchange's time has to be known, and
 that it lists what was asked for. All of it is asked side by side, until it answers."""
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 
 from klinetail.candle import Candle, Stream
 from klinetail.clock import NewestRow
-from klinetail.collector.patience import patiently
+from klinetail.collector.retry import retry
 from klinetail.collector.symbols import FEW, check, latest, oddity
-from klinetail.collector.timekeeping import Statement, read_time
+from klinetail.collector.timekeeping import TimeAnswers, read_time
 from klinetail.errors import Refused, UsageError
 from klinetail.events import DropEvent, LinkEvent
 from klinetail.exchange.rest import Rest
@@ -24,16 +24,16 @@ Ask = Callable[[Sequence[Callable[[], Any]]], list[Any]]
 """Asks several questions of weight 1; returns their answers, or what they raised."""
 
 
-class Began(NamedTuple):
+class Preflight(NamedTuple):
     """What the exchange said."""
 
-    statement: Statement
+    time: TimeAnswers
     """About its time."""
     listed: Sequence[Listing] = ()
     """What the exchange lists, if that had to be known."""
 
 
-class Latest(NamedTuple):
+class LatestCandle(NamedTuple):
     """The newest one-minute candle of a symbol, and when it was asked for."""
 
     candle: Candle
@@ -47,7 +47,7 @@ class Latest(NamedTuple):
         return NewestRow(candle.open_time, candle.close_time, self.sent, self.received)
 
 
-def begin(
+def preflight(
     rest: Rest,
     streams: Sequence[Stream],
     *,
@@ -58,7 +58,7 @@ def begin(
     patience: float,
     stopping: threading.Event,
     tell: Callable[[LinkEvent | DropEvent], None],
-) -> Began | None:
+) -> Preflight | None:
     """What the exchange says about its time, once it lists what was asked for; None if
     that was stopped before it answered.
 
@@ -79,9 +79,9 @@ def begin(
         Refused: the exchange refuses, for as long as such a refusal is borne with.
         ExchangeError, BadMessage: it could not be asked for all of `patience`.
     """
-    known: dict[str, Latest | None] = {}
-    began = patiently(
-        lambda: inquire(rest, streams, now, ask, listed, known),
+    known: dict[str, LatestCandle | None] = {}
+    began = retry(
+        lambda: ask_once(rest, streams, now, ask, listed, known),
         now=now,
         random=random,
         patience=patience,
@@ -96,14 +96,14 @@ def begin(
     return began
 
 
-def inquire(
+def ask_once(
     rest: Rest,
     streams: Sequence[Stream],
     now: Callable[[], float],
     ask: Ask,
     listed: Sequence[Listing] | None = None,
-    known: dict[str, Latest | None] | None = None,
-) -> Began:
+    known: dict[str, LatestCandle | None] | None = None,
+) -> Preflight:
     """Ask once for the time, twice and with the newest rows that bear witness to it. If
     there is an answer, every symbol is listed and can be followed.
 
@@ -130,10 +130,10 @@ def inquire(
     def time() -> Reading:
         return read_time(rest, now)
 
-    def latest_of(symbol: str) -> Latest | None:
+    def latest_of(symbol: str) -> LatestCandle | None:
         sent = now()
         candle = latest(rest, symbol)
-        return None if candle is None else Latest(candle, sent, now())
+        return None if candle is None else LatestCandle(candle, sent, now())
 
     lacking = [one for one in (symbols if few else symbols[:1]) if one not in known]
     about: list[Callable[[], Any]] = [functools.partial(latest_of, s) for s in lacking]
@@ -159,10 +159,10 @@ def inquire(
             _raise_the_gravest([one for one in answers if isinstance(one, Exception)])
         check([symbol for symbol in symbols if symbol not in unread], listed)
     rows = [one.row for one in known.values() if one is not None]
-    return Began(Statement(readings, rows), () if listed is None else listed)
+    return Preflight(TimeAnswers(readings, rows), () if listed is None else listed)
 
 
-def _proves(latest: Latest | None, time: int) -> bool:
+def _proves(latest: LatestCandle | None, time: int) -> bool:
     """Whether a symbol's newest row shows that it is traded at that time."""
     if latest is None:
         return False

@@ -1,4 +1,4 @@
-"""PoliteRest: the REST side, never asked while the exchange wants to be left alone."""
+"""ThrottledRest: a REST side that asks nothing while the exchange bans the address."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
 
 
-class PoliteRest:
+class ThrottledRest:
     """`Rest` that fails at once while a ban lasts: asking on would lengthen it.
 
     It raises nothing but what a `Rest` may, whatever the real one does.

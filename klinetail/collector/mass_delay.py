@@ -1,4 +1,4 @@
-"""Herd: whether many closes of a link are overdue together. Pure.
+"""Mass delay: whether many closes of a link are overdue together. Pure.
 
 Then it is the exchange that is late, at midnight for one, and waiting longer is better
 than fetching them all; the budget spreads what is left after that.
@@ -11,11 +11,11 @@ from typing import Final
 from klinetail.clock import Moment
 from klinetail.contract.series import Series
 
-_HERD: Final = 4
+_FEW: Final = 4
 """So many are none yet, however few streams there are."""
 
 
-class Herd:
+class MassDelay:
     """The series of one link of which the awaited close is overdue.
 
     Not thread-safe: the collector's lock is held.
@@ -25,7 +25,7 @@ class Herd:
     """
 
     def __init__(self, size: int) -> None:
-        self._most = max(_HERD, size // 4)
+        self._most = max(_FEW, size // 4)
         self._overdue: set[Series] = set()
 
     @property
