@@ -1,6 +1,9 @@
-"""Endings: which streams have ended. After a symbol's last trade the exchange goes on
-answering as if nothing had happened, so a stream that has had no trade for long is
-looked up in the exchange's list of symbols; one list serves all."""
+"""Endings: which streams have ended.
+
+After a symbol's last trade the exchange goes on answering as if nothing had happened.
+Therefore a stream without a trade for long is looked up in the exchange's list of
+symbols. One list serves every stream.
+"""
 
 from __future__ import annotations
 
@@ -22,25 +25,25 @@ from klinetail.protocol.rest import Listing, Listings
 from klinetail.protocol.statuses import TRADING
 
 PAUSE: Final = 600.0
-"""Real seconds from one question for the list to the next, whatever came of it. Many a
-symbol has no trade for hours by right: its market is closed over night."""
+"""Real seconds between two requests for the list, whatever the first one gave. Many a
+symbol has no trade for hours by right, because its market is closed over night."""
 
 GONE: Final = "not listed any more"
-"""What stands for the status of a symbol that two lists in a row do not have."""
+"""The status of a symbol that is missing in two lists in a row."""
 
 _SOON: Final = 1.0
-"""Real seconds until it is looked again whether the time has come on a clock that is
-not confirmed."""
+"""Real seconds until the next look while exchange time is not confirmed."""
 
 
 class Endings:
-    """Looks idle streams up, and says which have ended and which are traded at last.
+    """Looks idle streams up, and tells which streams have ended and which streams are
+    traded at last.
 
     Args:
         state: the state of the collector.
         times: reads exchange time.
-        after: called with the lock held for each series that has ended, or is traded
-            at last.
+        after: called with the lock held for each series that has ended or is traded at
+            last.
     """
 
     def __init__(
@@ -60,17 +63,17 @@ class Endings:
         for one in state.series.values():
             self._of.setdefault(one.stream.symbol, []).append(one)
         self._known: dict[str, Listing] = {}
-        """What the last list says of each symbol."""
+        """The entry of each symbol in the last list."""
         self._missing: set[str] = set()
-        """Symbols that the last list does not have."""
+        """Symbols without an entry in the last list."""
         self._asking = False
-        """Whether the list is being asked for."""
+        """Whether a request for the list is queued or under way."""
         self._pause_until = -math.inf
-        """Monotonic seconds before which the list is not asked for."""
+        """Monotonic seconds of the next possible request for the list."""
 
     def look_at(self, series: Series, now: Moment) -> None:
-        """If a series has had no trade for long, see whether it has ended; the lock is
-        held."""
+        """End a series without a trade for long, if its symbol has ended, or ask for
+        the list; the lock is held."""
         if now.exchange < series.idle_at():
             return
         may_ask = now.monotonic >= self._pause_until
@@ -87,6 +90,7 @@ class Endings:
         series.trading.look_up_from = again
 
     def _ask(self) -> None:
+        """Ask for the list, and learn from the answer."""
         self._times.read()
         listed: Sequence[Listing] = ()
         with contextlib.suppress(ExchangeError, BadMessage):
@@ -99,7 +103,7 @@ class Endings:
                 self.learn(listed, self._state.moment())
 
     def learn(self, listed: Sequence[Listing], now: Moment) -> None:
-        """Heed a list of symbols that the exchange just gave; the lock is held."""
+        """Heed a list that the exchange has just given; the lock is held."""
         found = {listing.symbol: listing for listing in listed}
         unread = isinstance(listed, Listings) and listed.left_out
         missing = set() if unread else self._of.keys() - found.keys()
@@ -108,7 +112,7 @@ class Endings:
                 known, self._known[symbol] = self._known.get(symbol), listing
                 dated = 0 < listing.delivery_time <= now.confirmed
                 if listing == known and listing.status == TRADING and not dated:
-                    continue  # of thousands of streams that is all that there is to do
+                    continue  # for thousands of streams nothing else is left to do
                 self._heed(several, listing.status, listing.delivery_time, now)
             elif symbol in missing and symbol in self._missing:
                 self._heed(several, GONE, 0, now)
@@ -117,6 +121,7 @@ class Endings:
     def _heed(
         self, several: Sequence[Series], status: str, delivery: int, now: Moment
     ) -> None:
+        """Heed the status of a symbol for every series of the symbol."""
         for series in several:
             series.trading.told(status, delivery, now.confirmed)
         if status == TRADING:
@@ -124,7 +129,8 @@ class Endings:
         self._end(several, now, by_date=False)
 
     def _end(self, several: Iterable[Series], now: Moment, *, by_date: bool) -> bool:
-        """End those that are not traded any more; whether there are any."""
+        """End the series of symbols that are not traded any more, and return whether a
+        series ended."""
         time = now.confirmed
         ended = {
             series: why
@@ -139,7 +145,7 @@ class Endings:
         return bool(ended)
 
     def _trade(self, pending: Iterable[Series], now: Moment) -> None:
-        """Begin series that were pending and whose symbol is traded now."""
+        """Begin pending series whose symbol is traded now."""
         for series in pending:
             series.trade(now.confirmed)
             self._state.delivery.deliver([TradedEvent(series.stream)])

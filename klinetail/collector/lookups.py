@@ -1,5 +1,5 @@
-"""Look-ups: REST is asked about what says nothing. Is a stream mute, does a whole link
-acknowledge and bring no candle?"""
+"""Look-ups: REST is asked about silence. Is a stream mute? Does a whole link
+acknowledge subscriptions and bring no candle?"""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from klinetail.protocol.routes import LIVE
 
 
 class Lookups:
-    """Asks, and does what follows from the answer.
+    """Asks REST about silent streams and links, and acts on the answer.
 
     Args:
         state: the state of the collector.
@@ -35,16 +35,17 @@ class Lookups:
         self._times = times
         """Reads exchange time."""
         self._acted: dict[Series, tuple[float, int]] = {}
-        """For each mute series, since when it was mute when something was done last,
-        and how many candles with trades had come without a frame then."""
+        """For each mute series: since when the series was mute at the last remedy, and
+        the number of candles with trades and without a frame at the last remedy."""
 
     def mute_stream(self, series: Series, link: Link, now: Moment) -> None:
-        """REST has shown trades of a stream of which no frame came.
+        """Heal a stream of which REST has shown trades and no frame came; the lock is
+        held.
 
         Args:
-            series: whose.
-            link: the stream's.
-            now: when REST did.
+            series: the series of the stream.
+            link: the link of the stream.
+            now: when REST showed the trades.
         """
         since = series.hearing.unheard_since
         silence, before = self._acted.get(series, (since, 0))
@@ -59,6 +60,7 @@ class Lookups:
         self._remedy(remedy, [series.stream], reason, link, told=told)
 
     def _tell_mute(self, series: Series) -> None:
+        """Tell once that a stream is mute."""
         if not series.hearing.mute:
             series.hearing.mute = True
             self._state.tell(MuteEvent(series.stream))
@@ -72,6 +74,15 @@ class Lookups:
         *,
         told: bool,
     ) -> None:
+        """Apply a remedy to a link.
+
+        Args:
+            remedy: what to do.
+            streams: the streams that are silent.
+            reason: why, for a person.
+            link: the link of the streams.
+            told: whether a new subscription is worth a message.
+        """
         where = ""
         if not link.candles:
             where = f"this one is {self._state.route.ws_url}"
@@ -86,12 +97,13 @@ class Lookups:
             link.distrust(reason, where)
 
     def silent_link(self, shard: Shard, link: Link) -> None:
-        """A link lives and brings nothing: ask whether nothing is traded."""
+        """Ask whether anything is traded on a link that lives and brings nothing."""
         self._state.backfill.put(
             Urgency.TIME, SAMPLE + 1, lambda: self._look_into(shard, link)
         )
 
     def _look_into(self, shard: Shard, link: Link) -> None:
+        """Ask REST about a few streams of a silent link, and act on the answers."""
         self._times.read()
         shown: list[list[Candle]] = []
         with self._state.lock:
