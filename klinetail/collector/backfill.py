@@ -54,8 +54,8 @@ class Urgency(enum.IntEnum):
 class Backfill:
     """Runs requests on a few daemon threads, as fast as the budget allows.
 
-    The threads are not a pool's, because the interpreter waits for the threads of a pool
-    at its exit.
+    The threads are not a pool's, because the interpreter waits for the threads of a
+    pool at its exit.
 
     Args:
         budget: the REST weight that may be spent.

@@ -52,58 +52,62 @@ STOP_TIMEOUT: Final = 2.0
 """Seconds within which everything has ended."""
 
 ALL_KEPT: Final = 200_000
-"""Closed candles kept in all, whatever is asked for a stream; and as many held."""
+"""Closed candles that are kept, and candles that are held, over all streams
+together."""
 
 _GLANCE: Final = 0.05
-"""Seconds for which `exchange_time` waits for a collector that is busy."""
+"""Seconds for which `exchange_time` waits for the lock of a busy collector."""
 
 
 class DataCollector:
     """Follows streams: every closed candle once and in order, or an announced gap.
 
     Args:
-        streams: what to follow, as `Stream`s or names such as `btcusdt@1m`.
-        on_candle_callback: called with every accepted candle, forming ones too, in
-            order, on a thread of the collector's and never twice at once. While it
-            runs nothing else is delivered. What it raises is logged and counted.
-        on_candles: the same, called with all candles that come at once: for whoever
-            can do more with many together.
-        on_event: the same for all other events. Without it the logger `klinetail` has
-            a warning for each gap, each symbol that is not traded any more or not yet,
-            and each time that the exchange cannot be reached.
-        lines: closed candles to deliver from before the start.
-        hold: real seconds that candles wait for an earlier one whose fetch fails.
-        share: the part of the exchange's REST weight to take at most, above 0 and up
-            to 1.
+        streams: the streams to follow, as `Stream`s or names, for example `btcusdt@1m`.
+        on_candle_callback: called with every accepted candle, forming candles too, in
+            order, on a thread of the collector and never twice at once. Nothing else is
+            delivered during a call. An exception is logged and counted.
+        on_candles: as `on_candle_callback`, but called with all candles that arrive
+            together, which costs less for each candle.
+        on_event: called as `on_candle_callback` with every other event. Without
+            `on_event` the logger `klinetail` gets a warning for each gap, for each
+            symbol that is not traded any more or not yet, and for each time that the
+            exchange cannot be reached.
+        lines: number of closed candles to deliver from before the start.
+        hold: real seconds for which candles wait for an earlier candle whose fetch
+            fails.
+        share: the part of the exchange's REST weight to take at most, above 0 and up to
+            1.
         follow: whether to go on after the history.
-        patience: with `follow=False`, seconds without an answer, or with answers that
-            have no candle at all, before giving up.
-        keep: closed candles to keep a stream in `buffer`; 200,000 in all at most.
-        listed: what the exchange lists, if it was asked a moment ago.
-        env: which exchange: `live`, which is what it is by default, or `testnet`.
-        ws_url: another exchange's WebSocket, with `rest_url` and without `env`.
-        rest_url: another exchange's REST.
-        route: the same two as one, without any of these three.
-        proxy: the address of the proxy to it, instead of what HTTPS_PROXY, HTTP_PROXY,
-            ALL_PROXY and NO_PROXY say.
-        rest: the REST side, instead of the route's.
-        connect: the maker of connections, instead of the route's.
+        patience: with `follow=False`, seconds without an answer, or with answers
+            without a candle, before giving up.
+        keep: number of closed candles to keep of each stream in `buffer`; 200,000 in
+            all at most.
+        listed: what the exchange lists, if the list was asked for a moment ago.
+        env: the exchange: `live`, the default, or `testnet`.
+        ws_url: the WebSocket address of another exchange, with `rest_url` and without
+            `env`.
+        rest_url: the REST address of another exchange.
+        route: both addresses as one value, instead of `env`, `ws_url` and `rest_url`.
+        proxy: the address of a proxy, instead of HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and
+            NO_PROXY.
+        rest: the REST side, instead of a REST side for the route.
+        connect: the maker of connections, instead of a maker for the route.
         monotonic: local seconds.
-        slept: real seconds that this machine was suspended so far.
+        slept: real seconds for which this machine was suspended up to now.
         random: uniform in [0, 1), for the pauses between attempts.
         lifetime: seconds after which a connection is renewed at the latest.
 
     Raises:
-        UsageError: a stream that cannot be, or none; a number, an exchange or a proxy
-            that cannot be.
-        TypeError: no list of streams, no number, or no plain function as a callback.
+        UsageError: there is no stream, or a stream, a number, an exchange or a proxy is
+            impossible.
+        TypeError: `streams` is no list of streams, a number is no number, or a callback
+            is no plain function.
 
     Example::
 
-        async def main():
-            async with DataCollector(["btcusdt@1m"], lines=10) as collector:
-                async for candle in collector.closed_candles():
-                    print(candle.stream, candle.close)
+    async def main(): async with DataCollector(["btcusdt@1m"], lines=10) as collector:
+    async for candle in collector.closed_candles(): print(candle.stream, candle.close)
     """
 
     def __init__(
@@ -138,7 +142,8 @@ class DataCollector:
             raise UsageError("no stream to follow")
         lifecycle = Lifecycle()
         self.ended: Future[None] = lifecycle.ended
-        """Done when the collector has ended; with the error that ended it, if any."""
+        """Done when the collector has ended; with the error that ended the run, if
+        any."""
         delivery = Delivery(on_candle_callback, on_candles, on_event, monotonic)
         self.ended.add_done_callback(lambda _: delivery.close())
         lines, keep = whole("lines", lines, 0), whole("keep", keep, 1)
@@ -174,14 +179,15 @@ class DataCollector:
             monotonic=monotonic,
             patience=math.inf if follow else patience,
         )
-        """What the parts below share."""
+        """The state that the parts below share."""
         self.buffer = Buffer(self._state.series, self._state.lock)
-        """`buffer[stream]`: its latest closed candles, then at most one forming."""
+        """`buffer[stream]`: the latest closed candles of a stream, then at most one
+        forming candle."""
         times = TimeKeeper(self._state)
         lookups = Lookups(self._state, times)
         fetching = Fetching(self._state, times, lookups)
         self._intake = Intake(self._state, fetching, times)
-        """Takes in the frames that come over the links."""
+        """Takes in the frames of every link."""
         self._links = Links(
             self._state,
             times,
@@ -205,15 +211,16 @@ class DataCollector:
         self._keeping = threading.Thread(
             target=upkeep.run, name="klinetail-keeper", daemon=True
         )
-        """Starts the run, then keeps the deadlines and the clock."""
+        """The thread that starts the run and keeps the deadlines and the clock."""
         self._known_time: int | None = None
-        """Exchange time when it was looked at last, ms."""
+        """Exchange time at the last look, ms."""
 
     def start(self) -> None:
-        """Begin; returns at once. `ended` and the events tell what becomes of it.
+        """Begin, and return at once; `ended` and the events tell the rest.
 
         Raises:
-            RuntimeError: it began before, or the system has too few threads left.
+            RuntimeError: the collector began before, or the system has too few threads
+                left.
         """
         if self._keeping.ident is not None:
             raise RuntimeError("a collector runs once; make another one")
@@ -246,8 +253,8 @@ class DataCollector:
         state.lifecycle.close()
 
     def exchange_time(self) -> int | None:
-        """Exchange time now, ms; None until it was read. It never waits for long: of
-        a collector that is busy it is what was last known."""
+        """Return exchange time, ms; None before the time was read. The call never waits
+        for long: a busy collector returns the last known time."""
         state = self._state
         if state.lock.acquire(timeout=_GLANCE):
             try:
@@ -258,7 +265,7 @@ class DataCollector:
         return self._known_time
 
     def awaited(self) -> int:
-        """Streams of which closed candles are known to be missing now."""
+        """Return the number of streams that are known to lack closed candles now."""
         return sum(series.lacking for series in self._state.series.values())
 
     async def start_streaming(self) -> None:
@@ -270,7 +277,7 @@ class DataCollector:
         Raises:
             UsageError: the exchange does not list a symbol.
             Refused: the exchange refuses for good.
-            RuntimeError: it began before.
+            RuntimeError: the collector began before.
         """
         self.start()
         try:
@@ -280,12 +287,12 @@ class DataCollector:
             raise
 
     async def history(self) -> None:
-        """Wait until the candles from before the start were delivered, or announced
-        as missing; errors as `start_streaming`."""
+        """Wait until the candles from before the start were delivered, or announced as
+        missing; errors as `start_streaming`."""
         await reached(self._state.lifecycle.history)
 
     async def stop_streaming(self) -> None:
-        """End within 2 s; no thread and no socket is left."""
+        """End within 2 s, with no thread and no socket left."""
         stopped: Future[None] = Future()
 
         def stop() -> None:
@@ -301,7 +308,7 @@ class DataCollector:
         await reached(stopped)
 
     async def __aenter__(self) -> Self:
-        """`start_streaming`; `async with` gives the collector."""
+        """Call `start_streaming`, and return the collector."""
         await self.start_streaming()
         return self
 
@@ -311,42 +318,44 @@ class DataCollector:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """`stop_streaming`. A block that raises nothing itself raises what `ended` has
-        failed with, if it has."""
+        """Call `stop_streaming`. After a block without an exception, raise the error
+        that ended the collector, if any."""
         await self.stop_streaming()
         if kind is None:
             self.ended.result()
 
     def __aiter__(self) -> AsyncIterator[Candle]:
-        """Every accepted candle from the first `anext` on, until the collector ends.
+        """Iterate over every accepted candle from the first `anext` on, until the
+        collector ends.
 
         Raises:
-            SlowConsumer: the loop took the candles so slowly that closed ones are lost
-                to it; all that came before those was yielded.
-            KlinetailError: what `ended` has failed with, if it has.
+            SlowConsumer: the loop took the candles so slowly that closed candles are
+                lost to the loop. Every candle before the lost candles was yielded.
+            KlinetailError: the error that ended the collector, if any.
         """
         return iterate(self._state, updates=True)
 
     def closed_candles(self) -> AsyncIterator[Candle]:
-        """Every closed candle: at the first `anext` those in `buffer`, in the order of
-        their closes, then each as it is delivered; errors as of `async for` over the
-        collector itself."""
+        """Iterate over every closed candle: at the first `anext` over the candles in
+        `buffer`, in the order of their closes, then over each candle at its delivery;
+        errors as for `async for` over the collector itself."""
         return iterate(self._state, updates=False)
 
     @property
     def failures(self) -> int:
-        """Times that a callback raised."""
+        """Number of exceptions that callbacks raised."""
         return self._state.delivery.failures
 
     def _handle_kline_message(self, manager: Manager, message: str | bytes) -> None:
         """Take in one frame: the connector's `on_message` handler.
 
-        Nothing is raised, since the connector swallows what a handler raises.
+        The method raises nothing, since the connector swallows the exceptions of a
+        handler.
         """
         self._intake.take(manager, message)
 
     def _handle_kline_messages(
         self, manager: Manager, messages: Sequence[bytes]
     ) -> None:
-        """Take in frames that came together; otherwise as `_handle_kline_message`."""
+        """Take in frames that came together; see `_handle_kline_message`."""
         self._intake.take_all(manager, messages)

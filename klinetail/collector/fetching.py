@@ -36,12 +36,12 @@ _RECENT: Final = 0.5
 
 
 class Fetching:
-    """Fetches what the series lack, and sees to what a series needs next.
+    """Fetches the candles that series lack, and sees to the next need of a series.
 
     Args:
         state: the state of the collector.
         times: reads exchange time.
-        lookups: is told of streams that trade and send no frame.
+        lookups: asks about streams that trade and send no frame.
     """
 
     def __init__(
@@ -52,11 +52,11 @@ class Fetching:
         self._times = times
         """Reads exchange time."""
         self._lookups = lookups
-        """Is told of streams that trade and send no frame."""
+        """Asks about streams that trade and send no frame."""
         self._endings = Endings(state, times, self.after)
-        """Looks up streams that have had no trade for long."""
+        """Looks up streams without a trade for long."""
         self._without_history = set(state.series)
-        """Streams of which candles from before the start are still awaited."""
+        """Streams that still await candles from before the start."""
         self._unfetched: set[Stream] = set()
         """Streams whose last fetch failed."""
         self._failing = False
@@ -65,21 +65,21 @@ class Fetching:
         """When the exchange answered last, in the seconds of `CollectorState.now`."""
 
     def begin(self, listed: Sequence[Listing], now: Moment) -> None:
-        """Note that the exchange has answered, and with which listings, if any; every
-        series has begun, and the lock is held."""
+        """Note that the exchange has answered, with listings if any. Every series has
+        begun, and the lock is held."""
         self._answered_at = now.monotonic
         if listed:
             self._endings.learn(listed, now)
 
     def see_to(self, series: Series, now: Moment) -> None:
-        """Do what a series has to do at its deadline; the lock is held."""
+        """Do the work of a series at its deadline; the lock is held."""
         self._endings.look_at(series, now)
         self._state.delivery.deliver(series.tick(now))
         self._seek(series, now)
         self.after(series, now)
 
     def after(self, series: Series, now: Moment) -> None:
-        """See to what a series needs next, after anything happened to the series; the
+        """See to the next need of a series, after anything happened to the series; the
         lock is held."""
         lifecycle = self._state.lifecycle
         if series.started and series.stream in self._without_history:
@@ -95,7 +95,7 @@ class Fetching:
         self._state.keeper.heed(series, now)
 
     def _seek(self, series: Series, now: Moment) -> None:
-        """Queue a request for what a series lacks, if the series asks for anything."""
+        """Queue a request for the candles that a series lacks, if the series asks."""
         if (wish := series.take_wish(now)) is None:
             return
         limit = _limit(series, wish)
@@ -110,10 +110,10 @@ class Fetching:
         )
 
     def _try_to_fetch(self, series: Series) -> None:
-        """Fetch what a series lacks; whatever happens, the series may ask again."""
+        """Fetch candles for a series; after any exception the series may ask again."""
         try:
             self._fetch(series)
-        except Exception as error:  # noqa: BLE001 - else it would never ask again
+        except Exception as error:  # noqa: BLE001 - the series would never ask again
             _log.exception("a fetch failed")
             with self._state.lock:
                 now = self._state.moment()
@@ -132,6 +132,7 @@ class Fetching:
         self._times.read()
 
     def _fetch(self, series: Series) -> None:
+        """Ask REST for the candles that a series lacks now, and use the answer."""
         state = self._state
         self._confirm_time()
         with state.lock:
@@ -183,8 +184,8 @@ class Fetching:
             state.lifecycle.fail(ExchangeError(f"{words} {series.expected}"))
 
     def _tell_of_rest(self, failed: KlinetailError | None, stream: Stream) -> None:
-        """Say once that fetches fail, and once that fetches work again; of a stream
-        that alone goes on failing, say nothing more."""
+        """Tell once that fetches fail, and once that fetches work again. A stream that
+        alone goes on failing is not told again."""
         if failed is None:
             self._unfetched.discard(stream)
         elif stream in self._unfetched:
@@ -207,5 +208,6 @@ class Fetching:
 
 
 def _limit(series: Series, wish: Wish) -> int:
-    """Rows to ask for: one more than is missing, which proves the last one final."""
+    """Return the number of rows to ask for: one more than are missing, since the last
+    row is proved final by a later row."""
     return min(series.stream.interval.steps(wish.start, wish.end) + 1, PAGE)

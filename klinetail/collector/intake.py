@@ -49,14 +49,14 @@ class Intake:
         self._state = state
         """The state of the collector."""
         self._fetching = fetching
-        """Sees to the series that a frame touched."""
+        """Sees to series after a frame."""
         self._times = times
         """Reads exchange time."""
         self._quarantine = Quarantine(state.clock)
         """Frames from too far ahead."""
 
     def take(self, manager: Manager, message: str | bytes) -> None:
-        """Take in one frame that came over the connection of `manager`."""
+        """Take in one frame from the connection of `manager`."""
         with self._guarded():
             decoded = decode(message)
             if not isinstance(decoded, Candle):
@@ -67,9 +67,10 @@ class Intake:
                 self._accept(decoded)
 
     def take_all(self, manager: Manager, messages: Sequence[bytes]) -> None:
-        """Take in frames that came together: as one batch, if all are as usual."""
+        """Take in frames that came together; in one go, if every frame is a usual
+        one."""
         candles: Sequence[Candle] | None = None
-        with contextlib.suppress(MemoryError):  # one by one they need less of it
+        with contextlib.suppress(MemoryError):  # one by one, frames need less memory
             candles = decode_klines(messages)
         if not candles:
             for message in messages:
@@ -84,24 +85,26 @@ class Intake:
 
     @contextlib.contextmanager
     def _guarded(self) -> Iterator[None]:
-        """Turn whatever a message raises into one counter and one sample."""
+        """Turn an exception of a message into one counter and one sample."""
         try:
             yield
         except BadMessage as error:
             self._drop(f"{error}: {error.sample}" if error.sample else str(error))
-        except Exception as error:  # noqa: BLE001 - nobody else would say it
+        except Exception as error:  # noqa: BLE001 - nobody else would log it
             self._say_bug(error)
 
     def _say_bug(self, error: Exception) -> None:
+        """Log an exception that only a bug can raise, and count the message."""
         _log.exception("a message could not be handled")
         self._drop(cause(error))
 
     def _drop(self, detail: str) -> None:
+        """Tell of one bad message."""
         self._state.tell(DropEvent(Drop.BAD, None, detail))
 
     def _accept_all(self, candles: Sequence[Candle]) -> None:
-        """Take in candles as `_accept` does, and deliver their output at once, however
-        many candles are closed: at an hour's end all of them may be."""
+        """Take in candles as `_accept` does, and deliver their output together: at an
+        hour's end all of the candles may be closed."""
         state = self._state
         monotonic = state.now()
         newest = max(map(_EVENT_TIME, candles))
@@ -133,7 +136,7 @@ class Intake:
     def _finish(
         self, output: Sequence[Output], touched: Iterable[Series], now: Moment
     ) -> None:
-        """Deliver the output of frames, and see to the series that they touched."""
+        """Deliver the output of frames, and see to the touched series."""
         state = self._state
         state.delivery.deliver(output)
         for series in touched:
@@ -142,6 +145,7 @@ class Intake:
             state.changed.notify_all()
 
     def _accept(self, candle: Candle) -> None:
+        """Take in one candle; the lock is held."""
         state = self._state
         series = state.series.get(candle.stream)
         if series is None:
@@ -159,6 +163,7 @@ class Intake:
         self._use(series, candle, monotonic)
 
     def _use(self, series: Series, candle: Candle, monotonic: float) -> None:
+        """Give a candle to its series, and deliver the output."""
         now = self._state.clock.moment(monotonic)
         link = self._state.link_of.get(candle.stream)
         echo = series.lacking and link is not None and link.overlapping
@@ -168,8 +173,8 @@ class Intake:
     def _without_echo(
         self, series: Series, output: Sequence[Output]
     ) -> Sequence[Output]:
-        """The output without duplicates, while a connection is renewed: every frame
-        comes twice then, by our own doing."""
+        """Return the output without duplicates while a connection is renewed: every
+        frame comes twice then, by our own doing."""
         if not output or not isinstance(output[0], DropEvent):
             return output
         link = self._state.link_of.get(series.stream)

@@ -1,5 +1,5 @@
-"""Keeper: the thread that waits for the deadlines of all series and sees to those
-that are due, a few at a time, so that frames go on in between."""
+"""Keeper: the loop that waits for the deadlines of all series and sees to the series
+that are due, a few at a time, so that frames are taken in between."""
 
 from __future__ import annotations
 
@@ -20,22 +20,23 @@ from klinetail.shortage import shortage
 _log = logging.getLogger(__name__)
 
 SHORT: Final = 1.0
-"""Seconds to wait when this machine has run out of something."""
+"""Seconds to wait when this machine has run out of memory or threads."""
 
 _AT_ONCE: Final = 128
-"""Series seen to before the lock is given up: some milliseconds."""
+"""Series that are seen to before the lock is given up: some milliseconds."""
 
 _BREATH: Final = 0.001
-"""Seconds for which it is given up. Less, and who waits for it would not get it."""
+"""Seconds for which the lock is given up. After a shorter time a waiting thread would
+not get the lock."""
 
 
 class Keeper:
     """Sees to series when their deadlines come, on the thread that calls `run`.
 
     Args:
-        groups: the series, by link.
-        changed: over the collector's lock; notified to end the waiting.
-        moment: the time on both clocks.
+        groups: the series of each link.
+        changed: a condition over the collector's lock; notified to end the waiting.
+        moment: returns the time on both clocks.
     """
 
     def __init__(
@@ -45,23 +46,30 @@ class Keeper:
         moment: Callable[[], Moment],
     ) -> None:
         self.exchange_due = math.inf
-        """Exchange time (ms) at which to notify `changed`, while it waits."""
+        """Exchange time (ms) at which to notify `changed`, while the loop waits."""
         self._delay_of: dict[Series, MassDelay] = {}
+        """The mass delay of the link of each series."""
         for group in groups:
             self._delay_of.update(dict.fromkeys(group, MassDelay(len(group))))
         self._deadlines = Deadlines(self._delay_of)
+        """The deadlines of every series."""
         self._unsettled = set(self._delay_of)
+        """Series whose deadlines may come earlier after any frame."""
         self._changed = changed
+        """A condition over the collector's lock; notified to end the waiting."""
         self._moment = moment
+        """Returns the time on both clocks."""
 
     def heed(self, series: Series, now: Moment) -> None:
-        """Something happened to a series; the lock is held. A frame of one that lacks
-        and asks nothing makes no deadline come earlier: it costs no more than a look.
+        """Note that something happened to a series; the lock is held.
+
+        Most frames make no deadline come earlier, and cost no more than a look.
         """
         if series in self._unsettled or series.lacking:
             self._look_at(series, now)
 
     def _look_at(self, series: Series, now: Moment) -> None:
+        """File the deadlines of a series, and note whether the series is settled."""
         self._delay_of[series].look_at(series, now)
         if self._deadlines.file(series, now):
             self._changed.notify_all()
@@ -103,19 +111,20 @@ class Keeper:
                     self._changed.wait(SHORT)
 
     def _file_all(self) -> None:
-        """File every series, since some that were due may have been left out."""
+        """File every series, because a series that was due may have been left out."""
         now = self._moment()
         for series in self._delay_of:
             self._look_at(series, now)
 
     def _wait(self, stopping: threading.Event, pulse: Callable[[], float]) -> None:
+        """Wait until a deadline has passed, with a pulse now and then."""
         longest = PULSE
         while not stopping.is_set():
             if (left := self._deadlines.left(self._moment())) <= 0:
                 return
             self.exchange_due = self._deadlines.exchange_due
             self._changed.wait(min(left, longest))
-            # Meanwhile it is awake: thousands of frames need not wake it.
+            # The loop is awake from here on: thousands of frames need not wake it.
             self.exchange_due = math.inf
             longest = pulse()
 
@@ -124,6 +133,7 @@ class Keeper:
         stopping: threading.Event,
         see_to: Callable[[Series, Moment], None],
     ) -> None:
+        """See to every series that is due."""
         due: list[Series] = []
         while not stopping.is_set() and self._deadlines.left(self._moment()) <= 0:
             now = self._moment()
@@ -146,12 +156,13 @@ class Keeper:
     def _allow_for_delay(
         self, series: Series, now: Moment, late: set[MassDelay]
     ) -> None:
+        """Wait longer for the close of a series if the exchange itself is late."""
         delay = self._delay_of[series]
         if delay in late and series.overdue(now):
             series.grace = SETTLED
 
     def _breathe(self, many: int) -> None:
-        """Give up the lock, if this takes long; what is notified meanwhile is seen
-        when all deadlines are looked at again."""
+        """Give up the lock for a moment during a long round. A notification during this
+        moment is not lost, since every deadline is looked at again after the round."""
         if many > _AT_ONCE:
             self._changed.wait(_BREATH)

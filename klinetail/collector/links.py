@@ -74,11 +74,12 @@ class Links:
         """Every link, in the order of `CollectorState.shards`."""
 
     def start(self) -> None:
-        """Start every link, each as soon as the system has a thread for the link."""
+        """Start every link as soon as the system has a thread for the link."""
         for link in self.all:
             self._start(link)
 
     def _start(self, link: Link) -> None:
+        """Start one link; a shortage of threads is told and waited out."""
         attempt = 0
         stopping = self._state.lifecycle.stopping
         while not stopping.is_set():
@@ -99,7 +100,7 @@ class Links:
             link.admit()
 
     def doubt(self) -> None:
-        """Make every link prove that its connection lives."""
+        """Make every link check its connection."""
         for link in self.all:
             link.doubt()
 
@@ -133,6 +134,7 @@ class Links:
                 settle(state.lifecycle.subscribed)
 
     def _come_back(self, shard: Shard) -> None:
+        """Read the time after a reconnect, then go on with the streams of the link."""
         self._times.read()
         with self._state.lock:
             if shard.live:  # meanwhile the connection may have broken again

@@ -1,7 +1,7 @@
-"""Quarantine: frames from too far ahead wait here until the exchange tells the time.
+"""Quarantine: frames from the future wait here until the exchange tells the time. Pure.
 
-Pure. A frame may be from the future because our clock stood still (a suspended laptop,
-an exchange of one's own that runs fast) or because it is broken; only `/time` can tell.
+A frame may be from the future because our clock stood still (a suspended laptop, a
+local exchange that runs fast), or because the frame is broken. Only `/time` can tell.
 """
 
 from __future__ import annotations
@@ -14,41 +14,51 @@ from klinetail.candle import Candle, Stream
 from klinetail.clock import ExchangeClock
 
 KEPT: Final = 4_096
-"""Frames kept; of more, the oldest give way."""
+"""Frames in quarantine; the oldest frames give way to further frames."""
 
 FRESH: Final = 1.0
-"""Seconds by which a frame's arrival is uncertain: an answer of `/time` is as exact as
-its way is short, and a second of ours is minutes of an exchange that runs fast."""
+"""Seconds by which the arrival of a frame is uncertain. An answer of `/time` is as
+exact as the round trip is short, and one of our seconds is minutes of a fast
+exchange."""
 
 PAUSE: Final = (0.2, 60.0)
-"""Seconds between two questions for the time: at least, and at most while frames turn
-out to be broken."""
+"""Seconds between two questions for the time: the shortest pause, and the longest pause
+while frames turn out to be broken."""
 
 SKEW: Final = 1_000
-"""How far (ms) a frame may be ahead of `/time` all the same. What time it was when the
-frame came is told by the answer that comes later, and by the pace since."""
+"""How far (ms) a believed frame may be ahead of `/time`. The time at a frame's arrival
+is computed from a later answer and from the pace since the arrival."""
 
 
 class Settled(NamedTuple):
-    """What became of the quarantined frames."""
+    """The verdict on the frames in quarantine."""
 
     believed: list[Candle]
+    """Frames of which exchange time has come."""
     dropped: list[Candle]
+    """Frames that are broken."""
 
 
 class Quarantine:
-    """Not thread-safe: the collector's lock is held.
+    """The frames that are ahead of exchange time.
+
+    Not thread-safe: the collector's lock is held.
 
     Args:
-        clock: exchange time, which believed frames push on.
+        clock: exchange time, pushed on by believed frames.
     """
 
     def __init__(self, clock: ExchangeClock) -> None:
         self._clock = clock
+        """Exchange time."""
         self._frames: deque[tuple[Candle, float]] = deque(maxlen=KEPT)
+        """The frames in quarantine, each with its arrival in monotonic seconds."""
         self._streams: set[Stream] = set()
+        """Streams with a frame in quarantine."""
         self._ask_at = -math.inf
+        """When to ask for the time, monotonic seconds; infinite while asking."""
         self._pause = PAUSE[0]
+        """Seconds from an answer to the next question for the time."""
 
     def admits(self, candle: Candle, now: float) -> bool:
         """Whether a frame can be used at once; otherwise the frame is quarantined. The
@@ -61,26 +71,28 @@ class Quarantine:
 
     def admits_all(self, newest: int, now: float) -> bool:
         """Whether frames up to this event time (ms) can be used at once, in their
-        order. They are not taken in yet."""
+        order. The clock does not take in the event time."""
         return not self._frames and self._clock.believes(newest, now)
 
     def _keep(self, candle: Candle, at: float) -> None:
+        """Put a frame into quarantine."""
         self._frames.append((candle, at))
         self._streams.add(candle.stream)
 
     def asks(self, now: float) -> bool:
-        """Whether the time should be asked for now; it then counts as asked for."""
+        """Whether to ask for the time now. After a True the time counts as asked
+        for."""
         if now < self._ask_at:
             return False
         self._ask_at = math.inf
         return True
 
     def settle(self, now: float, *, told: bool) -> Settled:
-        """Judge the quarantined frames.
+        """Judge the frames in quarantine, and return the verdict.
 
         Args:
             now: monotonic seconds.
-            told: whether the clock has just been set by the exchange.
+            told: whether the exchange has just set the clock.
         """
         settled = Settled([], [])
         if not told:

@@ -1,6 +1,6 @@
 """CollectorState: the one object that the parts of a collector share.
 
-Intake, fetching, links and upkeep each do one job, on threads of their own. All of them
+Intake, fetching, links and upkeep each do one job, on threads of their own. The parts
 work on the same series, under the same lock, and deliver to the same consumers.
 """
 
@@ -65,9 +65,9 @@ class CollectorState:
         self.lock = threading.RLock()
         """Guards the series, the clock, the deliveries and the deadlines."""
         self.changed = threading.Condition(self.lock)
-        """Wakes the keeper's thread, which waits for the next deadline."""
+        """Wakes the keeper's thread while the thread waits for a deadline."""
         self.clock = clock
-        """Exchange time, as far as the time is known."""
+        """Exchange time, as far as known."""
         self.begun = False
         """Whether exchange time is known and every series has begun."""
         self.delivery = delivery

@@ -36,7 +36,7 @@ class Upkeep:
         links: the connections.
         listed: what the exchange lists, if the list is known already.
         random: uniform in [0, 1), for the pauses between attempts.
-        slept: real seconds for which this machine was suspended so far.
+        slept: real seconds for which this machine was suspended up to now.
     """
 
     def __init__(
@@ -55,19 +55,19 @@ class Upkeep:
         self._times = times
         """Reads exchange time."""
         self._fetching = fetching
-        """Sees to series that are due."""
+        """Sees to series at their deadlines."""
         self._links = links
         """The connections."""
         self._listed = listed
-        """What the exchange lists, if the list is known already."""
+        """The list of symbols, if known already."""
         self._random = random
         """Uniform in [0, 1)."""
         self._slept = slept
-        """Real seconds for which this machine was suspended so far."""
+        """Real seconds for which this machine was suspended up to now."""
         self._sleep = SleepWatch(state.monotonic(), slept())
-        """Notices that this machine was suspended."""
+        """Notices a suspension of this machine."""
         self._woken = False
-        """Whether this machine slept and exchange time is in doubt since."""
+        """Whether exchange time is in doubt after a suspension."""
 
     def run(self) -> None:
         """Run until the end; an error ends the collector."""
@@ -113,7 +113,7 @@ class Upkeep:
         return True
 
     def _begin_series(self, began: Preflight) -> None:
-        """Fix what every series expects first; the lock is held."""
+        """Fix the first expected candle of every series; the lock is held."""
         state = self._state
         state.begun = True
         now = state.moment()
@@ -144,6 +144,7 @@ class Upkeep:
         return max(0.0, min(PULSE, self._times.left()))
 
     def _look_at_the_clock(self) -> None:
+        """Read the time; after a suspension, go on with every live link."""
         sure = self._times.read()
         with self._state.lock:
             if self._woken:
