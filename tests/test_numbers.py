@@ -98,7 +98,7 @@ CODE = {
     "one shot": "klinetail.cli.session:ONE_SHOT",
     "one shot symbols": "klinetail.cli.symbols:PATIENCE",
     "page": "klinetail.collector.backfill:PAGE",
-    "parked": "klinetail.collector.parking:PARKED",
+    "parked": "klinetail.collector.quarantine:KEPT",
     "ping": "klinetail.exchange.supervision:PING_TIMEOUT",
     "policy": "klinetail.exchange.supervision:POLICY",
     "policy of the sim": "klinetail.sim.hub:_VIOLATION",

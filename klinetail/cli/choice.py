@@ -152,7 +152,7 @@ def ask(
     Raises:
         ExchangeError: the exchange refuses, or it did not answer in time.
     """
-    from klinetail.collector.inquiry import Inquiry
+    from klinetail.collector.listings_request import ListingsRequest
     from klinetail.exchange.rest import PATIENCE, BinanceRest
 
     rest = BinanceRest(
@@ -160,7 +160,7 @@ def ask(
         patience=min(PATIENCE, patience),
         proxy=exchange.rest_proxy,
     )
-    inquiry = Inquiry(rest, teller(quiet=quiet), patience=patience)
+    inquiry = ListingsRequest(rest, teller(quiet=quiet), patience=patience)
     inquiry.answer.add_done_callback(signals.wake)
     inquiry.start()
     try:

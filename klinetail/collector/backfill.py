@@ -1,4 +1,4 @@
-"""Backfill: the queue of requests, in order of urgency and within the budget."""
+"""Backfill: the queue of REST requests, in order of urgency and within the budget."""
 
 from __future__ import annotations
 
@@ -21,38 +21,46 @@ WORKERS: Final = 4
 """Requests under way at once."""
 
 PAGE: Final = 499
-"""Rows asked for at once: of all limits the most rows a weight (2 for up to 500)."""
+"""Rows of one request: the limit that gives the most rows for its weight (2 for up to
+500 rows)."""
 
 
 def weight_of(streams: int, lines: int) -> int:
-    """REST weight of the start's history: of so many streams, so many closed candles
-    each."""
-    # Of each page the last row is not final yet: that takes a later one.
+    """Return the REST weight of the history at the start, for a number of streams with
+    `lines` closed candles each."""
+    # The last row of each page is not final before a later row is seen.
     pages, rest = divmod(lines, PAGE - 1)
     last = klines_weight(rest + 1) if rest else 0
     return streams * (pages * klines_weight(PAGE) + last)
 
 
 class Urgency(enum.IntEnum):
-    """Which request goes first. Within one, first come, first served: a stream asks
-    for one page at a time, so a long history keeps nobody from a short one."""
+    """The order of requests: the smallest value is sent first.
+
+    Requests of the same urgency are sent in the order of their arrival. A stream asks
+    for one page at a time, hence a long history does not hold up a short one.
+    """
 
     TIME = 0
+    """Exchange time, and questions that cannot wait for history."""
     LIVE = 1
+    """A few candles of a stream that has begun."""
     HISTORY = 2
+    """Candles from before the start, and long gaps."""
     LATE = 3
     """A gap that was announced already."""
 
 
 class Backfill:
-    """Runs requests on a few daemon threads, as the budget allows.
+    """Runs requests on a few daemon threads, as fast as the budget allows.
 
-    Daemon threads of our own, since the interpreter waits for a pool's at its exit.
+    The threads are not a pool's, because the interpreter waits for the threads of a
+    pool at its exit.
 
     Args:
-        budget: what may be spent.
+        budget: the REST weight that may be spent.
         monotonic: local seconds.
-        workers: how many threads.
+        workers: number of threads.
     """
 
     def __init__(
@@ -62,47 +70,56 @@ class Backfill:
         workers: int = WORKERS,
     ) -> None:
         self._budget = budget
+        """The REST weight that may be spent."""
         self._monotonic = monotonic
+        """Local seconds."""
         self._jobs: list[tuple[Urgency, int, int, Callable[[], None]]] = []
+        """A heap of urgency, number, weight and request."""
         self._numbers = itertools.count()
+        """Numbers the requests in the order of their arrival."""
         self._reserved = 0
+        """Weight of the requests that a thread has taken and not finished."""
         self._changed = threading.Condition()
+        """Guards every field, and wakes threads that wait."""
         self._stopping = False
+        """Whether the threads have to end."""
         self._threads = [
             threading.Thread(
                 target=self._work, name=f"klinetail-backfill-{number}", daemon=True
             )
             for number in range(workers)
         ]
+        """The threads that send the requests."""
 
     def start(self) -> None:
         """Start the threads.
 
         Raises:
-            RuntimeError: the system has too few threads left; those that were started
-                end with `stop`.
+            RuntimeError: the system has too few threads left. `stop` ends the threads
+                that were started.
         """
         for thread in self._threads:
             thread.start()
 
     def put(self, urgency: Urgency, weight: int, job: Callable[[], None]) -> None:
-        """Queue a request of so much weight, as far as one knows before it is sent.
-        What the job raises is logged, and ends no thread."""
+        """Queue a request of an expected weight. An error that the request raises is
+        logged, and ends no thread."""
         with self._changed:
             heapq.heappush(self._jobs, (urgency, next(self._numbers), weight, job))
             self._changed.notify()
 
     def sent(self, weight: int) -> None:
-        """A request is sent, from here or elsewhere: all of them are spent, lest they
-        be taken for what others use."""
+        """Note that a request of this weight is sent, from the queue or from elsewhere.
+        Our own requests must not look like requests of other programs."""
         with self._changed:
             self._budget.spend(weight, self._monotonic())
 
     def ask(self, questions: Sequence[Callable[[], Any]]) -> list[Any]:
-        """Ask questions of weight 1 side by side, before all else, and wait for the
-        answers: one of an exception is the exception.
+        """Ask questions of weight 1 side by side, before every other request, and
+        return their answers in order. A question that raises is answered by its
+        exception.
 
-        Once it is stopped, what was not answered yet is `Unreachable`.
+        After `stop`, a question without an answer is answered by `Unreachable`.
         """
         answers: list[Any] = [Unreachable("asked no more")] * len(questions)
         unanswered = set(range(len(questions)))
@@ -110,7 +127,7 @@ class Backfill:
         def ask(number: int) -> None:
             try:
                 answers[number] = questions[number]()
-            except Exception as error:  # noqa: BLE001 - who asked decides about it
+            except Exception as error:  # noqa: BLE001 - the caller judges the error
                 answers[number] = error
             with self._changed:
                 unanswered.discard(number)
@@ -123,14 +140,15 @@ class Backfill:
         return answers
 
     def observe(self, used: int | None) -> None:
-        """What the exchange says that the address used, if it said so."""
+        """Note the weight that the address has used in this minute, if the exchange
+        told the weight."""
         if used is not None:
             with self._changed:
                 self._budget.observe(used, self._monotonic())
 
     def stop(self) -> list[threading.Thread]:
-        """Forget what is queued and let the threads end after their present job;
-        returns those, to be joined."""
+        """Forget the queue and return the threads that are still alive, to be joined.
+        Each thread ends after its present request."""
         with self._changed:
             self._stopping = True
             self._jobs.clear()
@@ -138,6 +156,7 @@ class Backfill:
         return [thread for thread in self._threads if thread.is_alive()]
 
     def _work(self) -> None:
+        """Send requests until the stop: the body of each thread."""
         while (found := self._next()) is not None:
             weight, job = found
             try:
@@ -149,6 +168,8 @@ class Backfill:
                 self._changed.notify()
 
     def _next(self) -> tuple[int, Callable[[], None]] | None:
+        """Wait for the next request that the budget allows, and return its weight and
+        the request; None after the stop."""
         with self._changed:
             while not self._stopping:
                 if not self._jobs:

@@ -1,4 +1,4 @@
-"""Buffer: the latest candles of each stream, to look at from any thread."""
+"""Buffer: the latest candles of each stream, readable from any thread."""
 
 from __future__ import annotations
 
@@ -14,20 +14,26 @@ Default = TypeVar("Default")
 
 
 class Buffer(Mapping[Stream, tuple[Candle, ...]]):
-    """A read-only view: closed candles, oldest first, then at most one forming.
+    """A read-only view: closed candles, oldest first, then at most one forming candle.
 
-    A stream can be asked for by its name too, `buffer["btcusdt@1m"]`.
+    The key is a stream or the name of a stream: `buffer["btcusdt@1m"]`.
+
+    Args:
+        series: the series of each stream.
+        lock: the lock of the collector.
     """
 
     def __init__(self, series: Mapping[Stream, Series], lock: threading.RLock) -> None:
         self._series = series
+        """The series of each stream."""
         self._lock = lock
+        """The lock of the collector."""
 
     def __getitem__(self, stream: Stream | str) -> tuple[Candle, ...]:
-        """The candles of a stream.
+        """Return the candles of a stream.
 
         Raises:
-            KeyError: the stream is not followed, or nothing can be called so.
+            KeyError: the stream is not followed, or the name is no name of a stream.
         """
         series = self._found(stream)
         if series is None:
@@ -48,7 +54,8 @@ class Buffer(Mapping[Stream, tuple[Candle, ...]]):
     ) -> tuple[Candle, ...] | Default: ...
 
     def get(self, stream: Stream | str, /, default: object = None) -> object:
-        """The candles of a stream, or `default` if it is not followed."""
+        """Return the candles of a stream, or `default` if the stream is not
+        followed."""
         try:
             return self[stream]
         except KeyError:

@@ -1,9 +1,9 @@
-"""Deadlines: when which series has something to do next. Pure.
+"""Deadlines: when each series has something to do next. Pure.
 
-Two heaps, since a series waits for exchange time, for local seconds, or both. A
-deadline that moved later stays where it is and is looked at once for nothing: so an
-accepted candle costs nothing here, and only what is due or has to come earlier is
-touched.
+A series waits for exchange time, for local seconds, or for both, hence two heaps. A
+deadline that moves to a later time keeps its entry, and the entry is looked at once in
+vain. Therefore an accepted candle costs nothing here, and only a series that is due, or
+is due earlier than before, costs anything.
 """
 
 from __future__ import annotations
@@ -17,35 +17,44 @@ from klinetail.clock import Moment
 from klinetail.contract.series import Series
 
 _STALE: Final = 4
-"""How many entries there may be for each that counts."""
+"""How many entries of a heap there may be for each entry that counts."""
 
 _ALIKE: Final = 0.02
-"""Seconds by which an estimate may shift before it counts as another."""
+"""Seconds by which an estimate may shift and still count as the same estimate."""
 
 
 class Deadlines:
-    """Not thread-safe: the collector's lock is held.
+    """The deadlines of all series of a collector.
+
+    Not thread-safe: the collector's lock is held.
 
     Args:
-        series: all there are.
+        series: every series.
     """
 
     def __init__(self, series: Iterable[Series]) -> None:
         self._series = tuple(series)
+        """Every series, by its number."""
         self._number = {one: number for number, one in enumerate(self._series)}
+        """The number of each series."""
         self._local: list[tuple[float, int]] = []
+        """A heap of deadlines in local seconds, with the numbers of their series."""
         self._exchange: list[tuple[float, int]] = []
+        """A heap of deadlines in exchange time (ms), with the numbers of their
+        series."""
         self._local_of = [math.inf] * len(self._series)
+        """The local deadline of each series; infinite without one."""
         self._exchange_of = [math.inf] * len(self._series)
+        """The deadline in exchange time of each series; infinite without one."""
 
     @property
     def exchange_due(self) -> float:
-        """Exchange time (ms) from which on something may be due."""
+        """Exchange time (ms) of the first deadline in exchange time."""
         return self._exchange[0][0] if self._exchange else math.inf
 
     def left(self, now: Moment) -> float:
-        """Seconds until something may be due, if exchange time runs at the pace of
-        real time until then; 0 or less if it is."""
+        """Return the seconds until the first deadline, if exchange time runs at the
+        pace of real time until then; 0 or less if a deadline has passed."""
         local = self._local[0][0] if self._local else math.inf
         return min(local - now.monotonic, now.left(self.exchange_due))
 
@@ -55,8 +64,11 @@ class Deadlines:
         return self._exchange_of[self._number[series]] < math.inf
 
     def file(self, series: Series, now: Moment) -> bool:
-        """File a series' deadlines, if they are earlier than those on file; whether
-        one of them is now the first of all."""
+        """File the deadlines of a series that are earlier than the deadlines on file.
+
+        Returns:
+            Whether a deadline of the series is now the first of all deadlines.
+        """
         number = self._number[series]
         first = False
         local = series.due(now)
@@ -72,12 +84,12 @@ class Deadlines:
         return first
 
     def take(self, now: Moment, most: int) -> list[Series]:
-        """Some of the series that are due, which are on file no more; go on while
-        nothing is `left`.
+        """Take series that are due off the file, and return these series. Call the
+        method again while nothing is `left`.
 
         Args:
-            now: by when they are due.
-            most: entries looked at at once; some may be of deadlines that moved.
+            now: the present; earlier deadlines are due.
+            most: entries to look at; some entries may be of deadlines that moved.
         """
         taken = []
         for heap, filed, limit in (
@@ -94,7 +106,8 @@ class Deadlines:
 
 
 def _push(heap: list[tuple[float, int]], filed: list[float], number: int) -> None:
-    """Put what is filed for a number on the heap; drop what moved, if that is most."""
+    """Put the deadline of a number on the heap; sweep out entries of moved deadlines if
+    most entries are."""
     heapq.heappush(heap, (filed[number], number))
     if len(heap) > _STALE * len(filed):
         heap[:] = [(due, n) for n, due in enumerate(filed) if due < math.inf]

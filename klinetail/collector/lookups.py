@@ -1,66 +1,51 @@
-"""Look-ups: REST is asked about what says nothing. Is a stream mute, does a whole link
-acknowledge and bring no candle?"""
+"""Look-ups: REST is asked about silence. Is a stream mute? Does a whole link
+acknowledge subscriptions and bring no candle?"""
 
 from __future__ import annotations
 
 import contextlib
-import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 
 from klinetail.candle import Candle, Stream
 from klinetail.clock import Moment
 from klinetail.collector.backfill import Urgency
 from klinetail.collector.shards import Shard
 from klinetail.collector.silence import ROWS, SAMPLE, Remedy, remedy_for
+from klinetail.collector.state import CollectorState
+from klinetail.collector.timekeeping import TimeKeeper
 from klinetail.contract.series import Series
 from klinetail.errors import BadMessage, ExchangeError
 from klinetail.events import MuteEvent
 from klinetail.exchange.link import Link
-from klinetail.exchange.rest import Rest
 from klinetail.protocol.frames import stream_name
 from klinetail.protocol.routes import LIVE
 
 
 class Lookups:
-    """Asks, and does what follows from the answer.
+    """Asks REST about silent streams and links, and acts on the answer.
 
     Args:
-        series: all there are.
-        rest: who is asked.
-        lock: the collector's.
-        put: queues a request: its urgency, its weight, and what sends it.
-        read_time: reads exchange time.
-        on_mute: called with the lock held when a stream is found to be mute.
-        ws_url: where candles should come from.
+        state: the state of the collector.
+        times: reads exchange time.
     """
 
-    def __init__(
-        self,
-        series: Mapping[Stream, Series],
-        rest: Rest,
-        lock: threading.RLock,
-        *,
-        put: Callable[[Urgency, int, Callable[[], None]], None],
-        read_time: Callable[[], object],
-        on_mute: Callable[[MuteEvent], None],
-        ws_url: str,
-    ) -> None:
-        self._series = series
-        self._rest = rest
-        self._lock = lock
-        self._put = put
-        self._read_time = read_time
-        self._on_mute = on_mute
-        self._ws_url = ws_url
+    def __init__(self, state: CollectorState, times: TimeKeeper) -> None:
+        self._state = state
+        """The state of the collector."""
+        self._times = times
+        """Reads exchange time."""
         self._acted: dict[Series, tuple[float, int]] = {}
+        """For each mute series: since when the series was mute at the last remedy, and
+        the number of candles with trades and without a frame at the last remedy."""
 
-    def mute(self, series: Series, link: Link, now: Moment) -> None:
-        """REST has shown trades of a stream of which no frame came.
+    def mute_stream(self, series: Series, link: Link, now: Moment) -> None:
+        """Heal a stream of which REST has shown trades and no frame came; the lock is
+        held.
 
         Args:
-            series: whose.
-            link: the stream's.
-            now: when REST did.
+            series: the series of the stream.
+            link: the link of the stream.
+            now: when REST showed the trades.
         """
         since = series.hearing.unheard_since
         silence, before = self._acted.get(series, (since, 0))
@@ -75,9 +60,10 @@ class Lookups:
         self._remedy(remedy, [series.stream], reason, link, told=told)
 
     def _tell_mute(self, series: Series) -> None:
+        """Tell once that a stream is mute."""
         if not series.hearing.mute:
             series.hearing.mute = True
-            self._on_mute(MuteEvent(series.stream))
+            self._state.tell(MuteEvent(series.stream))
 
     def _remedy(
         self,
@@ -88,9 +74,18 @@ class Lookups:
         *,
         told: bool,
     ) -> None:
+        """Apply a remedy to a link.
+
+        Args:
+            remedy: what to do.
+            streams: the streams that are silent.
+            reason: why, for a person.
+            link: the link of the streams.
+            told: whether a new subscription is worth a message.
+        """
         where = ""
         if not link.candles:
-            where = f"this one is {self._ws_url}"
+            where = f"this one is {self._state.route.ws_url}"
             reason = (
                 "no candle comes, though subscriptions are acked and REST shows trades;"
                 f" the exchange's own address is {LIVE.ws_url}"
@@ -101,25 +96,28 @@ class Lookups:
         elif remedy is Remedy.RECONNECT:
             link.distrust(reason, where)
 
-    def quiet(self, shard: Shard, link: Link) -> None:
-        """A link lives and brings nothing: ask whether nothing is traded."""
-        self._put(Urgency.TIME, SAMPLE + 1, lambda: self._look_into(shard, link))
+    def silent_link(self, shard: Shard, link: Link) -> None:
+        """Ask whether anything is traded on a link that lives and brings nothing."""
+        self._state.backfill.put(
+            Urgency.TIME, SAMPLE + 1, lambda: self._look_into(shard, link)
+        )
 
     def _look_into(self, shard: Shard, link: Link) -> None:
-        self._read_time()
+        """Ask REST about a few streams of a silent link, and act on the answers."""
+        self._times.read()
         shown: list[list[Candle]] = []
-        with self._lock:
-            shard.quiet.look(link.candles)
+        with self._state.lock:
+            shard.silence.look(link.candles)
         for stream in shard.streams[:SAMPLE]:
             with contextlib.suppress(ExchangeError, BadMessage):
-                rows = self._rest.klines(stream, limit=ROWS)
+                rows = self._state.rest.klines(stream, limit=ROWS)
                 shown.append([row for row in rows if isinstance(row, Candle)])
-        with self._lock:
-            traded = [shard.quiet.show(rows) for rows in shown]
-            remedy = shard.quiet.judge(link.candles, traded=any(traded))
+        with self._state.lock:
+            traded = [shard.silence.show(rows) for rows in shown]
+            remedy = shard.silence.judge(link.candles, traded=any(traded))
             if remedy is not Remedy.NONE:
                 for rows, trades in zip(shown, traded, strict=True):
                     if trades:
-                        self._tell_mute(self._series[rows[-1].stream])
+                        self._tell_mute(self._state.series[rows[-1].stream])
         reason = f"{shard.name} is mute: REST shows trades of which no frame came"
         self._remedy(remedy, shard.streams, reason, link, told=True)

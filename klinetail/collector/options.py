@@ -1,4 +1,4 @@
-"""Numbers that a program gives: refused at once if they cannot be, with their names."""
+"""Options: numbers given by a program, refused at once and by name if impossible."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from klinetail.errors import UsageError
 
 
 def whole(name: str, value: SupportsIndex, least: int) -> int:
-    """A whole number of at least `least`.
+    """Return a whole number of at least `least`.
 
     Raises:
         TypeError: the value is no whole number.
-        UsageError: it is too small.
+        UsageError: the value is too small.
     """
     try:
         number = operator.index(value)
@@ -25,11 +25,11 @@ def whole(name: str, value: SupportsIndex, least: int) -> int:
 
 
 def seconds(name: str, value: SupportsFloat) -> float:
-    """Seconds, 0 or more; infinite if it is for ever.
+    """Return seconds, 0 or more; infinite for a time without an end.
 
     Raises:
         TypeError: the value is no number.
-        UsageError: it is not a number (NaN), or negative.
+        UsageError: the value is not a number (NaN), or negative.
     """
     number = real(name, value)
     if not number >= 0:
@@ -38,7 +38,7 @@ def seconds(name: str, value: SupportsFloat) -> float:
 
 
 def real(name: str, value: SupportsFloat) -> float:
-    """A number; a text is none.
+    """Return a number; a text is not taken for a number.
 
     Raises:
         TypeError: the value is no number.

@@ -1,5 +1,9 @@
-"""What the exchange lists, and whether that is what was asked for. An ack proves
-nothing there: the WebSocket acks any name and then stays silent, so REST is asked."""
+"""Symbols: whether the exchange lists the wanted symbols, and which symbols a glob
+means.
+
+The WebSocket acks any name, and stays silent if the symbol does not exist. Therefore
+REST is asked before anything is subscribed to.
+"""
 
 from __future__ import annotations
 
@@ -24,15 +28,16 @@ from klinetail.protocol.statuses import PENDING, TRADING, can_be_followed
 from klinetail.spelling import plainer
 
 FEW: Final = 5
-"""Up to so many symbols are cheaper to ask one by one than the list of all is."""
+"""Up to this number, asking for symbols one by one is cheaper than the whole list."""
 
 
 def latest(rest: Rest, symbol: str) -> Candle | None:
-    """The newest one-minute candle of a symbol, if there is any.
+    """Return the newest one-minute candle of a symbol; None without any candle.
 
     Raises:
         UnknownSymbol: the exchange does not list the symbol.
-        UsageError: it does, and does not trade it any more.
+        UsageError: the exchange lists the symbol, and does not trade the symbol any
+            more.
         ExchangeError, BadMessage: the exchange could not be asked.
     """
     try:
@@ -50,7 +55,8 @@ def latest(rest: Rest, symbol: str) -> Candle | None:
 
 
 def oddity(listed: Sequence[Listing]) -> list[DropEvent]:
-    """What is to be told of an answer: one event if it cannot be read in full."""
+    """Return one event about the entries of a list that cannot be read in full, or no
+    event if every entry can."""
     if not isinstance(listed, Listings) or not listed.odd:
         return []
     left_out = f"; {listed.left_out:,} left out" if listed.left_out else ""
@@ -62,11 +68,11 @@ def oddity(listed: Sequence[Listing]) -> list[DropEvent]:
 
 
 def check(symbols: Iterable[str], listed: Sequence[Listing]) -> None:
-    """Make sure that these symbols are listed, and traded or about to be.
+    """Make sure that every symbol is listed, and traded or about to be traded.
 
     Raises:
-        UnknownSymbol: one is not listed, with those that look like it.
-        UsageError: one is not traded any more, with its status.
+        UnknownSymbol: a symbol is not listed; the error names similar symbols.
+        UsageError: a symbol is not traded any more; the error names its status.
     """
     status = {listing.symbol: listing.status for listing in listed}
     for symbol in symbols:
@@ -81,15 +87,17 @@ def resolve(
     listed: Sequence[Listing],
     quote: str | None = None,
 ) -> list[Stream]:
-    """The streams that are wanted, each once; of a pattern, in the exchange's order.
+    """Return the wanted streams, each once, with the symbols of a pattern in the
+    exchange's order.
 
     Args:
-        wanted: streams stay as they are, patterns give what is traded.
+        wanted: streams, returned as given, and patterns, which give the matching
+            symbols that are traded.
         listed: what the exchange lists.
-        quote: the asset that the symbols of patterns have to be quoted in.
+        quote: the asset in which the symbols of patterns have to be quoted.
 
     Raises:
-        UsageError: a pattern matches nothing that is traded.
+        UsageError: a pattern matches no traded symbol.
     """
     streams: dict[Stream, None] = {}
     for one in wanted:
@@ -105,8 +113,8 @@ def resolve(
 def find(
     word: str, listed: Sequence[Listing], quote: str | None = None
 ) -> list[Listing]:
-    """What a glob matches among what is traded, or the symbol that can be followed;
-    errors as `resolve` and `check`."""
+    """Return the traded symbols that match a glob, or a single symbol that can be
+    followed; errors as `resolve` and `check`."""
     if is_glob(word):
         return traded(Pattern(word, ()), listed, quote)
     symbol = Stream.of(word, Interval.M1).symbol
@@ -119,7 +127,8 @@ def find(
 def traded(
     pattern: Pattern, listed: Sequence[Listing], quote: str | None = None
 ) -> list[Listing]:
-    """What is traded and matches, in the exchange's order; errors as `resolve`."""
+    """Return the traded symbols that match a pattern, in the exchange's order; errors
+    as `resolve`."""
     trading = [listing for listing in listed if listing.status == TRADING]
     if quote is not None:
         among = trading
@@ -140,7 +149,7 @@ def _nothing(
     listed: Sequence[Listing],
     quote: str | None,
 ) -> str:
-    """Why a pattern gives nothing."""
+    """Return the reason, for a person, for which a pattern matches no traded symbol."""
     idle = [
         f"{one.symbol} ({one.status})"
         for one in listed
@@ -159,7 +168,8 @@ def _nothing(
 
 
 def _patterns_like(pattern: Pattern, trading: Sequence[Listing]) -> list[str]:
-    """Up to three globs that differ in one word and match something."""
+    """Return up to three globs that match traded symbols and differ from the pattern in
+    one word."""
     import difflib
 
     names = dict.fromkeys(
@@ -179,9 +189,12 @@ def _patterns_like(pattern: Pattern, trading: Sequence[Listing]) -> list[str]:
 
 
 def suggestions(symbol: str, listed: Sequence[str]) -> tuple[str, ...]:
-    """Up to three listed symbols that look like this one, best first: with another way
-    to write it or with the quote asset that it lacks, those that begin like it, those
-    that differ in a few characters."""
+    """Return up to three listed symbols that resemble `symbol`, best first.
+
+    First come other spellings of the symbol, and the symbol with a quote asset; then
+    listed symbols with the same beginning; then symbols that differ in a few
+    characters.
+    """
     import difflib
 
     plain = plainer(symbol).upper()
@@ -201,8 +214,8 @@ def suggestions(symbol: str, listed: Sequence[str]) -> tuple[str, ...]:
 
 
 def encode(listings: Iterable[Listing]) -> bytes:
-    """The listings as JSON lines: always the same keys, sizes as number literals with
-    the exchange's own digits, null for what it does not say."""
+    """Return the listings as JSON lines. The keys are always the same; sizes are number
+    literals with the exchange's own digits, and an unknown value is null."""
     return _lines([_Line.of(listing) for listing in listings])
 
 

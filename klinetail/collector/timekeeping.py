@@ -1,4 +1,4 @@
-"""Timekeeping: asking the exchange what time it is until an answer can be believed."""
+"""Timekeeping: asking for exchange time until an answer can be believed."""
 
 from __future__ import annotations
 
@@ -8,59 +8,63 @@ from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
 from klinetail.candle import Candle, Interval, Stream
-from klinetail.clock import ExchangeClock, NewestRow
+from klinetail.clock import NewestRow
+from klinetail.collector.state import CollectorState
 from klinetail.errors import BadMessage, ExchangeError
 from klinetail.events import CLOCK, LinkEvent, LinkState
 from klinetail.exchange.rest import Rest
 from klinetail.pace import SPAN, Reading
 
 TRIES: Final = 6
-"""Readings in a row before it is waited for a while: as many as it takes to learn the
-pace of an exchange that runs fast."""
+"""Readings in a row before a pause: enough to learn the pace of an exchange that runs
+fast."""
 
 PAUSES: Final = (1.0, 3.0)
-"""Real seconds before an exchange of which the time is in doubt is asked again: at
-first, and at most."""
+"""Real seconds before the next question while exchange time is in doubt: at first, and
+at most."""
 
 UNSTARTED: Final = 0.5
-"""Real seconds before that is asked again at the start; so few that a reading agrees
-with those of the attempt before, if others failed."""
+"""Real seconds before the next question at the start. After a longer pause a reading
+would not agree with the readings before the pause."""
 
 AGAIN: Final = 300.0
-"""Real seconds after which the time is read again though nobody asks: the local clock
-that carries it on is not exact."""
+"""Real seconds after which the time is read without a request, because the local clock
+that carries the time on is not exact."""
 
 SAID_AFTER: Final = 1.5
 """Real seconds of doubt at the start after which a person is told."""
 
 WITNESSES: Final = 3
-"""Streams of which the newest row may be asked for."""
+"""Symbols that are followed and whose newest row may be asked for."""
 
 _ALWAYS_TRADED: Final = Stream("BTCUSDT", Interval.M1)
+"""A stream that has a trade in every minute."""
 
 DOUBT: Final = (
     "the exchange's clock cannot be believed: nothing else agrees with its answers"
 )
-"""What a person is told while the time is in doubt."""
+"""The text for a person while exchange time is in doubt."""
 
 
-class Statement(NamedTuple):
-    """What the exchange said about its time: readings, and newest rows."""
+class TimeAnswers(NamedTuple):
+    """Answers of the exchange about its time."""
 
     readings: Sequence[Reading]
+    """Readings of `/fapi/v1/time`."""
     rows: Sequence[NewestRow]
+    """Newest one-minute rows."""
 
 
 def witnesses_among(streams: Sequence[Stream]) -> list[Stream]:
-    """The one-minute streams whose newest rows tell the time: of the symbols that are
-    followed, and of one that is always traded."""
+    """Return one-minute streams whose newest rows tell the time: streams of the
+    followed symbols, and a stream that is always traded."""
     symbols = dict.fromkeys(stream.symbol for stream in streams)
     own = [Stream(symbol, Interval.M1) for symbol in [*symbols][:WITNESSES]]
     return [*dict.fromkeys([*own, _ALWAYS_TRADED])]
 
 
 def read_time(rest: Rest, now: Callable[[], float]) -> Reading:
-    """An answer of `/fapi/v1/time`; errors as `Rest.server_time`."""
+    """Return a reading of `/fapi/v1/time`; errors as `Rest.server_time`."""
     sent = now()
     return Reading(rest.server_time(), sent, now())
 
@@ -68,7 +72,8 @@ def read_time(rest: Rest, now: Callable[[], float]) -> Reading:
 def newest_row(
     rest: Rest, stream: Stream, now: Callable[[], float]
 ) -> NewestRow | None:
-    """The newest row of a stream, None if it has none; errors as `Rest.klines`."""
+    """Return the newest row of a stream; None if the stream has no row. Errors as
+    `Rest.klines`."""
     sent = now()
     for row in rest.klines(stream, limit=1):
         if isinstance(row, Candle):
@@ -77,112 +82,97 @@ def newest_row(
 
 
 class TimeKeeper:
-    """Keeps an exchange clock by asking. Safe from any thread.
+    """Keeps the exchange clock of a collector by asking. Safe from any thread.
+
+    The collector's lock is not held while the exchange is asked. While exchange time is
+    in doubt the consumers are told, and once more when the doubt is over.
 
     Args:
-        clock: what takes in the answers.
-        rest: who is asked.
-        lock: guards the clock; not held while the exchange is asked.
-        now: local seconds.
-        streams: what is followed.
-        stopping: ends the pauses.
-        tell: called, without the lock, while the time is in doubt, and once when that
-            is over.
+        state: the state of the collector.
     """
 
-    def __init__(
-        self,
-        clock: ExchangeClock,
-        rest: Rest,
-        lock: threading.RLock,
-        *,
-        now: Callable[[], float],
-        streams: Sequence[Stream],
-        stopping: threading.Event,
-        tell: Callable[[LinkEvent], None],
-    ) -> None:
-        self._clock = clock
-        self._rest = rest
-        self._lock = lock
-        self._now = now
-        self._witnesses = witnesses_among(streams)
-        self._stopping = stopping
-        self._tell = tell
+    def __init__(self, state: CollectorState) -> None:
+        self._state = state
+        """The state of the collector, whose clock takes in the answers."""
+        self._witnesses = witnesses_among([*state.series])
+        """Streams whose newest row tells the time; the first one is asked first."""
         self._asking = threading.Lock()
-        """Held by the thread that asks: one answer serves all who want one."""
+        """Held by the thread that asks: one answer serves every thread that waits."""
         self._doubts = 0
-        """Times in a row that reading left the time in doubt."""
-        self._due = now() + AGAIN
-        """When to read again though nobody asks, monotonic seconds."""
+        """Consecutive calls of `read` that left the time in doubt."""
+        self._due = state.now() + AGAIN
+        """When to read the time without a request, monotonic seconds."""
 
     def begin(
         self,
-        statement: Statement,
+        answers: TimeAnswers,
         *,
         patience: float,
         on_doubt: Callable[[], None],
     ) -> bool:
-        """Ask until the time is known; False if that was stopped.
+        """Ask until exchange time is known, and return True; False after a stop.
 
         Args:
-            statement: what the exchange said so far.
+            answers: the answers of the exchange up to now.
             patience: seconds of doubt before giving up.
-            on_doubt: called once if that is not enough: the event times of frames,
-                given to `ExchangeClock.see`, can help.
+            on_doubt: called once if the answers do not suffice. Event times of frames,
+                given to `ExchangeClock.see`, can help then.
 
         Raises:
             ExchangeError: the time was still in doubt after `patience` seconds.
         """
-        began = self._now()
+        began = self._state.now()
         attempt, told = 0, False
-        while not self._believe(statement):
+        while not self._believe(answers):
             attempt += 1
             if attempt == 1:
                 on_doubt()
-            lasted = self._now() - began
+            lasted = self._state.now() - began
             if lasted >= patience:
                 raise ExchangeError(DOUBT)
             pause = SPAN if lasted < SAID_AFTER else UNSTARTED
-            if not statement.readings:
+            if not answers.readings:
                 pause = PAUSES[0]
             if lasted >= SAID_AFTER:
                 told = True
                 event = LinkEvent(CLOCK, LinkState.WAITING, DOUBT, attempt, pause)
-                self._tell(event)
-            if self._stopping.wait(pause):
+                self._state.tell(event)
+            if self._state.lifecycle.stopping.wait(pause):
                 return False
-            statement = self._ask()
+            answers = self._ask()
         if told:
-            self._tell(LinkEvent(CLOCK, LinkState.IDLE))
+            self._state.tell(LinkEvent(CLOCK, LinkState.IDLE))
         return True
 
-    def _believe(self, statement: Statement) -> bool:
-        with self._lock:
-            for reading in statement.readings:
-                self._clock.read(reading)
-            for row in statement.rows:
-                self._clock.show(row)
-            return self._clock.known
+    def _believe(self, answers: TimeAnswers) -> bool:
+        """Give answers to the clock, and return whether the time is known."""
+        with self._state.lock:
+            for reading in answers.readings:
+                self._state.clock.read(reading)
+            for row in answers.rows:
+                self._state.clock.show(row)
+            return self._state.clock.known
 
-    def _ask(self) -> Statement:
-        """Ask for two readings, one soon after the other, and a row; what fails is not
-        there."""
+    def _ask(self) -> TimeAnswers:
+        """Ask for two consecutive readings and a row, and return the answers without
+        the failures."""
         readings = []
         for _ in range(2):
             with contextlib.suppress(ExchangeError, BadMessage):
-                readings.append(read_time(self._rest, self._now))
+                readings.append(read_time(self._state.rest, self._state.now))
         row = self._ask_for_row() if readings else None
-        return Statement(readings, [] if row is None else [row])
+        return TimeAnswers(readings, [] if row is None else [row])
 
     def _ask_for_row(self) -> NewestRow | None:
+        """Return the newest row of the first stream that has one."""
         for stream in list(self._witnesses):
             try:
-                row = newest_row(self._rest, stream, self._now)
+                row = newest_row(self._state.rest, stream, self._state.now)
             except (ExchangeError, BadMessage):
                 row = None
             if row is not None:
                 return row
-            # The next one is asked first from now on.
+            # The next stream is asked first from now on.
             self._witnesses.append(self._witnesses.pop(0))
         return None
 
@@ -190,55 +180,61 @@ class TimeKeeper:
         """Read the time until an answer counts, a few times at most.
 
         Returns:
-            Whether the time is not in doubt.
+            Whether the time is free of doubt.
         """
-        wanted = self._now()
+        wanted = self._state.now()
         with self._asking:
-            with self._lock:
-                known = self._clock.counted_at > wanted  # read by another meanwhile
+            with self._state.lock:
+                known = (
+                    self._state.clock.counted_at > wanted
+                )  # read by another meanwhile
             return known or self._read()
 
     def _read(self) -> bool:
         for attempt in range(TRIES):
-            if attempt > 1 and self._stopping.wait(SPAN):
+            if attempt > 1 and self._state.lifecycle.stopping.wait(SPAN):
                 return False
             try:
-                reading = read_time(self._rest, self._now)
+                reading = read_time(self._state.rest, self._state.now)
             except (ExchangeError, BadMessage):
                 self._put_off()
                 return False
-            with self._lock:
-                sure = self._clock.read(reading)
+            with self._state.lock:
+                sure = self._state.clock.read(reading)
             if not sure and attempt and (row := self._ask_for_row()) is not None:
-                with self._lock:
-                    sure = self._clock.show(row)
+                with self._state.lock:
+                    sure = self._state.clock.show(row)
             if sure:
                 self._be_sure()
                 return True
         self._put_off()
         self._doubts += 1
-        pause = self._due - self._now()
-        self._tell(LinkEvent(CLOCK, LinkState.WAITING, DOUBT, self._doubts, pause))
+        pause = self._due - self._state.now()
+        self._state.tell(
+            LinkEvent(CLOCK, LinkState.WAITING, DOUBT, self._doubts, pause)
+        )
         return False
 
     def _be_sure(self) -> None:
-        self._due = self._now() + AGAIN
+        """Note that an answer counted, and tell the end of a doubt."""
+        self._due = self._state.now() + AGAIN
         if self._doubts:
             self._doubts = 0
-            self._tell(LinkEvent(CLOCK, LinkState.IDLE))
+            self._state.tell(LinkEvent(CLOCK, LinkState.IDLE))
 
     def _put_off(self) -> None:
+        """Put the next reading off, the longer the more often the time was in doubt."""
         first, most = PAUSES
-        self._due = self._now() + min(most, first * (1 + self._doubts))
+        self._due = self._state.now() + min(most, first * (1 + self._doubts))
 
     def left(self) -> float:
-        """Seconds until the time should be read again though nobody asks."""
-        return self._due - self._now()
+        """Return the seconds until the time should be read without a request."""
+        return self._due - self._state.now()
 
     def heed(self) -> bool:
-        """Whether the time should be read now though nobody asks; it then counts as
-        asked for."""
+        """Whether to read the time now without a request. After a True the time counts
+        as asked for."""
         if self.left() > 0:
             return False
-        self._due = self._now() + (PAUSES[1] if self._doubts else AGAIN)
+        self._due = self._state.now() + (PAUSES[1] if self._doubts else AGAIN)
         return True

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 
 import pytest
 
@@ -14,11 +13,12 @@ from klinetail.collector.endings import GONE, PAUSE, Endings
 from klinetail.contract.series import Series
 from klinetail.contract.trading import DELIVERED, LEAST
 from klinetail.errors import Unreachable
-from klinetail.events import Drop, DropEvent
+from klinetail.events import Drop, DropEvent, EndedEvent, Event, TradedEvent
 from klinetail.protocol.rest import Listing, Listings
 from klinetail.protocol.statuses import PENDING
 from tests.collector.test_collector import FakeRest
 from tests.contract.test_series import T0, candle
+from tests.states import SetClock, Times, state_of
 
 NAMES = ("AUSDT", "BUSDT", "CUSDT", "DUSDT")
 M1, H1 = Interval.M1, Interval.H1
@@ -35,33 +35,37 @@ class Asked:
         self.listed: Sequence[Listing] = [Listing(name, "TRADING") for name in NAMES]
         self.rest.listings = lambda: self.listed  # type: ignore[method-assign]
         self.series = {s: Series(s) for s in streams or STREAMS}
-        self.jobs: list[tuple[Urgency, int, Callable[[], None]]] = []
-        self.ended: dict[Stream, str] = {}
-        self.traded: list[Stream] = []
-        self.told: list[DropEvent] = []
+        self.events: list[Event] = []
         self.sent = 0
         self.now = Moment(T0, 0.0)
         for series in self.series.values():
             series.begin(self.now, onboard)
             series.resume(self.now)
-        self.endings = Endings(
-            self.series.values(),
-            self.rest,
-            threading.RLock(),
-            moment=lambda: self.now,
-            put=lambda *job: self.jobs.append(job),
-            read_time=self.rest.server_time,
-            on_ended=self.end,
-            on_traded=lambda some, _: self.traded.extend(one.stream for one in some),
-            tell=self.told.append,
+        state = state_of(
+            self.series, self.rest, self.events, clock=SetClock(lambda: self.now)
         )
+        self.jobs = state.backfill.jobs
+        self.times = Times(self.rest.server_time)
+        self.endings = Endings(state, self.times, self.after)
 
-    def end(self, ended: Mapping[Series, str], now: Moment) -> None:
+    def after(self, series: Series, now: Moment) -> None:
         assert now == self.now
-        for series, why in ended.items():
-            assert not series.ended
-            series.end()
-            self.ended[series.stream] = why
+        assert series.ended or series.stream in self.traded
+
+    @property
+    def ended(self) -> dict[Stream, str]:
+        """The status of each stream of which the end was told, once each."""
+        told = [e for e in self.events if isinstance(e, EndedEvent)]
+        assert len(told) == len({event.stream for event in told})
+        return {event.stream: event.status for event in told}
+
+    @property
+    def traded(self) -> list[Stream]:
+        return [e.stream for e in self.events if isinstance(e, TradedEvent)]
+
+    @property
+    def told(self) -> list[DropEvent]:
+        return [e for e in self.events if isinstance(e, DropEvent)]
 
     def at(self, exchange: int, monotonic: float | None = None, ahead: int = 0) -> None:
         """Look at all of them at that time; what is asked is answered at once."""
@@ -129,7 +133,7 @@ def test_what_was_learned_ends_what_becomes_idle_later_without_another_list() ->
 def test_the_time_is_read_before_the_list() -> None:
     asked = Asked(STREAMS[0])
     order = []
-    asked.endings._read_time = lambda: order.append("time")
+    asked.times.read = lambda: order.append("time")
     asked.rest.listings = lambda: order.append("list") or []  # type: ignore[method-assign]
     asked.at(IDLE)
     assert order == ["time", "list"]

@@ -65,11 +65,12 @@ class Kept:
         self.now = BEGUN
         self.seen: list[Series] = []
         self.waits = 0
-        self.keeper = Keeper(
-            groups, self.changed, lambda: self.now, self.see_to, self.pulse
-        )
+        self.keeper = Keeper(groups, self.changed, lambda: self.now)
+        self.on_due = self.see_to
         self.thread = threading.Thread(
-            target=self.keeper.run, args=[self.stopping], daemon=True
+            target=self.keeper.run,
+            args=[self.stopping, lambda *due: self.on_due(*due), self.pulse],
+            daemon=True,
         )
 
     def see_to(self, series: Series, now: Moment) -> None:
@@ -106,7 +107,7 @@ class Kept:
 
     def __enter__(self) -> Self:
         with self.changed:
-            for series in self.keeper._herd_of:
+            for series in self.keeper._delay_of:
                 self.keeper.heed(series, BEGUN)
             self.thread.start()
             self.until(self.rests)
@@ -300,7 +301,7 @@ def test_the_lock_is_given_up_between_some_and_the_next() -> None:
                 other.start()
 
         other = threading.Thread(target=want)
-        kept.keeper._see_to = see_to
+        kept.on_due = see_to
         kept.set(Moment(T0 + MINUTE, 60.0))
         other.join(PATIENCE)
     assert 0 < seen_at[0] < MANY
@@ -318,7 +319,7 @@ def test_a_shortage_is_waited_out_and_nobody_is_forgotten() -> None:
             kept.see_to(one, now)
             seen.add(one)
 
-        kept.keeper._see_to = see_to
+        kept.on_due = see_to
         with kept.changed:
             kept.now = Moment(T0 + MINUTE, 60.0)
             kept.changed.notify_all()
@@ -333,8 +334,8 @@ def test_a_bug_is_raised() -> None:
     series = many(1)
     changed = threading.Condition(threading.RLock())
     now = Moment(T0 + MINUTE, 60.0)
-    keeper = Keeper([series], changed, lambda: now, see_to, lambda: None)
+    keeper = Keeper([series], changed, lambda: now)
     with changed:
         keeper.heed(series[0], now)
     with pytest.raises(ZeroDivisionError):
-        keeper.run(threading.Event())
+        keeper.run(threading.Event(), see_to, lambda: None)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Callable
 
 import pytest
@@ -273,7 +272,7 @@ def test_what_is_not_traded_yet_is_awaited() -> None:
         try:
             seen.wait_live()
             clock.let_go()
-            collector._history.result(PATIENCE)
+            collector._state.lifecycle.history.result(PATIENCE)
             seen.wait(lambda: TradedEvent(ETH) in seen.events)
             assert server.now() >= first
             seen.wait(lambda: len([c for c in seen.candles if c.closed]) > 3)
@@ -435,7 +434,7 @@ def test_a_wrong_time_at_a_reconnect_changes_nothing(by: int) -> None:
         try:
             seen.wait(lambda: all(len(seen.closed(s)) > 1 for s in (BTC, THIN)))
             # Until then the clock of an exchange that runs fast is far behind.
-            eventually(lambda: collector._clock.pace > 50, "the pace is learnt")
+            eventually(lambda: collector._state.clock.pace > 50, "the pace is learnt")
             rest.down = lying(by)
             line.cut()
             seen.wait_live(2)
@@ -450,40 +449,3 @@ def test_a_wrong_time_at_a_reconnect_changes_nothing(by: int) -> None:
             collector.stop()
         for stream in (BTC, THIN):
             whole(server, seen, stream)
-
-
-class AskedTwice(FakeRest):
-    """Answers the second question for the time only when it is let to."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.asked, self.answer = threading.Event(), threading.Event()
-        self.answer.set()
-
-    def server_time(self) -> int:
-        if not self.answer.is_set():
-            self.asked.set()
-            assert self.answer.wait(PATIENCE)
-        return super().server_time()
-
-
-def test_a_line_that_broke_again_meanwhile_is_not_up() -> None:
-    """What REST shows then was never to be pushed, and nobody is mute."""
-    rest = AskedTwice()
-    collector = DataCollector(
-        [BTC], rest=rest, connect=never, listed=[Listing("BTCUSDT", "TRADING")]
-    )
-    (shard,), (series,) = collector._shards, collector._series.values()
-    collector.start()
-    try:
-        eventually(lambda: collector.exchange_time() is not None, "the start")
-        collector._on_link(LinkEvent("link-0", LinkState.LIVE), shard)
-        rest.answer.clear()
-        collector._on_link(LinkEvent("link-0", LinkState.WAITING, "cut"), shard)
-        collector._on_link(LinkEvent("link-0", LinkState.LIVE), shard)
-        assert rest.asked.wait(PATIENCE)
-        collector._on_link(LinkEvent("link-0", LinkState.WAITING, "cut"), shard)
-    finally:
-        rest.answer.set()
-        collector.stop()  # it waits for what is being asked
-    assert series.hearing.up_since is None

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
-
 from klinetail.candle import MINUTE, Candle, Interval, Source, Stream
 from klinetail.clock import Moment
 from klinetail.collector.backfill import Urgency
@@ -17,6 +14,7 @@ from klinetail.events import MuteEvent
 from klinetail.protocol.rest import BadRow, Row
 from tests.collector.test_collector import FakeRest
 from tests.contract.test_series import T0, candle
+from tests.states import Times, state_of
 
 STREAMS = [Stream(name, Interval.M1) for name in ("AUSDT", "BUSDT", "CUSDT", "DUSDT")]
 NOW = Moment(T0 + 4 * MINUTE, 240.0)
@@ -49,19 +47,13 @@ class Asked:
     def __init__(self) -> None:
         self.rest = FakeRest()
         self.series = {stream: Series(stream) for stream in STREAMS}
-        self.jobs: list[tuple[Urgency, int, Callable[[], None]]] = []
         self.mute: list[MuteEvent] = []
         self.link = FakeLink()
         self.shard = Shard("link-0", STREAMS)
-        self.lookups = Lookups(
-            self.series,
-            self.rest,
-            threading.RLock(),
-            put=lambda *job: self.jobs.append(job),
-            read_time=self.rest.server_time,
-            on_mute=lambda event: self.mute.append(event),
-            ws_url="wss://wrong.example",
-        )
+        state = state_of(self.series, self.rest, self.mute)
+        self.jobs = state.backfill.jobs
+        self.times = Times(self.rest.server_time)
+        self.lookups = Lookups(state, self.times)
 
     def send(self) -> None:
         for _, _, job in self.jobs:
@@ -69,7 +61,7 @@ class Asked:
         self.jobs.clear()
 
     def look(self) -> None:
-        self.lookups.quiet(self.shard, self.link)
+        self.lookups.silent_link(self.shard, self.link)
         self.send()
 
 
@@ -84,7 +76,7 @@ def test_a_mute_stream_is_subscribed_again_and_then_its_link_is_distrusted() -> 
     def mute(unheard: int, seconds: float) -> None:
         series.hearing.unheard = unheard
         now = Moment(NOW.exchange, series.hearing.unheard_since + seconds)
-        asked.lookups.mute(series, asked.link, now)
+        asked.lookups.mute_stream(series, asked.link, now)
 
     mute(0, 0.0)
     assert (asked.link.again, asked.link.reasons, asked.mute) == ([], [], [])
@@ -112,7 +104,7 @@ def test_a_mute_stream_of_a_link_without_any_candle_names_the_address() -> None:
     series = asked.series[STREAMS[1]]
     for unheard in (1, 2):
         series.hearing.unheard = unheard
-        asked.lookups.mute(series, asked.link, NOW)
+        asked.lookups.mute_stream(series, asked.link, NOW)
     assert asked.link.again == ["busdt@kline_1m"]
     assert len(asked.link.reasons) == 2
     assert all("no candle comes" in one for one in asked.link.reasons)
@@ -133,7 +125,7 @@ def test_a_link_is_looked_into_with_a_few_streams_and_before_all_else() -> None:
     asked = Asked()
     of: list[Stream] = []
     asked.rest.klines = lambda stream, **_: of.append(stream) or []
-    asked.lookups.quiet(asked.shard, asked.link)
+    asked.lookups.silent_link(asked.shard, asked.link)
     assert asked.jobs[0][:2] == (Urgency.TIME, SAMPLE + 1)
     asked.send()
     assert of == STREAMS[:SAMPLE]
@@ -211,7 +203,6 @@ def test_a_look_that_fails_says_nothing() -> None:
     asked.look()
     asked.rest.failure = Unreachable("no route")
     asked.rest.klines = lambda stream, **_: FakeRest.klines(asked.rest, stream, limit=1)
-    asked.rest.server_time = lambda: T0
-    asked.lookups._read_time = asked.rest.server_time
+    asked.times.read = lambda: T0
     asked.look()
     assert (asked.link.again, asked.link.reasons) == ([], [])

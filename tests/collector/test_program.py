@@ -69,7 +69,7 @@ def test_what_a_block_raises_goes_first_and_then_what_ended_the_collector(
 ) -> None:
     async def main(error: Exception | None) -> None:
         async with DataCollector([BTC], **addresses(exchange)) as collector:
-            collector._fail(Refused("not any more"))
+            collector._state.lifecycle.fail(Refused("not any more"))
             if error is not None:
                 raise error
 
@@ -171,7 +171,7 @@ def test_a_gap_is_logged_if_nobody_listens_and_not_otherwise(
         collector = DataCollector(
             [BTC], print, on_event=on_event, rest=FakeRest(), connect=never
         )
-        collector._tell(gap)
+        collector._state.tell(gap)
     assert heard == [gap]
     assert [m.split(":")[0] for m in caplog.messages] == ["gap"]
 
@@ -235,7 +235,7 @@ def test_a_symbol_and_its_interval_are_not_two_streams() -> None:
 )
 def test_which_exchange(options: dict[str, object], host: str) -> None:
     collector = DataCollector([BTC], **options)
-    assert host in collector._lookups._ws_url.split("/")[2]
+    assert host in collector._state.route.ws_url.split("/")[2]
     collector.stop()
 
 

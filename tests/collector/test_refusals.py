@@ -11,7 +11,7 @@ from typing import NamedTuple
 import pytest
 
 from klinetail.clock import Moment
-from klinetail.collector.patience import patiently
+from klinetail.collector.retry import retry
 from klinetail.contract.attempts import RETRY
 from klinetail.contract.series import Series
 from klinetail.errors import (
@@ -34,7 +34,7 @@ from klinetail.exchange.supervision import (
     transition,
 )
 from klinetail.protocol.rest import error_of
-from tests.collector.test_patience import Time
+from tests.collector.test_retry import Time
 from tests.strategies import BTCUSDT_1M
 
 HOUR = 3600.0
@@ -110,7 +110,7 @@ def by_rest(failures: Iterable[ExchangeError], *, answered: bool = False) -> Cou
             time.set()
 
     try:
-        patiently(
+        retry(
             ask, now=lambda: time.now, random=lambda: 0.5, patience=math.inf,
             stopping=time, tell=tell, answered=answered,
         )  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from klinetail.candle import MINUTE, Candle, Interval, Source, Stream
-from klinetail.collector.silence import LASTING, QuietLink, Remedy, remedy_for
+from klinetail.collector.silence import LASTING, Remedy, SilentLink, remedy_for
 
 BTC = Stream("BTCUSDT", Interval.M1)
 
@@ -40,13 +40,13 @@ def test_what_a_fast_clock_shows_within_seconds_is_no_reason_to_reconnect() -> N
 
 
 def test_one_look_proves_nothing() -> None:
-    assert not QuietLink().show([])
-    assert not QuietLink().show([row(0, 50)])
-    assert not QuietLink().show([row(0, 50), row(1, 50)])
+    assert not SilentLink().show([])
+    assert not SilentLink().show([row(0, 50)])
+    assert not SilentLink().show([row(0, 50), row(1, 50)])
 
 
 def test_no_new_trade_is_no_reason() -> None:
-    link = QuietLink()
+    link = SilentLink()
     assert not link.show([row(0, 5)])
     assert not link.show([row(0, 5)])
     assert not link.show([])
@@ -56,50 +56,50 @@ def test_no_new_trade_is_no_reason() -> None:
 
 def test_trades_in_silence_are_a_reason() -> None:
     for later in ([row(0, 6)], [row(0, 6), row(1, 0)], [row(1, 1)], [row(2, 1)]):
-        link = QuietLink()
+        link = SilentLink()
         link.show([row(-1, 9), row(0, 5)])
         assert link.show(later)
 
 
 def test_what_is_older_than_what_was_shown_is_no_reason() -> None:
-    link = QuietLink()
+    link = SilentLink()
     link.show([row(1, 5)])
     assert not link.show([row(0, 9), row(1, 5)])
 
 
 def test_streams_are_not_mixed_up() -> None:
-    link = QuietLink()
+    link = SilentLink()
     link.show([row(0, 5)])
     assert not link.show([row(0, 6, Stream("ETHUSDT", Interval.M1))])
 
 
-def looked(link: QuietLink, candles: int, rows: list[Candle]) -> Remedy:
+def looked(link: SilentLink, candles: int, rows: list[Candle]) -> Remedy:
     link.look(candles)
     return link.judge(candles, traded=link.show(rows))
 
 
 def test_a_frame_in_between_makes_the_looks_incomparable() -> None:
-    link = QuietLink()
+    link = SilentLink()
     for n in range(100):
         assert looked(link, n, [row(0, n)]) is Remedy.NONE
 
 
 def test_a_frame_during_the_look_spoils_it() -> None:
-    link = QuietLink()
+    link = SilentLink()
     for n in range(100):
         link.look(n)
         assert link.judge(n + 1, traded=link.show([row(0, n)])) is Remedy.NONE
 
 
 def test_one_trade_whose_frame_is_on_its_way_proves_nothing() -> None:
-    link = QuietLink()
+    link = SilentLink()
     remedies = [looked(link, 7, [row(0, n)]) for n in (5, 6, 6, 6, 6)]
     assert set(remedies) == {Remedy.NONE}
     assert looked(link, 7, [row(0, 7)]) is Remedy.SUBSCRIBE
 
 
 def test_first_it_asks_again_then_it_connects_anew() -> None:
-    link = QuietLink()
+    link = SilentLink()
     acted = [looked(link, 0, [row(0, n)]) for n in range(9)]
     assert [one for one in acted if one is not Remedy.NONE] == [
         Remedy.SUBSCRIBE,
@@ -111,7 +111,7 @@ def test_first_it_asks_again_then_it_connects_anew() -> None:
 
 
 def test_a_new_connection_is_asked_again_first() -> None:
-    link = QuietLink()
+    link = SilentLink()
     assert [looked(link, 0, [row(0, n)]) for n in range(3)][-1] is Remedy.SUBSCRIBE
     link.heard()
     acted = [looked(link, 0, [row(0, n)]) for n in range(3, 8)]

@@ -18,15 +18,17 @@ from klinetail.collector.timekeeping import (
     SAID_AFTER,
     TRIES,
     UNSTARTED,
-    Statement,
+    TimeAnswers,
     TimeKeeper,
     newest_row,
     read_time,
     witnesses_among,
 )
+from klinetail.contract.series import Series
 from klinetail.errors import ExchangeError, Refused, Unavailable
 from klinetail.events import CLOCK, LinkEvent, LinkState
 from klinetail.pace import SPAN
+from tests.states import state_of
 from tests.strategies import candle
 from tests.venue import eventually
 
@@ -110,13 +112,14 @@ class Kept:
         self.looks = 0
         """How often somebody looked at the local clock."""
         self.keeper = TimeKeeper(
-            self.clock,
-            self.exchange,
-            threading.RLock(),
-            now=self.now,
-            streams=streams or [BTC],
-            stopping=self.stopping,
-            tell=self.told.append,
+            state_of(
+                {stream: Series(stream) for stream in streams or [BTC]},
+                self.exchange,
+                self.told,
+                clock=self.clock,
+                monotonic=self.now,
+                stopping=self.stopping,
+            )
         )
 
     def now(self) -> float:
@@ -126,7 +129,7 @@ class Kept:
     def begin(self, patience: float = 1e9, row: bool = True) -> bool:
         readings = [read_time(self.exchange, self.now) for _ in range(2)]
         rows = [newest_row(self.exchange, BTC, self.now)] if row else []
-        said = Statement(readings, [one for one in rows if one is not None])
+        said = TimeAnswers(readings, [one for one in rows if one is not None])
         self.exchange.asked.clear()
         return self.keeper.begin(said, patience=patience, on_doubt=self.doubt)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from klinetail.candle import MINUTE, Stream
 from klinetail.clock import Moment
-from klinetail.collector.herd import Herd
+from klinetail.collector.mass_delay import MassDelay
 from klinetail.contract.finality import SETTLED
 from klinetail.contract.series import GRACE, Series
 from tests.contract.test_series import STREAM, T0, candle
@@ -21,41 +21,41 @@ def waiting(number: int) -> list[Series]:
     return found
 
 
-def test_more_than_a_quarter_is_a_herd() -> None:
-    herd = Herd(40)
+def test_more_than_a_quarter_is_a_mass_delay() -> None:
+    delay = MassDelay(40)
     for number, series in enumerate(waiting(11), 1):
-        assert not herd.late
-        herd.look_at(series, LATE)
-        herd.look_at(series, LATE)
-        assert herd.late is (number > 10)
+        assert not delay.late
+        delay.look_at(series, LATE)
+        delay.look_at(series, LATE)
+        assert delay.late is (number > 10)
 
 
 def test_a_few_are_none_on_a_small_link() -> None:
-    herd = Herd(4)
+    delay = MassDelay(4)
     for series in waiting(4):
-        herd.look_at(series, LATE)
-    assert not herd.late
+        delay.look_at(series, LATE)
+    assert not delay.late
 
 
 def test_what_is_not_overdue_or_not_any_more_does_not_count() -> None:
-    herd = Herd(5)
+    delay = MassDelay(5)
     early = Moment(T0 + MINUTE + GRACE - 1, 63.0)
     series = waiting(5)
     for one in series:
-        herd.look_at(one, early)
-    assert not herd.late
+        delay.look_at(one, early)
+    assert not delay.late
     for one in series:
-        herd.look_at(one, LATE)
-    assert herd.late
+        delay.look_at(one, LATE)
+    assert delay.late
     series[0].accept(candle(T0, 3, stream=series[0].stream), LATE)
-    herd.look_at(series[0], LATE)
-    assert not herd.late
+    delay.look_at(series[0], LATE)
+    assert not delay.late
 
 
 def test_a_longer_grace_is_over_at_its_end() -> None:
     (one,) = waiting(1)
-    herd = Herd(0)
+    delay = MassDelay(0)
     one.grace = SETTLED
-    herd.look_at(one, LATE)
+    delay.look_at(one, LATE)
     assert not one.overdue(LATE)
     assert one.overdue(Moment(T0 + MINUTE + SETTLED, 90.0))

@@ -1,4 +1,4 @@
-"""The beginning: what is asked and how often, what counts of the answers, what is tried
+"""The preflight: what is asked and how often, what counts of the answers, what is tried
 for ever and what ends it."""
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ import pytest
 from klinetail.candle import MINUTE, Source, Stream
 from klinetail.clock import NewestRow
 from klinetail.collector.backfill import WORKERS, Backfill
-from klinetail.collector.beginning import Began, Latest, begin, inquire
 from klinetail.collector.budget import Budget
+from klinetail.collector.preflight import LatestCandle, Preflight, ask_once, preflight
 from klinetail.collector.symbols import FEW, oddity
-from klinetail.collector.timekeeping import Statement
+from klinetail.collector.timekeeping import TimeAnswers
 from klinetail.errors import (
     Forbidden,
     KlinetailError,
@@ -99,9 +99,11 @@ def in_turn(questions: Sequence[Callable[[], Any]]) -> list[Any]:
     return answers
 
 
-def ask(exchange: Exchange, *names: str, listed: list[Listing] | None = None) -> Began:
+def ask(
+    exchange: Exchange, *names: str, listed: list[Listing] | None = None
+) -> Preflight:
     streams = [Stream.parse(name) for name in names]
-    return inquire(exchange, streams, lambda: 7.5, in_turn, listed)
+    return ask_once(exchange, streams, lambda: 7.5, in_turn, listed)
 
 
 READING = Reading(NOW, 7.5, 7.5)
@@ -118,13 +120,13 @@ def test_a_symbol_is_asked_for_once_and_the_list_of_all_is_left_alone() -> None:
 def test_what_an_earlier_attempt_got_is_not_asked_for_again() -> None:
     exchange = Exchange()
     exchange.failing = Unreachable("just now")
-    known: dict[str, Latest | None] = {}
+    known: dict[str, LatestCandle | None] = {}
     with pytest.raises(Unreachable):
-        inquire(exchange, [BTC], lambda: 7.5, in_turn, known=known)
+        ask_once(exchange, [BTC], lambda: 7.5, in_turn, known=known)
     exchange.failing = None
     exchange.asked.clear()
-    began = inquire(exchange, [BTC], lambda: 7.5, in_turn, known=known)
-    assert began.statement == ([READING] * 2, [ROW])
+    began = ask_once(exchange, [BTC], lambda: 7.5, in_turn, known=known)
+    assert began.time == ([READING] * 2, [ROW])
     assert exchange.asked == ["time", "time"]
 
 
@@ -138,13 +140,13 @@ def test_one_reading_of_two_is_enough_to_go_on_with() -> None:
         return truth()
 
     exchange.server_time = server_time  # type: ignore[method-assign]
-    assert ask(exchange, "btcusdt@1m").statement == ([READING], [ROW])
+    assert ask(exchange, "btcusdt@1m").time == ([READING], [ROW])
 
 
 def test_of_many_symbols_the_list_is_asked_for() -> None:
     exchange = Exchange()
     said = ask(exchange, *(f"s{n}usdt@1m" for n in range(FEW + 1)))
-    assert said.statement == ([READING] * 2, [ROW])
+    assert said.time == ([READING] * 2, [ROW])
     assert exchange.asked == ["time", "S0USDT", "listings", "time"]
 
 
@@ -349,9 +351,9 @@ def started(
     pauses: Pauses,
     patience: float = 1e9,
     listed: list[Listing] | None = None,
-) -> tuple[Began | None, list[LinkEvent]]:
+) -> tuple[Preflight | None, list[LinkEvent]]:
     told: list[LinkEvent] = []
-    said = begin(
+    said = preflight(
         rest,
         [BTC],
         ask=in_turn,
@@ -365,10 +367,10 @@ def started(
     return said, told
 
 
-def said_at(now: float, row_at: float = 5.0, listed: Sequence = ()) -> Began:
+def said_at(now: float, row_at: float = 5.0, listed: Sequence = ()) -> Preflight:
     opens = START - START % MINUTE
     row = NewestRow(opens, opens + MINUTE - 1, row_at, row_at)
-    return Began(Statement([Reading(START, now, now)] * 2, [row]), listed)
+    return Preflight(TimeAnswers([Reading(START, now, now)] * 2, [row]), listed)
 
 
 def test_it_begins_at_once_where_it_can_and_says_nothing() -> None:
@@ -385,7 +387,7 @@ def test_a_list_that_cannot_be_read_in_full_is_told_unless_it_was_before() -> No
     assert said is not None
     assert (said.listed, told_first) == (odd, oddity(odd))
     told: list[object] = []
-    begin(
+    preflight(
         rest,
         [BTC],
         ask=in_turn,

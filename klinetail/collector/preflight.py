@@ -1,5 +1,8 @@
-"""Beginning: before anything is subscribed to, the exchange's time has to be known, and
-that it lists what was asked for. All of it is asked side by side, until it answers."""
+"""Preflight: the questions that have to be answered before anything is subscribed to.
+
+Exchange time has to be known, and every symbol has to be listed. Both are asked about
+side by side, until the exchange answers.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +14,9 @@ from typing import Any, NamedTuple
 
 from klinetail.candle import Candle, Stream
 from klinetail.clock import NewestRow
-from klinetail.collector.patience import patiently
+from klinetail.collector.retry import retry
 from klinetail.collector.symbols import FEW, check, latest, oddity
-from klinetail.collector.timekeeping import Statement, read_time
+from klinetail.collector.timekeeping import TimeAnswers, read_time
 from klinetail.errors import Refused, UsageError
 from klinetail.events import DropEvent, LinkEvent
 from klinetail.exchange.rest import Rest
@@ -21,33 +24,37 @@ from klinetail.pace import Reading
 from klinetail.protocol.rest import Listing, Listings
 
 Ask = Callable[[Sequence[Callable[[], Any]]], list[Any]]
-"""Asks several questions of weight 1; returns their answers, or what they raised."""
+"""Asks several questions of weight 1, and returns their answers in order; a question
+that raised is answered by its exception."""
 
 
-class Began(NamedTuple):
-    """What the exchange said."""
+class Preflight(NamedTuple):
+    """The answers of the exchange."""
 
-    statement: Statement
-    """About its time."""
+    time: TimeAnswers
+    """Answers about the time."""
     listed: Sequence[Listing] = ()
-    """What the exchange lists, if that had to be known."""
+    """What the exchange lists; empty if the list was not needed."""
 
 
-class Latest(NamedTuple):
-    """The newest one-minute candle of a symbol, and when it was asked for."""
+class LatestCandle(NamedTuple):
+    """The newest one-minute candle of a symbol, with the times of the request."""
 
     candle: Candle
+    """The candle."""
     sent: float
+    """When the request was sent, local seconds."""
     received: float
+    """When the answer came, local seconds."""
 
     @property
     def row(self) -> NewestRow:
-        """What the candle tells about the time."""
+        """The open and close times of the candle, as evidence about the time."""
         candle = self.candle
         return NewestRow(candle.open_time, candle.close_time, self.sent, self.received)
 
 
-def begin(
+def preflight(
     rest: Rest,
     streams: Sequence[Stream],
     *,
@@ -58,30 +65,32 @@ def begin(
     patience: float,
     stopping: threading.Event,
     tell: Callable[[LinkEvent | DropEvent], None],
-) -> Began | None:
-    """What the exchange says about its time, once it lists what was asked for; None if
-    that was stopped before it answered.
+) -> Preflight | None:
+    """Ask until the exchange has told the time and lists every symbol, and return the
+    answers; None after a stop.
 
     Args:
-        rest: who is asked.
-        streams: what is to be followed.
-        ask: how to ask several questions.
-        listed: what the exchange lists, where that is known already.
+        rest: the REST side.
+        streams: the streams to follow.
+        ask: how to ask several questions side by side.
+        listed: what the exchange lists, if the list is known already.
         now: local seconds.
-        random: uniform in [0, 1).
-        patience: seconds after which an exchange that does not answer is given up.
+        random: uniform in [0, 1), for the pauses between attempts.
+        patience: seconds without an answer before giving up.
         stopping: ends the pauses between attempts.
-        tell: called with what keeps it from beginning, and once when that is over; and
-            with what of the exchange's list cannot be read.
+        tell: called with the reason for each delay, and once when the delay is over;
+            and with the symbols that cannot be read.
 
     Raises:
         UsageError: a symbol is not listed, or not traded any more.
-        Refused: the exchange refuses, for as long as such a refusal is borne with.
-        ExchangeError, BadMessage: it could not be asked for all of `patience`.
+        Refused: the exchange refuses, for longer than a refusal of this kind is
+            tolerated.
+        ExchangeError, BadMessage: the exchange could not be asked for all of
+            `patience`.
     """
-    known: dict[str, Latest | None] = {}
-    began = patiently(
-        lambda: inquire(rest, streams, now, ask, listed, known),
+    known: dict[str, LatestCandle | None] = {}
+    began = retry(
+        lambda: ask_once(rest, streams, now, ask, listed, known),
         now=now,
         random=random,
         patience=patience,
@@ -96,31 +105,32 @@ def begin(
     return began
 
 
-def inquire(
+def ask_once(
     rest: Rest,
     streams: Sequence[Stream],
     now: Callable[[], float],
     ask: Ask,
     listed: Sequence[Listing] | None = None,
-    known: dict[str, Latest | None] | None = None,
-) -> Began:
-    """Ask once for the time, twice and with the newest rows that bear witness to it. If
-    there is an answer, every symbol is listed and can be followed.
+    known: dict[str, LatestCandle | None] | None = None,
+) -> Preflight:
+    """Ask once for the time and for the newest rows, and return the answers. Every
+    symbol is listed then, and can be followed.
 
-    A row with trades of the minute that runs is proof enough, and small. A row without
-    any is none, since the exchange goes on making such rows after a symbol's end.
+    The time is asked for twice. A row with trades of the present minute proves that its
+    symbol is traded, and costs little. A row without trades proves nothing, since the
+    exchange goes on making rows after a symbol's end.
 
     Args:
-        rest: who is asked.
-        streams: what is to be followed.
+        rest: the REST side.
+        streams: the streams to follow.
         now: local seconds.
-        ask: how to ask.
-        listed: what the exchange lists, where that is known already.
-        known: what an earlier attempt got of each symbol; this one adds to it.
+        ask: how to ask several questions side by side.
+        listed: what the exchange lists, if the list is known already.
+        known: answers of earlier attempts, by symbol; this attempt adds its answers.
 
     Raises:
-        UnknownSymbol: one is not listed, with those that look like it.
-        UsageError: one is not traded any more, with its status.
+        UnknownSymbol: a symbol is not listed; the error names similar symbols.
+        UsageError: a symbol is not traded any more; the error names its status.
         ExchangeError, BadMessage: the exchange could not be asked.
     """
     symbols = [*dict.fromkeys(stream.symbol for stream in streams)]
@@ -130,16 +140,16 @@ def inquire(
     def time() -> Reading:
         return read_time(rest, now)
 
-    def latest_of(symbol: str) -> Latest | None:
+    def latest_of(symbol: str) -> LatestCandle | None:
         sent = now()
         candle = latest(rest, symbol)
-        return None if candle is None else Latest(candle, sent, now())
+        return None if candle is None else LatestCandle(candle, sent, now())
 
     lacking = [one for one in (symbols if few else symbols[:1]) if one not in known]
     about: list[Callable[[], Any]] = [functools.partial(latest_of, s) for s in lacking]
     if not few and listed is None:
         about.append(rest.listings)
-    # Two readings and a row: none of them alone is believed.
+    # Two readings and a row, since none of the three is believed alone.
     first, *found, second = ask([time, *about, time])
     for symbol, answer in zip(lacking, found, strict=False):
         if not isinstance(answer, Exception):
@@ -159,31 +169,32 @@ def inquire(
             _raise_the_gravest([one for one in answers if isinstance(one, Exception)])
         check([symbol for symbol in symbols if symbol not in unread], listed)
     rows = [one.row for one in known.values() if one is not None]
-    return Began(Statement(readings, rows), () if listed is None else listed)
+    return Preflight(TimeAnswers(readings, rows), () if listed is None else listed)
 
 
-def _proves(latest: Latest | None, time: int) -> bool:
-    """Whether a symbol's newest row shows that it is traded at that time."""
+def _proves(latest: LatestCandle | None, time: int) -> bool:
+    """Whether a symbol's newest row shows that the symbol is traded at `time`."""
     if latest is None:
         return False
     return latest.candle.close_time >= time and latest.candle.count > 0
 
 
 def _unread(symbols: Sequence[str], listed: Sequence[Listing]) -> set[str]:
-    """Symbols that may be among the entries of the list that could not be read."""
+    """Return symbols that may be among the unreadable entries of the list."""
     left_out = listed.left_out if isinstance(listed, Listings) else 0
     unread = {*symbols} - {one.symbol for one in listed}
     return unread if len(unread) <= left_out else set()
 
 
 def _raise_the_gravest(errors: Sequence[Exception]) -> None:
-    """What will not get better comes first: the others are tried again."""
+    """Raise the error that is the least likely to pass. The other errors would only
+    lead to another attempt."""
     for error in sorted(errors, key=_hope):
         raise error
 
 
 def _hope(error: Exception) -> float:
-    """Seconds for which it makes sense to ask again."""
+    """Return the seconds for which asking again makes sense."""
     if isinstance(error, Refused):
         return error.patience
     return 0.0 if isinstance(error, UsageError) else math.inf

@@ -1,4 +1,4 @@
-"""PoliteRest: the REST side, never asked while the exchange wants to be left alone."""
+"""ThrottledRest: a REST side that asks nothing while the exchange bans the address."""
 
 from __future__ import annotations
 
@@ -19,17 +19,19 @@ _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
 
 
-class PoliteRest:
-    """`Rest` that fails at once while a ban lasts: asking on would lengthen it.
+class ThrottledRest:
+    """A `Rest` that fails at once while a ban lasts, because asking would lengthen the
+    ban.
 
-    It raises nothing but what a `Rest` may, whatever the real one does.
+    A request raises only the errors that a `Rest` may raise, whatever the inner `Rest`
+    raises.
 
     Args:
-        rest: the real one.
-        monotonic: seconds.
+        rest: the `Rest` that sends the requests.
+        monotonic: local seconds.
         on_sent: called before each request with its weight.
-        on_used_weight: called after each request with what the exchange says that
-            the address used.
+        on_used_weight: called after each request with the weight that the address has
+            used, as the exchange says.
     """
 
     def __init__(
@@ -40,12 +42,21 @@ class PoliteRest:
         on_used_weight: Callable[[int | None], None],
     ) -> None:
         self._rest = rest
+        """The `Rest` that sends the requests."""
         self._monotonic = monotonic
+        """Local seconds."""
         self._on_sent = on_sent
+        """Is told of each request, with its weight."""
         self._on_used_weight = on_used_weight
+        """Is told the weight that the address has used."""
         self._lock = threading.Lock()
+        """Guards the ban."""
         self._banned_until = float("-inf")
-        self._why = self._where = ""
+        """When the last ban ends, monotonic seconds."""
+        self._why = ""
+        """Why the address is banned."""
+        self._where = ""
+        """The request whose answer told of the ban."""
 
     @property
     def used_weight(self) -> int | None:
@@ -78,6 +89,7 @@ class PoliteRest:
         self._rest.close()
 
     def _ask(self, weight: int, request: Callable[[], _T]) -> _T:
+        """Send a request of this weight, unless a ban lasts."""
         with self._lock:
             left = self._banned_until - self._monotonic()
             banned = RateLimited(self._why, left)
@@ -96,7 +108,7 @@ class PoliteRest:
         except (ExchangeError, BadMessage):
             raise
         except Exception as error:
-            # Else it would end the thread that asks, in silence.
+            # Otherwise the error would end the thread that asks, in silence.
             _log.exception("a request failed")
             raise ExchangeError(cause(error)) from error
         finally:

@@ -1,4 +1,4 @@
-"""Patience: how often and how long, and what ends it."""
+"""Retry: how often and how long, and what ends it."""
 
 import threading
 import time
@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from klinetail.collector.patience import patiently
+from klinetail.collector.retry import retry
 from klinetail.errors import BadMessage, RateLimited, Refused, Unreachable
 from klinetail.events import REST, LinkEvent, LinkState
 from tests.venue import PATIENCE
@@ -43,7 +43,7 @@ def asked(failures, patience, fraction):
         return "answer"
 
     try:
-        answer = patiently(
+        answer = retry(
             ask, now=lambda: time.now, random=lambda: fraction, patience=patience,
             stopping=time, tell=told.append,
         )  # fmt: skip
@@ -85,7 +85,7 @@ def test_who_is_refused_asks_no_more():
 def test_who_is_stopped_asks_no_more():
     time = Time()
     time.set()
-    answer = patiently(
+    answer = retry(
         lambda: pytest.fail("asked"), now=lambda: 0.0, random=lambda: 0.5,
         patience=1.0, stopping=time, tell=print,
     )  # fmt: skip
@@ -99,7 +99,7 @@ def test_a_slow_answer_is_told_of_while_it_is_awaited():
         told.append(event)
         asked.set()
 
-    answer = patiently(
+    answer = retry(
         lambda: asked.wait(PATIENCE),
         now=time.monotonic,
         random=lambda: 0.0,

@@ -1,4 +1,4 @@
-"""Patience: asking the exchange again until it answers."""
+"""Retry: asking the exchange again until the exchange answers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from klinetail.exchange.supervision import BACKOFF, backoff, insistence
 _Answer = TypeVar("_Answer")
 
 
-def patiently(
+def retry(
     ask: Callable[[], _Answer],
     *,
     now: Callable[[], float],
@@ -25,24 +25,25 @@ def patiently(
     answered: bool = False,
     under_way: Callable[[], tuple[str, str]] = lambda: ("", ""),
 ) -> _Answer | None:
-    """Ask until there is an answer; None if it was stopped before.
+    """Ask until the exchange answers, and return the answer; None after a stop.
 
     Args:
-        ask: raises what keeps the exchange from answering.
+        ask: raises the reason for which the exchange does not answer.
         now: local seconds.
         random: uniform in [0, 1), for the pauses between attempts.
         patience: seconds without an answer before giving up.
         stopping: ends the pauses, and the asking.
-        tell: called with what keeps it from answering, also while it is only slow to,
-            and once when that is over.
-        answered: whether the exchange has answered before in this run: then no refusal
-            ends the asking.
-        under_way: how far the request is, and what it asks for, see `Rest.under_way`.
+        tell: called with the reason for each delay, slowness included, and once when
+            the delay is over.
+        answered: whether the exchange has answered before in this run. No refusal ends
+            the asking then.
+        under_way: how far the request is, and the question; see `Rest.under_way`.
 
     Raises:
-        Refused: the exchange refuses, for as long as such a refusal is borne with.
-        ExchangeError, BadMessage: it did not answer for `patience` seconds, or asks to
-            be left alone for longer.
+        Refused: the exchange refuses, for longer than a refusal of this kind is
+            tolerated.
+        ExchangeError, BadMessage: the exchange did not answer for `patience` seconds,
+            or asks to be left alone for longer.
     """
     began = now()
     attempt = 0

@@ -1,4 +1,4 @@
-"""Asking what the exchange lists, for as long as it takes."""
+"""Listings request: asking for the list of symbols until the exchange answers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Final
 
-from klinetail.collector.patience import patiently
+from klinetail.collector.retry import retry
 from klinetail.collector.symbols import oddity
 from klinetail.errors import KlinetailError, Unreachable
 from klinetail.events import DropEvent, LinkEvent
@@ -19,18 +19,17 @@ from klinetail.protocol.rest import Listings
 from klinetail.shortage import cause
 
 _STOP: Final = 0.5
+"""Seconds for which a stop waits for the thread."""
 
 
-class Inquiry:
-    """Asks for the listings on a daemon thread until there is an answer.
-
-    `answer` is done with them, or with the error that makes it useless to go on: the
-    exchange refuses, or it did not answer for `patience` seconds.
+class ListingsRequest:
+    """Asks for the listings on a daemon thread until the exchange answers.
 
     Args:
-        rest: who is asked; it is closed at the end.
+        rest: the REST side, which is closed at the end.
         on_event: called, on a thread of its own, when an attempt failed or takes long,
-            when one succeeds after that, and when an answer cannot be read in full.
+            when an attempt succeeds after that, and when an answer cannot be read in
+            full.
         patience: seconds without an answer before giving up.
         monotonic: local seconds.
         random: uniform in [0, 1), for the pauses between attempts.
@@ -46,29 +45,38 @@ class Inquiry:
         random: Callable[[], float] = _random.random,
     ) -> None:
         self.answer: Future[Listings] = Future()
+        """Done with the listings, or with the error that ends the asking: the exchange
+        refuses, or did not answer for `patience` seconds."""
         self._rest = rest
+        """The REST side."""
         self._on_event = on_event
+        """Is told of failed and slow attempts, and of their end."""
         self._patience = patience
+        """Seconds without an answer before giving up."""
         self._monotonic = monotonic
+        """Local seconds."""
         self._random = random
+        """Uniform in [0, 1), for the pauses between attempts."""
         self._stopping = threading.Event()
+        """Set to end the asking."""
         self._thread = threading.Thread(
-            target=self._run, name="klinetail-inquiry", daemon=True
+            target=self._run, name="klinetail-listings", daemon=True
         )
+        """The thread that asks."""
 
     def start(self) -> None:
-        """Begin to ask; returns at once."""
+        """Begin to ask, and return at once."""
         self._thread.start()
 
     def stop(self) -> None:
-        """End, whether there was an answer or not; within a second."""
+        """End within a second, with an answer or without."""
         self._stopping.set()
         self._rest.close()
         self._thread.join(_STOP)
 
     def _run(self) -> None:
         try:
-            listed = patiently(
+            listed = retry(
                 self._rest.listings,
                 now=self._monotonic,
                 random=self._random,
@@ -83,7 +91,7 @@ class Inquiry:
                 self._on_event(odd)
         except KlinetailError as error:
             self.answer.set_exception(error)
-        except Exception as error:  # noqa: BLE001 - whoever waits must hear of it
+        except Exception as error:  # noqa: BLE001 - the waiting thread must hear of it
             self.answer.set_exception(KlinetailError(cause(error)))
         else:
             self.answer.set_result(listed)
