@@ -326,7 +326,7 @@ def test_a_pair_is_taken_as_the_perpetual_and_that_is_one_line(
     done = run("watch", "BTC/USDT", *once)
     assert done.returncode == 0, done.stderr
     assert [c.symbol for c in candles(done.stdout)] == ["BTCUSDT"]
-    said, start, receipt = done.stderr.decode().splitlines()
+    said, start, *_, receipt = done.stderr.decode().splitlines()
     assert said == "klinetail: BTC/USDT: taken as the USDⓈ-M perpetual BTCUSDT"
     assert "last 1 closed candle of btcusdt@1m, from ws://" in start
     assert "1 candle " in receipt
@@ -376,7 +376,7 @@ def test_env_on_the_command_line_wins_over_addresses_in_the_environment(
     once = ["watch", "btcusdt", "-n", "1", "--no-follow"]
     done = run(*once, "--env", "sim", **elsewhere)
     assert done.returncode == 0, done.stderr
-    said, start, receipt = done.stderr.decode().splitlines()
+    said, start, *_, receipt = done.stderr.decode().splitlines()
     assert start.endswith(" of btcusdt@1m, from SIM (synthetic market)")
     assert said == (
         "klinetail: KLINETAIL_WS_URL and KLINETAIL_REST_URL are ignored: --env sim goes"
