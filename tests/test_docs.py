@@ -59,19 +59,19 @@ def test_the_numbers_are_those_of_the_code() -> None:
     from klinetail.contract.finality import CONFIRM, SETTLED
     from klinetail.contract.series import GRACE, HELD
     from klinetail.errors import FORBIDDEN
-    from klinetail.exchange import client, http, rest, supervision
+    from klinetail.exchange import backoff, http, reader, rest, status
     from klinetail.mailbox import MOST, PATIENCE
 
-    assert supervision.BACKOFF == (0.5, 30.0)
+    assert backoff.BACKOFF == (0.5, 30.0)
     assert (FORBIDDEN, RETRY) == (30.0, (1.0, 30.0))
-    assert supervision.STEADY == 10.0
+    assert status.STEADY == 10.0
     assert (GRACE, CONFIRM, SETTLED, HELD) == (3_000, 20_000, 30_000, 500)
     assert (MOST, PATIENCE) == (65_536, 1.0)
-    assert (client.MAX_MESSAGE, http.MAX_BODY) == (1 << 20, 8 << 20)
+    assert (reader.MAX_MESSAGE, http.MAX_BODY) == (1 << 20, 8 << 20)
     assert (escape.LINE, escape.STACKED) == (500, 4)
     assert (throttle.BURST, throttle.RATE, throttle.FEW) == (50, 10, 5)
     assert stats.ANNOUNCED_KEPT == 100_000
-    assert supervision.CONNECT_TIMEOUT == rest.PATIENCE == 10.0
+    assert status.CONNECT_TIMEOUT == rest.PATIENCE == 10.0
 
 
 def test_every_public_name_can_be_had_and_is_shown() -> None:

@@ -63,11 +63,12 @@ from klinetail.events import (
     PendingEvent,
     TradedEvent,
 )
-from klinetail.exchange.client import Connect, Manager, connector
+from klinetail.exchange.client import connector
+from klinetail.exchange.connection import Connect, Manager
 from klinetail.exchange.link import Link
 from klinetail.exchange.proxy import proxy_for
 from klinetail.exchange.rest import BinanceRest, Rest
-from klinetail.exchange.supervision import LIFETIME
+from klinetail.exchange.status import LIFETIME
 from klinetail.exchange.turns import Turns
 from klinetail.mailbox import Mailbox, as_it_is
 from klinetail.protocol.batches import decode_klines

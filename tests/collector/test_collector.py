@@ -37,7 +37,7 @@ from klinetail.events import (
     LinkState,
     RevisionEvent,
 )
-from klinetail.exchange.client import Handlers
+from klinetail.exchange.connection import Handlers
 from klinetail.mailbox import MOST, Mailbox
 from klinetail.protocol.frames import Reply, encode_kline
 from klinetail.protocol.limits import MAX_STREAMS
