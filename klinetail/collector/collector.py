@@ -39,11 +39,12 @@ from klinetail.collector.upkeep import Upkeep
 from klinetail.contract.series import HELD, Series
 from klinetail.errors import UsageError
 from klinetail.events import Event
-from klinetail.exchange.client import Connect, Manager, connector
+from klinetail.exchange.client import connector
+from klinetail.exchange.connection import Connect, Manager
 from klinetail.exchange.link import Link
 from klinetail.exchange.proxy import proxy_for
 from klinetail.exchange.rest import BinanceRest, Rest
-from klinetail.exchange.supervision import LIFETIME
+from klinetail.exchange.status import LIFETIME
 from klinetail.protocol.rest import Listing
 from klinetail.protocol.routes import Route, chosen
 from klinetail.shortage import safe_to_start

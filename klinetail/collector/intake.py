@@ -21,7 +21,7 @@ from klinetail.collector.timekeeping import TimeKeeper
 from klinetail.contract.series import Output, Series
 from klinetail.errors import BadMessage
 from klinetail.events import Drop, DropEvent
-from klinetail.exchange.client import Manager
+from klinetail.exchange.connection import Manager
 from klinetail.protocol.batches import decode_klines
 from klinetail.protocol.frames import decode
 from klinetail.shortage import cause

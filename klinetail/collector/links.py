@@ -12,7 +12,7 @@ from klinetail.collector.shards import Shard
 from klinetail.collector.state import CollectorState
 from klinetail.collector.timekeeping import TimeKeeper
 from klinetail.events import LinkEvent, LinkState
-from klinetail.exchange.client import Connect, Manager
+from klinetail.exchange.connection import Connect, Manager
 from klinetail.exchange.link import Link
 from klinetail.exchange.turns import Turns
 from klinetail.protocol.frames import stream_name

@@ -8,8 +8,8 @@ from typing import TypeVar
 
 from klinetail.errors import BadMessage, ExchangeError, Refused
 from klinetail.events import REST, LinkEvent, LinkState
+from klinetail.exchange.backoff import BACKOFF, backoff, insistence
 from klinetail.exchange.slowness import Slowness
-from klinetail.exchange.supervision import BACKOFF, backoff, insistence
 
 _Answer = TypeVar("_Answer")
 

@@ -11,40 +11,31 @@ from __future__ import annotations
 import contextlib
 import logging
 import socket
-import struct
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Final, NamedTuple, Protocol
+from collections.abc import Iterator
+from typing import Any, Final
 
 from websocket import (
-    ABNF,
     WebSocket,
     WebSocketBadStatusException,
     WebSocketException,
     WebSocketProtocolException,
-    continuous_frame,
-    frame_buffer,
 )
 
 from klinetail.errors import ExchangeError, Refused, Unreachable
+from klinetail.exchange.connection import Connect, Connection, Handlers
 from klinetail.exchange.connector import (
     BinanceSocketManager,
     UMFuturesWebsocketClient,
 )
-from klinetail.exchange.framing import cut
+from klinetail.exchange.deadline import Deadline, failure
 from klinetail.exchange.proxy import Proxy, through
+from klinetail.exchange.receiver import Receiver
 from klinetail.exchange.tls import TlsSocket
-from klinetail.exchange.transport import Deadline, dial, failure
-from klinetail.protocol.frames import Rejection, Reply
+from klinetail.exchange.transport import dial
 from klinetail.protocol.rest import error_of, http_date
 from klinetail.shortage import safe_to_start, shortage
-
-MAX_MESSAGE: Final = 1 << 20
-"""Bytes of one message, fragments together. A kline has some 300."""
-
-MAX_FRAGMENTS: Final = 1024
-"""Fragments of one message; putting them together takes time by their square."""
 
 MAX_HANDSHAKE: Final = 1 << 16
 """Bytes of the answer to the handshake; a firewall's page of HTML fits."""
@@ -58,116 +49,16 @@ READ: Final = 1 << 17
 MANY: Final = 100
 """Messages in a read from which on the next one follows at once."""
 
-_MAX_CONTROL: Final = 125
-
-_MEANINGS: Final = {
-    1000: "normal closure",
-    1001: "going away",
-    1008: "policy violation",
-    1011: "internal error",
-    1012: "service restart",
-    1013: "try again later",
-}
-"""Of close codes that come without a reason: RFC 6455, 7.4.1, and IANA's registry."""
-
-
-class Manager(Protocol):
-    """What a handler may ask of the connection that a message came over."""
-
-    candles: int
-    """Candles that came over it."""
-    on_reply: Callable[[Reply | Rejection], None]
-
-
-class Connection(Protocol):
-    """An open connection."""
-
-    @property
-    def candles(self) -> int:
-        """Candles that came over it."""
-
-    def ping(self, payload: bytes) -> None:
-        """Send a ping; whoever lives sends its payload back."""
-
-    def subscribe(self, stream: list[str], id: int) -> None:  # noqa: A002
-        """Ask for streams by their names on the wire."""
-
-    def stop(self, timeout: float) -> None:
-        """Close it, politely at first, within `timeout` seconds."""
-
-
-def _ignore(_: bytes) -> None:
-    pass
-
-
-class Handlers(NamedTuple):
-    """Who hears of a connection. All are called on the connection's own thread."""
-
-    on_message: Callable[[Manager, bytes], None]
-    on_reply: Callable[[Reply | Rejection], None]
-    on_exit: Callable[[str, int | None], None]
-    """Called once, at the end, with the reason in words and the close code, if any."""
-    on_pong: Callable[[bytes], None] = _ignore
-    """Called with the payload of a pong."""
-    on_messages: Callable[[Manager, Sequence[bytes]], None] | None = None
-    """Called in place of `on_message` with several messages, in order."""
-
-
-Connect = Callable[[Handlers, Deadline], Connection]
-"""Opens a connection or raises an `ExchangeError`; the deadline is running."""
-
-
-class _CappedBuffer(frame_buffer):  # type: ignore[misc]
-    def recv_length(self) -> None:
-        super().recv_length()
-        if self.length > MAX_MESSAGE:
-            raise WebSocketProtocolException(f"a frame of {self.length} bytes")
-        opcode = self.header[4]
-        if opcode >= ABNF.OPCODE_CLOSE and self.length > _MAX_CONTROL:
-            raise WebSocketProtocolException("a control frame that is too long")
-        if self.has_mask():
-            raise WebSocketProtocolException("a masked frame")
-
-
-class _CappedMessage(continuous_frame):  # type: ignore[misc]
-    def __init__(self) -> None:
-        super().__init__(False, True)
-        self._fragments = 0
-
-    def add(self, frame: ABNF) -> None:
-        self._fragments += 1
-        super().add(frame)
-        if len(self.cont_data[1]) > MAX_MESSAGE or self._fragments > MAX_FRAGMENTS:
-            raise WebSocketProtocolException("a message in too many fragments")
-        if frame.fin:
-            self._fragments = 0
-
 
 class _Socket(WebSocket):  # type: ignore[misc]
-    def __init__(self) -> None:
-        # UTF-8 is checked by the decoder, which reads every byte anyway.
-        super().__init__(skip_utf8_validation=True)
-        self.frame_buffer = _CappedBuffer(self._recv, True)
-        self.cont_frame = _CappedMessage()
-        self._unread = b""
+    def read(self) -> bytes:
+        """All bytes that are there, up to `READ`; waits for the first.
 
-    def texts(self) -> Sequence[bytes]:
-        """The messages that are there, if they need no care; waits for some. Empty if
-        `recv_data_frame` has to see to what is next."""
-        while not self.cont_frame.recving_frames:
-            messages, end, odd = cut(self._unread)
-            self._unread = self._unread[end:]
-            if messages or odd:
-                return messages
-            self._unread += super()._recv(READ)
-        return ()
-
-    def _recv(self, bufsize: int) -> bytes:
-        """What `recv_data_frame` reads through."""
-        if not self._unread:
-            return super()._recv(bufsize)  # type: ignore[no-any-return]
-        data, self._unread = self._unread[:bufsize], self._unread[bufsize:]
-        return data
+        Raises:
+            WebSocketConnectionClosedException: the other side has ended.
+            OSError: the connection broke.
+        """
+        return self._recv(READ)  # type: ignore[no-any-return]
 
     def send_close(self, *args: Any) -> None:
         """Say goodbye; who cannot hear it is gone already, which is what was wanted.
@@ -209,11 +100,9 @@ class SocketManager(BinanceSocketManager):  # type: ignore[misc]
         logger: object,
     ) -> None:
         self.candles = 0
-        self._linger = linger
         self.on_reply = handlers.on_reply
-        self._on_exit = handlers.on_exit
-        self._on_pong = handlers.on_pong
-        self._on_messages = handlers.on_messages
+        self._handlers = handlers
+        self._linger = linger
         self._deadline = deadline
         self._proxy = proxy
         super().__init__(stream_url, on_message=handlers.on_message, logger=logger)
@@ -253,31 +142,16 @@ class SocketManager(BinanceSocketManager):  # type: ignore[misc]
             try:
                 self.ws.shutdown()
             finally:
-                self._on_exit(reason, code)
+                self._handlers.on_exit(reason, code)
 
     def read_data(self) -> tuple[str, int | None]:
         """Hand over messages until the server closes; returns the reason and code."""
-        while True:
-            while messages := self.ws.texts():
-                self._hand_over(messages)
-                if self._linger and len(messages) < MANY:
-                    time.sleep(self._linger)
-            opcode, frame = self.ws.recv_data_frame(True)
-            if opcode in (ABNF.OPCODE_TEXT, ABNF.OPCODE_BINARY):
-                self._callback(self.on_message, frame.data)
-            elif opcode == ABNF.OPCODE_PONG:
-                self._on_pong(frame.data)
-            elif opcode == ABNF.OPCODE_CLOSE:
-                return _close_reason(frame.data)
-            # recv_data_frame has echoed a ping's payload; the connector would send
-            # a second, empty pong.
-
-    def _hand_over(self, messages: Sequence[bytes]) -> None:
-        if self._on_messages is not None:
-            self._callback(self._on_messages, messages)
-            return
-        for message in messages:
-            self._callback(self.on_message, message)
+        receiver = Receiver(self._handlers, self, self.ws.pong)
+        while (closed := receiver.feed(self.ws.read())) is None:
+            if self._linger and 0 < receiver.received < MANY:
+                time.sleep(self._linger)
+        self.ws.send_close()
+        return closed
 
     def abort(self) -> None:
         """Wake the thread whatever it waits for."""
@@ -286,14 +160,6 @@ class SocketManager(BinanceSocketManager):  # type: ignore[misc]
         if sock is not None:
             with contextlib.suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)
-
-
-def _close_reason(payload: bytes) -> tuple[str, int | None]:
-    if len(payload) < 2:
-        return "the server closed the connection without a code", None
-    code = struct.unpack("!H", payload[:2])[0]
-    words = payload[2:].decode("utf-8", "backslashreplace") or _MEANINGS.get(code, "")
-    return f"the server closed the connection: {code} {words}".rstrip(), code
 
 
 class StreamClient(UMFuturesWebsocketClient):  # type: ignore[misc]

@@ -1,7 +1,7 @@
 """Framing: many messages out of one read. Pure.
 
 Nearly all that comes is short, unfragmented text, and only that is cut here. All else
-is left to the library's own reader, which takes three reads and many times as long.
+is left to the reader's careful way, which takes many times as long.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ class Cut(NamedTuple):
     """Whether what follows, if anything, is not the beginning of another."""
 
 
-def cut(data: bytes) -> Cut:
-    """Cut the leading text frames of up to 65,535 bytes off `data`."""
+def cut(data: bytes, at: int = 0) -> Cut:
+    """Cut the leading text frames of up to 65,535 bytes off `data`, from `at` on."""
     messages: list[bytes] = []
     add = messages.append
-    at, size = 0, len(data)
+    size = len(data)
     while size - at >= 4:
         head, length = _HEAD(data, at)
         begin = at + 4

@@ -16,8 +16,9 @@ from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
 from klinetail.errors import BadMessage, Unreachable
+from klinetail.exchange.deadline import Deadline
 from klinetail.exchange.proxy import Proxy
-from klinetail.exchange.transport import Deadline, reach, secured
+from klinetail.exchange.transport import reach, secured
 
 MAX_BODY: Final = 8 << 20
 """Bytes of one answer, as they come and unpacked; exchangeInfo, the largest, has

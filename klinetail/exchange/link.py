@@ -9,49 +9,48 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Final, assert_never
 
-from klinetail.errors import ExchangeError, RateLimited, Refused
+from klinetail.errors import ExchangeError, Refused
 from klinetail.events import LinkEvent, LinkState
-from klinetail.exchange.client import Connect, Connection, Handlers, Manager
-from klinetail.exchange.slowness import Slowness
-from klinetail.exchange.supervision import (
-    CONNECT_TIMEOUT,
-    LIFETIME,
-    Acked,
+from klinetail.exchange.actions import (
     Action,
-    Admit,
-    Again,
-    Broken,
-    Distrust,
-    Doubt,
     DropNext,
-    Due,
     GiveUp,
     Hangup,
-    Input,
-    NextAcked,
-    NextBroken,
-    NextLater,
-    NextOpened,
     Open,
-    Opened,
     OpenNext,
     Ping,
-    Ponged,
-    Served,
-    Start,
-    Status,
-    Stop,
     Subscribe,
     SubscribeAll,
     SubscribeNext,
     Swap,
     Tell,
     TellQuiet,
-    connects,
-    transition,
+    failed,
 )
-from klinetail.exchange.transport import Deadline
-from klinetail.exchange.turns import MESSAGES, Rate, Turns
+from klinetail.exchange.channel import Channel
+from klinetail.exchange.connection import Connect, Handlers, Manager
+from klinetail.exchange.deadline import Deadline
+from klinetail.exchange.inputs import (
+    Admit,
+    Again,
+    Broken,
+    Distrust,
+    Doubt,
+    Due,
+    Input,
+    NextLater,
+    Opened,
+    Ponged,
+    Served,
+    Start,
+    Stop,
+    broken_by,
+    of_second,
+)
+from klinetail.exchange.slowness import Slowness
+from klinetail.exchange.status import CONNECT_TIMEOUT, LIFETIME, Status
+from klinetail.exchange.supervision import connects, transition
+from klinetail.exchange.turns import Rate, Turns
 from klinetail.protocol.frames import Rejection, Reply
 from klinetail.protocol.limits import MAX_NAMES, MAX_STREAMS
 from klinetail.shortage import cause, safe_to_start, shortage
@@ -118,8 +117,8 @@ class Link:
         self._random = random
         self._status = Status(early=early)
         self._inbox: queue.SimpleQueue[tuple[int, Input]] = queue.SimpleQueue()
-        self._line: _Line | None = None
-        self._spare: _Line | None = None
+        self._first: Channel | None = None
+        self._second: Channel | None = None
         self._overlapped_at = float("-inf")
         self._admitted = not early
         self._number = 0
@@ -174,13 +173,13 @@ class Link:
     def overlapping(self) -> bool:
         """Whether frames come twice, since the connection is being renewed."""
         recent = self._monotonic() - self._overlapped_at < _ECHO
-        return recent or self._spare is not None
+        return recent or self._second is not None
 
     @property
     def candles(self) -> int:
         """Candles that came over the present connection so far."""
-        line = self._line
-        return 0 if line is None or line.connection is None else line.connection.candles
+        channel = self._first
+        return 0 if channel is None else channel.candles
 
     def subscribe_again(
         self, streams: Sequence[str], reason: str = "", where: str = ""
@@ -210,14 +209,12 @@ class Link:
         connection that it was about is made anew, after a pause like any other."""
         name = type(action).__name__
         _log.error("%s: %s failed", self.name, name, exc_info=error)
-        match action:
-            case TellQuiet():
-                pass  # whoever looks into the silence is called again while it lasts
-            case OpenNext() | SubscribeNext() | DropNext() | Swap():
-                self._inbox.put((0, NextBroken()))
-            case _:
-                reason = f"{self.name}: {name} failed: {cause(error)}"
-                self._inbox.put((0, Broken(reason)))
+        meant = failed(action, f"{self.name}: {name} failed: {cause(error)}")
+        if meant is not None:
+            self._inbox.put((0, meant))
+
+    def _take_turn(self, rate: Rate) -> None:
+        self._wait(rate.book(self._monotonic()))
 
     def _wait(self, until: float) -> None:
         """Until a turn comes; stopping ends it."""
@@ -234,12 +231,12 @@ class Link:
                 return self._due()
             if isinstance(event, Again):
                 event = event._replace(streams=self._muted())
-            if number == 0 or (self._line and number == self._line.number):
+            if number == 0 or (self._first and number == self._first.number):
                 return event
-            of_spare = self._spare is not None and number == self._spare.number
-            if of_spare and (spare := _of_spare(event)) is not None:
-                return spare
-            # Otherwise it is of a connection that was dropped before.
+            if self._second is None or number != self._second.number:
+                continue  # the event is of a connection that was dropped before
+            if (meant := of_second(event)) is not None:
+                return meant
 
     def _muted(self) -> tuple[str, ...]:
         """All names to subscribe once more, so that they share requests."""
@@ -250,8 +247,8 @@ class Link:
         return tuple(names)
 
     def _due(self) -> Due:
-        spare = None if self._spare is None else self._spare.connection
-        return Due(self.candles, 0 if spare is None else spare.candles)
+        second = self._second
+        return Due(self.candles, 0 if second is None else second.candles)
 
     def _perform(self, action: Action) -> None:
         match action:
@@ -262,49 +259,49 @@ class Link:
             case Ping():
                 self._ping()
             case SubscribeAll():
-                self._send(self._line, self._streams)
+                self._subscribe(self._first, self._streams)
             case SubscribeNext():
-                self._send(self._spare, self._streams)
+                self._subscribe(self._second, self._streams)
             case Subscribe(streams):
-                self._send(self._line, streams)
+                self._subscribe(self._first, streams)
             case GiveUp(error):
                 self._on_refused(error)
             case _:
                 self._connect_as(action)
 
     def _connect_as(self, action: Open | OpenNext | Swap | DropNext | Hangup) -> None:
-        line, spare = self._line, self._spare
+        first, second = self._first, self._second
         match action:
             case Open():
-                self._line = self._open()
+                self._first = self._open()
             case OpenNext():
                 now = self._monotonic()
                 if (at := self._turns.renewal(self.name, now)) > now:
                     self._inbox.put((0, NextLater(at)))
                 else:
-                    self._spare = self._open()
+                    self._second = self._open()
             case Swap():
                 self._overlapped_at = self._monotonic()
-                self._line, self._spare = spare, None
-                _drop(line)
+                self._first, self._second = second, None
+                _drop(first)
             case DropNext():
-                self._spare = None
-                _drop(spare)
+                self._second = None
+                _drop(second)
             case Hangup():
-                self._line = self._spare = None
-                _drop(line)
-                _drop(spare)
+                self._first = self._second = None
+                _drop(first)
+                _drop(second)
             case _:
                 assert_never(action)
 
-    def _open(self) -> _Line:
+    def _open(self) -> Channel:
         self._number += 1
-        line = _Line(self._number)
+        channel = Channel(self._number, self._take_turn)
         handlers = Handlers(
             self._on_message,
-            lambda reply: self._replied(line, reply),
-            lambda reason, code: self._ended(line, reason, code),
-            lambda payload: self._ponged(line, payload),
+            lambda reply: self._replied(channel, reply),
+            lambda reason, code: self._ended(channel, reason, code),
+            lambda payload: self._ponged(channel, payload),
             self._on_messages,
         )
         try:
@@ -314,20 +311,20 @@ class Link:
             ):
                 self._opening = deadline
                 if self._stopping.is_set():
-                    return line
-                line.connection = self._connect(handlers, deadline)
+                    return channel
+                channel.connection = self._connect(handlers, deadline)
         except ExchangeError as error:
-            self._inbox.put((line.number, _broken(error)))
-            return line
+            self._inbox.put((channel.number, broken_by(error)))
+            return channel
         except Exception as error:  # noqa: BLE001 - reconnects never end
             reason = f"cannot connect: {shortage(error) or repr(error)}"
-            self._inbox.put((line.number, Broken(reason)))
-            return line
+            self._inbox.put((channel.number, Broken(reason)))
+            return channel
         finally:
             self._opening = None
         requests = range(1, -(-len(self._streams) // MAX_NAMES) + 1)
-        self._inbox.put((line.number, Opened(frozenset(requests))))
-        return line
+        self._inbox.put((channel.number, Opened(frozenset(requests))))
+        return channel
 
     def _tell_slow(self, deadline: Deadline) -> None:
         """Say how far connecting is; of a renewal, or before it counts, nothing."""
@@ -337,86 +334,40 @@ class Link:
             event = LinkEvent(self.name, state, reason, failures, where=deadline.where)
             self._on_event(event)
 
-    def _send(self, line: _Line | None, streams: Sequence[str]) -> None:
-        if line is None or line.connection is None:
+    def _subscribe(self, channel: Channel | None, streams: Sequence[str]) -> None:
+        if channel is None:
             return
         try:
-            for first in range(0, len(streams), MAX_NAMES):
-                chunk = list(streams[first : first + MAX_NAMES])
-                self._wait(line.rate.book(self._monotonic()))
-                line.requests += 1
-                line.connection.subscribe(chunk, id=line.requests)
+            channel.subscribe(streams)
         except Exception as error:  # noqa: BLE001 - the socket's own kinds, and then some
             reason = f"the subscription could not be sent: {shortage(error) or error}"
-            self._inbox.put((line.number, Broken(reason)))
+            self._inbox.put((channel.number, Broken(reason)))
 
     def _ping(self) -> None:
-        line = self._line
-        if line is None or line.connection is None:
+        channel = self._first
+        if channel is None:
             return
-        line.pings += 1
-        self._wait(line.rate.book(self._monotonic()))
         try:
-            line.connection.ping(_payload(line))
+            channel.ping()
         except Exception as error:  # noqa: BLE001 - as above
             reason = f"our ping could not be sent: {shortage(error) or error}"
-            self._inbox.put((line.number, Broken(reason)))
+            self._inbox.put((channel.number, Broken(reason)))
 
     # On the connection's thread
 
-    def _replied(self, line: _Line, reply: Reply | Rejection) -> None:
-        if isinstance(reply.id, int) and not 0 < reply.id <= line.requests:
-            return  # to nothing that we asked
-        if isinstance(reply, Rejection):
-            reason = f"the exchange refuses: {reply.message} (code {reply.code})"
-            self._inbox.put((line.number, Broken(reason)))
-        elif isinstance(reply.id, int):
-            self._inbox.put((line.number, Acked(reply.id)))
+    def _replied(self, channel: Channel, reply: Reply | Rejection) -> None:
+        if (meant := channel.meaning_of(reply)) is not None:
+            self._inbox.put((channel.number, meant))
 
-    def _ponged(self, line: _Line, payload: bytes) -> None:
-        if payload == _payload(line):
-            self._inbox.put((line.number, Ponged()))
+    def _ponged(self, channel: Channel, payload: bytes) -> None:
+        if channel.asked_with(payload):
+            self._inbox.put((channel.number, Ponged()))
 
-    def _ended(self, line: _Line, reason: str, code: int | None) -> None:
-        candles = 0 if line.connection is None else line.connection.candles
-        self._inbox.put((line.number, Broken(reason, candles, code=code)))
+    def _ended(self, channel: Channel, reason: str, code: int | None) -> None:
+        broken = Broken(reason, channel.candles, code=code)
+        self._inbox.put((channel.number, broken))
 
 
-class _Line:
-    """A connection, perhaps still to come, and what was sent over it."""
-
-    def __init__(self, number: int) -> None:
-        self.number = number
-        self.connection: Connection | None = None
-        self.requests = 0
-        self.pings = 0
-        self.rate = Rate(*MESSAGES)
-
-
-def _payload(line: _Line) -> bytes:
-    return f"klinetail {line.number} {line.pings}".encode()
-
-
-def _drop(line: _Line | None) -> None:
-    if line is not None and line.connection is not None:
-        line.connection.stop(1.0)
-
-
-def _of_spare(event: Input) -> Input | None:
-    """What an event of the second connection means to the link."""
-    match event:
-        case Opened(requests):
-            return NextOpened(requests)
-        case Acked(request):
-            return NextAcked(request)
-        case Broken():
-            return NextBroken()
-        case _:
-            return None
-
-
-def _broken(error: ExchangeError) -> Broken:
-    if isinstance(error, RateLimited):
-        return Broken(error.cause, wait=error.retry_after, where=error.where)
-    refused = error if isinstance(error, Refused) else None
-    return Broken(error.cause, error=refused, where=error.where)
+def _drop(channel: Channel | None) -> None:
+    if channel is not None:
+        channel.drop()

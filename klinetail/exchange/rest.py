@@ -16,8 +16,8 @@ from urllib.parse import urlencode
 
 from klinetail.candle import Stream
 from klinetail.errors import BadMessage, Unreachable
+from klinetail.exchange.deadline import Deadline, failure
 from klinetail.exchange.proxy import Proxy, through
-from klinetail.exchange.transport import Deadline, failure
 from klinetail.protocol.rest import (
     EXCHANGE_INFO_PATH,
     USED_WEIGHT,

@@ -13,321 +13,63 @@ closed only once candles come over the second.
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Callable
-from typing import Final, NamedTuple, assert_never
+from typing import assert_never
 
-from klinetail.errors import Refused
 from klinetail.events import LinkState
-
-CONNECT_TIMEOUT: Final = 10.0
-"""Seconds for name, connection, TLS and handshake together."""
-
-ACK_TIMEOUT: Final = 10.0
-"""Seconds for the acks of all subscriptions."""
-
-BACKOFF: Final = (0.5, 30.0)
-"""Seconds: the bound of the first pause, and of the longest."""
-
-STEADY: Final = 10.0
-"""Seconds that candles must have flowed for the pauses to start afresh."""
-
-QUIET: Final = 30.0
-"""Seconds without a candle after which the other side is asked."""
-
-LOOK: Final = 1.0
-"""Seconds between two looks at whether candles came."""
-
-FIRST_QUIET: Final = 2.5
-"""The same for a connection that never brought one, and between the first of its
-answers and the next while none comes: whoever looks into the silence sees soon."""
-
-FIRST_ANSWERS: Final = 3
-"""Answers in one silence that follow so soon upon one another."""
-
-LATER_QUIET: Final = 10.0
-"""Seconds between further ones, for a connection that never brought a candle."""
-
-PING_TIMEOUT: Final = 5.0
-"""Seconds for the answer."""
-
-LIFETIME: Final = 23 * 3600.0 + 50 * 60.0
-"""Seconds after which a connection is renewed at the latest; the exchange ends it
-after 24 h."""
-
-EARLY: Final = 60.0
-"""Seconds that a connection which may not subscribe yet is kept for; one that is made
-later costs a start little."""
-
-OVERLAP: Final = 60.0
-"""Seconds that two connections last at most while candles are awaited on the second;
-those of quiet symbols may bring none."""
-
-POLICY: Final = 1008
-"""The close code for breaking a rule of the exchange."""
-
-POLICY_LIMIT: Final = (3, 300.0, 60.0)
-"""After so many closes for policy within so many seconds, wait so many at least."""
-
-
-def backoff(failures: int, random: Callable[[], float]) -> float:
-    """Seconds to wait after so many failures in a row, with full jitter."""
-    base, most = BACKOFF
-    return random() * min(most, base * float(2 ** min(failures, 16)))
-
-
-def insistence(
-    error: Exception | None, since: float | None, now: float
-) -> tuple[float | None, float]:
-    """Since when a run that has had no success yet has only been refused, and for how
-    many seconds it still goes on trying: 0 or less if it has to give up.
-
-    Args:
-        error: what the last attempt failed with.
-        since: what this function said before about the attempt before that.
-        now: monotonic seconds.
-    """
-    if not isinstance(error, Refused):
-        return None, float("inf")
-    since = now if since is None else since
-    return since, since + error.patience - now
-
-
-class Renewal(enum.Enum):
-    """How far the second connection is."""
-
-    NONE = enum.auto()
-    OPENING = enum.auto()
-    ACKED = enum.auto()
-
-
-class Status(NamedTuple):
-    """All that a link knows about itself. Times are monotonic seconds."""
-
-    state: LinkState = LinkState.IDLE
-    failures: int = 0
-    """In a row."""
-    succeeded: bool = False
-    """Whether it was ever live, or another link of the same run."""
-    unacked: frozenset[int] = frozenset()
-    """Requests; while early, those to be sent."""
-    live_since: float = 0.0
-    due: float = float("inf")
-    """When `Due` is to come."""
-    candles: int = 0
-    """Over this connection, when last looked at."""
-    quiet_at: float = float("inf")
-    """When the silence has lasted too long, of the line or of our ping's answer."""
-    pinged: bool = False
-    """Whether our ping is under way."""
-    answers: int = 0
-    """To our pings, in the present silence."""
-    renew_at: float = float("inf")
-    renewal: Renewal = Renewal.NONE
-    renewal_due: float = float("inf")
-    policy: tuple[float, ...] = ()
-    """When connections were closed for policy."""
-    early: bool = False
-    """Whether it has to wait for `Admit` before it subscribes to anything."""
-    silent: bool = False
-    """Whether it was told that this connection brings no candle."""
-    refused_since: float | None = None
-    """Since when every attempt has been refused, before the first success."""
-
-
-class Start(NamedTuple):
-    """Begin."""
-
-
-class Admit(NamedTuple):
-    """From now on it may subscribe."""
-
-
-class Opened(NamedTuple):
-    """Connected; these requests are to be sent."""
-
-    requests: frozenset[int]
-
-
-class Acked(NamedTuple):
-    """A request was acked."""
-
-    request: int
-
-
-class Ponged(NamedTuple):
-    """Our ping came back."""
-
-
-class Broken(NamedTuple):
-    """An attempt failed or a connection ended."""
-
-    reason: str
-    candles: int = 0
-    wait: float = 0.0
-    """Seconds that the exchange asks to wait at least."""
-    error: Refused | None = None
-    """Set where trying again as such makes no sense."""
-    code: int | None = None
-    """Of the close, if the server gave one."""
-    where: str = ""
-    """What was being done, with the address."""
-
-
-class NextOpened(NamedTuple):
-    """The second connection is open; these requests are to be sent."""
-
-    requests: frozenset[int]
-
-
-class NextAcked(NamedTuple):
-    """One of its requests was acked."""
-
-    request: int
-
-
-class NextBroken(NamedTuple):
-    """It failed or ended."""
-
-
-class NextLater(NamedTuple):
-    """It has to wait for its turn: other links are being renewed."""
-
-    at: float
-
-
-class Due(NamedTuple):
-    """The time `Status.due` has come."""
-
-    candles: int = 0
-    """Over the connection so far."""
-    next_candles: int = 0
-    """Over the second connection so far."""
-
-
-class Doubt(NamedTuple):
-    """Somebody has reason to doubt that the connection lives: after a sleep."""
-
-
-class Distrust(NamedTuple):
-    """The connection lives and yet does not bring what it should."""
-
-    reason: str
-    where: str = ""
-
-
-class Again(NamedTuple):
-    """Some streams say nothing: they are to be subscribed once more."""
-
-    streams: tuple[str, ...]
-    reason: str = ""
-    """Set if the user should know."""
-    where: str = ""
-
-
-class Served(NamedTuple):
-    """Another link is live: the exchange serves this run."""
-
-
-class Stop(NamedTuple):
-    """End."""
-
-
-Input = (
-    Start
-    | Admit
-    | Opened
-    | Acked
-    | Ponged
-    | Broken
-    | NextOpened
-    | NextAcked
-    | NextBroken
-    | NextLater
-    | Due
-    | Doubt
-    | Distrust
-    | Again
-    | Served
-    | Stop
+from klinetail.exchange.actions import (
+    Actions,
+    DropNext,
+    GiveUp,
+    Hangup,
+    Open,
+    OpenNext,
+    Ping,
+    Subscribe,
+    SubscribeAll,
+    SubscribeNext,
+    Swap,
+    Tell,
+    TellQuiet,
 )
-
-
-class Open(NamedTuple):
-    """To do: connect."""
-
-
-class Hangup(NamedTuple):
-    """To do: drop every connection."""
-
-
-class Ping(NamedTuple):
-    """To do: send a ping of ours."""
-
-
-class SubscribeAll(NamedTuple):
-    """To do: subscribe everything."""
-
-
-class Subscribe(NamedTuple):
-    """To do: subscribe these, whose ack is not waited for."""
-
-    streams: tuple[str, ...]
-
-
-class OpenNext(NamedTuple):
-    """To do: connect a second time."""
-
-
-class SubscribeNext(NamedTuple):
-    """To do: subscribe everything over the second connection."""
-
-
-class DropNext(NamedTuple):
-    """To do: drop the second connection."""
-
-
-class Swap(NamedTuple):
-    """To do: drop the first connection and go on with the second."""
-
-
-class Tell(NamedTuple):
-    """To do: report."""
-
-    state: LinkState
-    reason: str = ""
-    failures: int = 0
-    delay: float = 0.0
-    where: str = ""
-    patience: float = float("inf")
-    """Seconds after which it gives up, if all attempts fail like the last one."""
-
-
-class TellQuiet(NamedTuple):
-    """To do: report that the connection lives and says nothing."""
-
-
-class GiveUp(NamedTuple):
-    """To do: report that there is no use in going on."""
-
-    error: Refused
-
-
-Action = (
-    Open
-    | Hangup
-    | Ping
-    | SubscribeAll
-    | Subscribe
-    | OpenNext
-    | SubscribeNext
-    | DropNext
-    | Swap
-    | Tell
-    | TellQuiet
-    | GiveUp
+from klinetail.exchange.backoff import BACKOFF, backoff, insistence
+from klinetail.exchange.inputs import (
+    Acked,
+    Admit,
+    Again,
+    Broken,
+    Distrust,
+    Doubt,
+    Due,
+    Input,
+    NextAcked,
+    NextBroken,
+    NextLater,
+    NextOpened,
+    Opened,
+    Ponged,
+    Served,
+    Start,
+    Stop,
 )
-Actions = tuple[Action, ...]
+from klinetail.exchange.status import (
+    ACK_TIMEOUT,
+    CONNECT_TIMEOUT,
+    EARLY,
+    FIRST_ANSWERS,
+    FIRST_QUIET,
+    LATER_QUIET,
+    LIFETIME,
+    LOOK,
+    OVERLAP,
+    PING_TIMEOUT,
+    POLICY,
+    POLICY_LIMIT,
+    QUIET,
+    STEADY,
+    Renewal,
+    Status,
+)
 
 
 def transition(

@@ -18,6 +18,89 @@ READ: Final = 1 << 17
 """Bytes of one read from the socket."""
 
 
+class TlsRecords:
+    """A client's end of a TLS connection without its socket: bytes in, bytes out.
+
+    One thread may read while others write.
+
+    Args:
+        context: what to trust.
+        host: whose certificate it has to be.
+    """
+
+    def __init__(self, context: ssl.SSLContext, host: str) -> None:
+        self._incoming = ssl.MemoryBIO()
+        """Encrypted bytes that came and are not decrypted yet."""
+        self._outgoing = ssl.MemoryBIO()
+        """Encrypted bytes that are still to be sent."""
+        self._tls = context.wrap_bio(
+            self._incoming, self._outgoing, server_hostname=host
+        )
+        self._failure: ssl.SSLError | None = None
+        """What reading found, told once all that came before has been read."""
+        self._state = threading.Lock()
+        """Held while OpenSSL works on the connection."""
+
+    def handshake(self) -> None:
+        """Go on with the handshake.
+
+        Raises:
+            SSLWantReadError: more has to come first.
+            SSLError: it failed; `ssl.SSLCertVerificationError` if it must.
+        """
+        with self._state:
+            self._tls.do_handshake()
+
+    def version(self) -> str | None:
+        """The protocol agreed on, such as `TLSv1.3`."""
+        return self._tls.version()
+
+    def feed(self, data: bytes) -> None:
+        """Take in what the other side sent; no bytes mean that it has ended."""
+        with self._state:
+            if data:
+                self._incoming.write(data)
+            else:
+                self._incoming.write_eof()
+
+    def read(self, size: int) -> bytes | None:
+        """Up to `size` decrypted bytes: none at the end, None if more has to come.
+
+        Raises:
+            SSLError: a record is damaged.
+        """
+        parts: list[bytes] = []
+        with self._state:
+            try:
+                while size > 0 and (part := self._tls.read(size)):
+                    parts.append(part)
+                    size -= len(part)
+            except ssl.SSLWantReadError:
+                return b"".join(parts) if parts else None
+            except ssl.SSLEOFError:
+                pass
+            except ssl.SSLError as error:
+                self._failure = error
+        if self._failure is not None and not parts:
+            raise self._failure
+        return b"".join(parts)
+
+    def write(self, data: bytes) -> None:
+        """Encrypt `data`; `outgoing` has what to send."""
+        with self._state:
+            self._tls.write(data)
+
+    @property
+    def pending(self) -> bool:
+        """Whether there is something to send."""
+        return self._outgoing.pending > 0
+
+    def outgoing(self) -> bytes:
+        """What is to be sent now; it counts as sent."""
+        with self._state:
+            return self._outgoing.read()
+
+
 class TlsSocket:
     """A client's end of a TLS connection; as far as it is used here, a socket.
 
@@ -35,14 +118,10 @@ class TlsSocket:
 
     def __init__(self, sock: socket.socket, context: ssl.SSLContext, host: str) -> None:
         self._sock = sock
-        self._incoming = ssl.MemoryBIO()
-        self._outgoing = ssl.MemoryBIO()
-        self._tls = context.wrap_bio(
-            self._incoming, self._outgoing, server_hostname=host
-        )
-        self._failure: ssl.SSLError | None = None
-        self._state = threading.Lock()
+        """The socket below, which carries encrypted bytes."""
+        self._records = TlsRecords(context, host)
         self._sending = threading.Lock()
+        """Held from encrypting to sending: records go out in their order."""
         try:
             self._shake_hands()
         except BaseException:
@@ -55,7 +134,7 @@ class TlsSocket:
     def _shake_hands(self) -> None:
         while True:
             try:
-                self._tls.do_handshake()
+                self._records.handshake()
                 self._flush()
                 return
             except ssl.SSLWantReadError:
@@ -71,47 +150,25 @@ class TlsSocket:
 
     def version(self) -> str | None:
         """The protocol agreed on, such as `TLSv1.3`."""
-        return self._tls.version()
+        return self._records.version()
 
     def recv(self, size: int) -> bytes:
         """Up to `size` bytes, as many as are there; none at the end."""
-        while (data := self._decrypted(size)) is None:
-            if self._outgoing.pending:
+        while (data := self._records.read(size)) is None:
+            if self._records.pending:
                 self._flush()
             self._receive()
         return data
 
-    def _decrypted(self, size: int) -> bytes | None:
-        parts: list[bytes] = []
-        with self._state:
-            try:
-                while size > 0 and (part := self._tls.read(size)):
-                    parts.append(part)
-                    size -= len(part)
-            except ssl.SSLWantReadError:
-                return b"".join(parts) if parts else None
-            except ssl.SSLEOFError:
-                pass
-            except ssl.SSLError as error:
-                self._failure = error
-        if self._failure is not None and not parts:
-            raise self._failure
-        return b"".join(parts)
-
     def _receive(self) -> bool:
         data = self._sock.recv(READ)
-        with self._state:
-            if data:
-                self._incoming.write(data)
-            else:
-                self._incoming.write_eof()
+        self._records.feed(data)
         return bool(data)
 
     def send(self, data: bytes) -> int:
         """Send all of `data`; returns how much that was."""
         with self._sending:
-            with self._state:
-                self._tls.write(data)
+            self._records.write(data)
             self._send_pending()
         return len(data)
 
@@ -122,7 +179,5 @@ class TlsSocket:
             self._send_pending()
 
     def _send_pending(self) -> None:
-        with self._state:
-            data = self._outgoing.read()
-        if data:
+        if data := self._records.outgoing():
             self._sock.sendall(data)

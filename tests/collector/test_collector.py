@@ -26,7 +26,7 @@ from klinetail.events import (
     LinkState,
     RevisionEvent,
 )
-from klinetail.exchange.client import Handlers
+from klinetail.exchange.connection import Handlers
 from klinetail.pipeline.mailbox import Mailbox
 from klinetail.protocol.frames import Reply
 from klinetail.protocol.rest import Listing, Row

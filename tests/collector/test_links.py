@@ -10,7 +10,7 @@ from klinetail.errors import (
     Refused,
 )
 from klinetail.events import LinkEvent, LinkState
-from klinetail.exchange.client import Handlers
+from klinetail.exchange.connection import Handlers
 from klinetail.protocol.limits import MAX_STREAMS
 from klinetail.protocol.rest import Listing
 from tests.collector.test_collector import (

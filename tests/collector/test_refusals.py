@@ -23,16 +23,11 @@ from klinetail.errors import (
     Unreachable,
 )
 from klinetail.events import LinkEvent, LinkState
-from klinetail.exchange.link import _broken
-from klinetail.exchange.supervision import (
-    BACKOFF,
-    Due,
-    GiveUp,
-    Served,
-    Status,
-    Tell,
-    transition,
-)
+from klinetail.exchange.actions import GiveUp, Tell
+from klinetail.exchange.backoff import BACKOFF
+from klinetail.exchange.inputs import Due, Served, broken_by
+from klinetail.exchange.status import Status
+from klinetail.exchange.supervision import transition
 from klinetail.protocol.rest import error_of
 from tests.collector.test_retry import Time
 from tests.strategies import BTCUSDT_1M
@@ -128,7 +123,7 @@ def by_handshake(
     if answered:
         status, _ = transition(status, Served(), now, lambda: 0.5)
     for error in failures:
-        status, actions = transition(status, _broken(error), now, lambda: 0.5)
+        status, actions = transition(status, broken_by(error), now, lambda: 0.5)
         if isinstance(actions[-1], GiveUp):
             return Course(now, pauses, told)
         assert isinstance(actions[-1], Tell)

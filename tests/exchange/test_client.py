@@ -14,15 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from klinetail.errors import Forbidden, RateLimited, Refused, Unavailable, Unreachable
-from klinetail.exchange.client import (
-    MAX_FRAGMENTS,
-    MAX_MESSAGE,
-    Handlers,
-    SocketManager,
-    StreamClient,
-    connector,
-)
-from klinetail.exchange.transport import Deadline
+from klinetail.exchange.client import SocketManager, StreamClient, connector
+from klinetail.exchange.connection import Handlers
+from klinetail.exchange.deadline import Deadline
+from klinetail.exchange.reader import MAX_FRAGMENTS, MAX_MESSAGE
 from tests import starved
 from tests.venue import (
     BINARY,
@@ -704,8 +699,9 @@ class TestClosing:
 
 STOPPED = """
 import queue
-from klinetail.exchange.client import Handlers, connector
-from klinetail.exchange.transport import Deadline
+from klinetail.exchange.client import connector
+from klinetail.exchange.connection import Handlers
+from klinetail.exchange.deadline import Deadline
 
 ended = queue.Queue()
 handlers = Handlers(print, print, lambda reason, code: ended.put(reason))
@@ -815,9 +811,10 @@ class TestQuiet:
         program = textwrap.dedent("""
             import logging, sys, threading
             from klinetail.errors import BadMessage
-            from klinetail.exchange.client import Handlers, connector
+            from klinetail.exchange.client import connector
+            from klinetail.exchange.connection import Handlers
             from klinetail.exchange.rest import BinanceRest
-            from klinetail.exchange.transport import Deadline
+            from klinetail.exchange.deadline import Deadline
             ended = threading.Event()
             def on_message(manager, message):
                 raise RuntimeError("a bug")

@@ -9,9 +9,9 @@ import pytest
 
 from klinetail.errors import RateLimited, Refused, Unavailable, Unreachable
 from klinetail.events import LinkEvent, LinkState
+from klinetail.exchange.backoff import BACKOFF
 from klinetail.exchange.client import connector
 from klinetail.exchange.link import Link
-from klinetail.exchange.supervision import BACKOFF
 from klinetail.exchange.turns import ATTEMPT_APART, Turns
 from klinetail.protocol.frames import Candle, Rejection, Reply, decode
 from klinetail.protocol.limits import MESSAGES_PER_SECOND

@@ -10,9 +10,41 @@ from hypothesis import strategies as st
 
 from klinetail.errors import Forbidden, Refused
 from klinetail.events import LinkState
-from klinetail.exchange.supervision import (
+from klinetail.exchange.actions import (
+    DropNext,
+    GiveUp,
+    Hangup,
+    Open,
+    OpenNext,
+    Ping,
+    Subscribe,
+    SubscribeAll,
+    SubscribeNext,
+    Swap,
+    Tell,
+    TellQuiet,
+)
+from klinetail.exchange.backoff import BACKOFF
+from klinetail.exchange.inputs import (
+    Acked,
+    Admit,
+    Again,
+    Broken,
+    Distrust,
+    Doubt,
+    Due,
+    NextAcked,
+    NextBroken,
+    NextLater,
+    NextOpened,
+    Opened,
+    Ponged,
+    Served,
+    Start,
+    Stop,
+)
+from klinetail.exchange.status import (
     ACK_TIMEOUT,
-    BACKOFF,
     CONNECT_TIMEOUT,
     EARLY,
     FIRST_ANSWERS,
@@ -26,40 +58,10 @@ from klinetail.exchange.supervision import (
     POLICY_LIMIT,
     QUIET,
     STEADY,
-    Acked,
-    Admit,
-    Again,
-    Broken,
-    Distrust,
-    Doubt,
-    DropNext,
-    Due,
-    GiveUp,
-    Hangup,
-    NextAcked,
-    NextBroken,
-    NextLater,
-    NextOpened,
-    Open,
-    Opened,
-    OpenNext,
-    Ping,
-    Ponged,
     Renewal,
-    Served,
-    Start,
     Status,
-    Stop,
-    Subscribe,
-    SubscribeAll,
-    SubscribeNext,
-    Swap,
-    Tell,
-    TellQuiet,
-    backoff,
-    connects,
-    transition,
 )
+from klinetail.exchange.supervision import connects, transition
 
 IDLE, CONNECTING, SUBSCRIBING, LIVE, WAITING, STOPPED = LinkState
 REFUSED = Refused("no")
@@ -93,17 +95,6 @@ inputs = st.one_of(
 )
 pauses = st.floats(0, 3600)
 fractions = st.floats(0, 1, exclude_max=True)
-
-
-class TestBackoff:
-    def test_grows_to_a_cap(self):
-        assert [backoff(n, lambda: 1.0) for n in range(9)] == [
-            0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0, 30.0,
-        ]  # fmt: skip
-
-    @given(st.integers(0, 10**9), fractions)
-    def test_lies_anywhere_below(self, failures, fraction):
-        assert 0 <= backoff(failures, lambda: fraction) <= BACKOFF[1]
 
 
 class TestTransition:

@@ -10,10 +10,12 @@ import pytest
 import trustme
 
 from klinetail.errors import Refused, Unreachable
-from klinetail.exchange.client import Handlers, connector
+from klinetail.exchange.client import connector
+from klinetail.exchange.connection import Handlers
+from klinetail.exchange.deadline import Deadline
 from klinetail.exchange.proxy import Proxy
 from klinetail.exchange.rest import BinanceRest
-from klinetail.exchange.transport import Deadline, reach
+from klinetail.exchange.transport import reach
 from klinetail.exchange.tunnel import MAX_ANSWER
 from klinetail.sim.server import Server
 from klinetail.sim.synthetic import Synthetic

@@ -6,7 +6,7 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from klinetail.exchange.supervision import BACKOFF, backoff
+from klinetail.exchange.backoff import BACKOFF, backoff
 from klinetail.exchange.turns import (
     ATTEMPT_APART,
     ATTEMPTS,
