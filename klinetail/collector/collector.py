@@ -345,7 +345,7 @@ class DataCollector:
     @property
     def failures(self) -> int:
         """Number of exceptions that callbacks raised."""
-        return self._state.delivery.failures
+        return self._state.delivery.failures.count
 
     def _handle_kline_message(self, manager: Manager, message: str | bytes) -> None:
         """Take in one frame: the connector's `on_message` handler.

@@ -15,9 +15,9 @@ from klinetail.pipeline.mailbox import Mailbox
 from klinetail.pipeline.unheard import Unheard
 
 
-class Delivery:
-    """Fans out what the collector delivers: to the callbacks first, then to the
-    mailboxes. Not thread-safe: the collector's lock is held.
+class Delivery(FanOut):
+    """A collector's fan-out: callbacks first, then mailboxes. Its `waited` seconds
+    count against no deadline. The collector's lock is held while it delivers.
 
     Args:
         on_candle: for every candle.
@@ -40,33 +40,22 @@ class Delivery:
         ):
             if callback is not None:
                 check_callback(callback, name)
-        self._callbacks = _Callbacks(on_candle, on_candles, on_event)
-        self._fanout = FanOut(
-            [self._callbacks], failures=self._callbacks.failures, monotonic=monotonic
-        )
+        failures = Failures("a callback of the collector")
+        self._callbacks = _Callbacks(on_candle, on_candles, on_event, failures)
+        super().__init__([self._callbacks], failures=failures, monotonic=monotonic)
         self._unheard = Unheard()
-
-    @property
-    def failures(self) -> int:
-        """Times that a callback raised."""
-        return self._callbacks.failures.count
-
-    @property
-    def waited(self) -> float:
-        """Seconds that consumers kept us waiting, which count against no deadline."""
-        return self._fanout.waited
 
     def end(self) -> None:
         """Deliver nothing any more; without the lock too."""
         self._callbacks.ended = True
 
-    def add(self, mailbox: Mailbox[Candle, Candle]) -> Callable[[], None]:
+    def fill(self, mailbox: Mailbox[Candle, Candle]) -> Callable[[], None]:
         """Put every candle into a mailbox from now on.
 
         Returns:
             A function that ends this.
         """
-        return self._fanout.add(CandleQueue(mailbox))
+        return self.add(CandleQueue(mailbox))
 
     def deliver(self, output: Sequence[Output | Event]) -> None:
         """Hand over candles and events, in order."""
@@ -74,16 +63,11 @@ class Delivery:
             if self._callbacks.ended:
                 return
             if kind is Candle:
-                self._fanout.candles(list(items))  # type: ignore[arg-type]
+                self.candles(list(items))  # type: ignore[arg-type]
                 continue
             for event in items:
-                if not self._fanout.event(event):  # type: ignore[arg-type]
+                if not self.event(event):  # type: ignore[arg-type]
                     self._unheard.see(event, heard=False)  # type: ignore[arg-type]
-
-    def close(self) -> None:
-        """Let the readers of the mailboxes know that nothing more comes; without the
-        lock too."""
-        self._fanout.close()
 
 
 class _Callbacks:
@@ -94,10 +78,11 @@ class _Callbacks:
         on_candle: Callable[[Candle], object] | None,
         on_candles: Callable[[Sequence[Candle]], object] | None,
         on_event: Callable[[Event], object] | None,
+        failures: Failures,
     ) -> None:
         self.ended = False
         """Set on any thread to call no callback any more."""
-        self.failures = Failures("a callback of the collector")
+        self._failures = failures
         self._on_candle = on_candle
         self._on_candles = on_candles
         self._on_event = on_event
@@ -124,4 +109,4 @@ class _Callbacks:
             try:
                 callback(item)
             except BaseException:  # noqa: BLE001 - not even `sys.exit` costs a candle
-                self.failures.note()
+                self._failures.note()

@@ -41,7 +41,7 @@ async def iterate(state: CollectorState, *, updates: bool) -> AsyncIterator[Cand
     before: list[Candle] = []
     ended = state.lifecycle.ended
     with state.lock:
-        leave = state.delivery.add(mailbox)
+        leave = state.delivery.fill(mailbox)
         if not updates:
             before += (c for one in state.series.values() for c in one.closed)
     if ended.done():

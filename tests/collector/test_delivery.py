@@ -24,7 +24,7 @@ def test_callbacks_come_before_mailboxes_and_candles_that_come_together_are_one_
         lambda cs: heard.append(("candles", cs)),
         lambda event: heard.append(("event", event)),
     )
-    leave = one.add(box)
+    leave = one.fill(box)
     one.deliver([SOME[0], SOME[1], GAP, SOME[2]])
     assert heard == [
         ("candles", SOME[:2]),
@@ -47,7 +47,7 @@ def test_after_the_end_nothing_is_delivered_not_even_the_rest_of_a_batch():
         one.end()
 
     one = delivery(end, on_event=heard.append)
-    one.add(box)
+    one.fill(box)
     one.deliver([*SOME, GAP])
     one.deliver([ENDED])
     assert heard == SOME[:1]
@@ -61,9 +61,9 @@ def test_whatever_a_callback_raises_costs_no_candle(error):
         raise error
 
     one = delivery(fail, fail, fail)
-    one.add(box)
+    one.fill(box)
     one.deliver([*SOME, GAP, ENDED])
-    assert one.failures == 1 + len(SOME) + 2
+    assert one.failures.count == 1 + len(SOME) + 2
     assert box.take() == SOME
 
 
@@ -91,7 +91,7 @@ def test_seconds_in_callbacks_are_counted_as_waiting():
 def test_readers_are_told_of_the_end_and_those_who_come_later_too():
     one = delivery()
     boxes = [Mailbox(as_it_is), Mailbox(as_it_is)]
-    one.add(boxes[0])
+    one.fill(boxes[0])
     one.close()
-    one.add(boxes[1])
+    one.fill(boxes[1])
     assert all(box.done for box in boxes)

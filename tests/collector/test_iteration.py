@@ -172,7 +172,7 @@ def test_who_reads_too_slowly_gets_what_was_queued_and_then_the_number_lost() ->
     assert MOST <= len(got) < len(delivered)
     assert got == delivered[: len(got)]
     assert (error.lost, error.limit) == (len(delivered) - len(got), MOST)
-    assert len(collector._state.delivery._fanout.consumers) == 1, "the callbacks"
+    assert len(collector._state.delivery.consumers) == 1, "the callbacks"
 
     events: list[Event] = []
     with pytest.raises(SlowConsumer) as caught:

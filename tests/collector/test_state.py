@@ -51,7 +51,7 @@ def test_seconds_for_which_consumers_kept_us_waiting_do_not_count() -> None:
     time = Time()
     one = state(time, [])
     time.now += 10.0
-    one.delivery._fanout.waited = 4.0
+    one.delivery.waited = 4.0
     assert one.now() == 106.0
 
 
