@@ -139,3 +139,12 @@ def test_the_first_program_runs_until_it_is_stopped() -> None:
         assert len(times[name]) >= 15
         first, last = times[name][0], times[name][-1]
         assert times[name] == [*range(first, last + 1, length)]
+
+
+@pytest.mark.parametrize("name", ["docs/architecture.md", "CONTRIBUTING.md"])
+def test_each_file_that_a_page_names_is_there(name: str) -> None:
+    page = (ROOT / name).read_text()
+    named = re.findall(r"`((?:[a-z_]+/)*[a-z_]+\.(?:py|toml))`", page)
+    assert len(named) > 5
+    for path in named:
+        assert any((ROOT / top / path).exists() for top in ("", "klinetail")), path
