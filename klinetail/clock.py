@@ -1,8 +1,8 @@
 """Exchange time: the exchange's clock as far as its own messages tell it.
 
-An answer of `/fapi/v1/time` is believed only when something else agrees with it: what
-earlier answers predict, the event times of frames, or a second answer together with
-the newest kline row. A wrong answer is seen in the wild after a leap of one of the
+An answer about the exchange's time is believed only when something else agrees with
+it: what earlier answers predict, the event times of frames, or a second answer together
+with the newest kline row. A wrong answer is seen in the wild after a leap of one of the
 exchange's hosts, and would make unfinished candles look closed.
 
 Pure: local monotonic time comes in as seconds, and the wall clock never does.
@@ -16,8 +16,8 @@ from typing import Final, NamedTuple
 from klinetail.pace import AGREE, REAL, PaceMeter, Reading, refined
 
 AHEAD: Final = 60_000
-"""An event time further ahead than this (ms) waits until the exchange's
-`/fapi/v1/time` agrees: one broken frame must not age every candle."""
+"""An event time further ahead than this (ms) waits until an answer about the
+exchange's time agrees: one broken frame must not age every candle."""
 
 TWICE: Final = 200
 """How far (ms) readings one after another may lie apart and tell the same time. It is
@@ -140,7 +140,7 @@ class ExchangeClock:
     # Readings and what may agree with them
 
     def read(self, reading: Reading) -> bool:
-        """Take in an answer of `/fapi/v1/time`; whether it counts."""
+        """Take in an answer about the exchange's time; whether it counts."""
         self._meter.take(reading)
         counted = self._counted
         if counted is not None and (

@@ -25,7 +25,7 @@ leapt between two of them."""
 
 
 class Reading(NamedTuple):
-    """An answer of `/fapi/v1/time`: the exchange's clock showed `server_time` at some
+    """An answer about the exchange's time: its clock showed `server_time` at some
     moment between `sent` and `received`, and nobody knows which."""
 
     server_time: int

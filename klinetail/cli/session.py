@@ -49,7 +49,7 @@ from klinetail.formats import OUTPUTS
 from klinetail.kinds import Kind
 from klinetail.mailbox import Latest, Mailbox, Pace
 from klinetail.notices import Notices, kind_of, receipt
-from klinetail.protocol.routes import Route
+from klinetail.protocol.venues import Venue
 from klinetail.sinks.file import FileSink, FileThread
 from klinetail.sinks.stdout import ReaderGone, StdoutSink, unblocking
 from klinetail.tee import Consumer, Tee
@@ -75,10 +75,9 @@ class Plan(NamedTuple):
     streams: list[Stream]
     listed: list[Listing] | None
     """What the exchange lists, if it was asked already."""
-    route: Route
+    venue: Venue
     ws_proxy: Proxy | None
     rest_proxy: Proxy | None
-    source: str
     lines: int
     follow: bool
     limit: int | None
@@ -170,10 +169,10 @@ class Session:
             follow=plan.follow,
             patience=ONE_SHOT,
             listed=plan.listed,
-            route=plan.route,
-            rest=BinanceRest(plan.route.rest_url, proxy=plan.rest_proxy),
+            venue=plan.venue,
+            rest=BinanceRest(plan.venue, proxy=plan.rest_proxy),
             connect=connector(
-                plan.route.ws_url,
+                plan.venue.ws_url,
                 plan.ws_proxy,
                 linger=_GLANCE if plan.output == "table" else 0.0,
             ),
@@ -202,7 +201,8 @@ class Session:
         table = Table(
             plan.streams,
             tz=plan.zone,
-            source=plan.source,
+            source=plan.venue.name,
+            real=plan.venue.real,
             glyphs=glyphs_of(sys.stdout),
         )
         color = coloured(os.environ, plan.color)  # type: ignore[arg-type]
@@ -247,7 +247,9 @@ class Session:
 
     def _beginnings(self) -> list[str]:
         plan, count = self._plan, len(self._plan.streams)
-        seconds = Budget(plan.share).lasts(weight_of(count, plan.lines))
+        limits = plan.venue.limits
+        weight = weight_of(count, plan.lines, limits)
+        seconds = Budget(plan.share, limits.weight_per_minute).lasts(weight)
         return [
             *proxy_lines(plan.ws_proxy, plan.rest_proxy),
             *history_lines(count, seconds / 60),
@@ -397,7 +399,7 @@ class Session:
             self.say(
                 start_line(
                     plan.streams,
-                    plan.source,
+                    plan.venue.name,
                     lines=plan.lines,
                     follow=plan.follow,
                     limit=plan.limit,
@@ -449,7 +451,7 @@ class Session:
         files = [(sink.path, sink.written) for sink in self._plan.files]
         with self._tee.lock:
             return receipt(
-                self._tee.stats, files, self._plan.source, awaited=self._awaited
+                self._tee.stats, files, self._plan.venue.name, awaited=self._awaited
             )
 
     def _write_stats(self, statement: Statement) -> None:

@@ -13,24 +13,21 @@ from typing import Any, Final
 
 from klinetail.collector.budget import Budget
 from klinetail.errors import Unreachable
-from klinetail.protocol.limits import klines_weight
+from klinetail.protocol.limits import Limits
 
 _log = logging.getLogger(__name__)
 
 WORKERS: Final = 4
 """Requests under way at once."""
 
-PAGE: Final = 499
-"""Rows asked for at once: of all limits the most rows a weight (2 for up to 500)."""
 
-
-def weight_of(streams: int, lines: int) -> int:
+def weight_of(streams: int, lines: int, limits: Limits) -> int:
     """REST weight of the start's history: of so many streams, so many closed candles
     each."""
     # Of each page the last row is not final yet: that takes a later one.
-    pages, rest = divmod(lines, PAGE - 1)
-    last = klines_weight(rest + 1) if rest else 0
-    return streams * (pages * klines_weight(PAGE) + last)
+    pages, rest = divmod(lines, limits.page - 1)
+    last = limits.klines_weight(rest + 1) if rest else 0
+    return streams * (pages * limits.klines_weight(limits.page) + last)
 
 
 class Urgency(enum.IntEnum):

@@ -10,7 +10,7 @@ from collections import deque
 from typing import Final
 
 from klinetail.errors import UsageError
-from klinetail.protocol.limits import WEIGHT_PER_MINUTE
+from klinetail.protocol.venues import LIVE
 
 SHARE: Final = 0.2
 """The part of the exchange's limit that is taken unless asked otherwise."""
@@ -31,16 +31,20 @@ class Budget:
 
     Args:
         share: the part of the limit to take at most, above 0 and up to 1.
+        limit: weight that the venue allows an address in a minute.
 
     Raises:
-        UsageError: it is not.
+        UsageError: the share is not.
     """
 
-    def __init__(self, share: float = SHARE) -> None:
+    def __init__(
+        self, share: float = SHARE, limit: int = LIVE.limits.weight_per_minute
+    ) -> None:
         if not 0 < share <= 1:
             raise UsageError(f"a share of {share} is not above 0 and up to 1")
-        self.per_minute = WEIGHT_PER_MINUTE * share
+        self.per_minute = limit * share
         """Weight a minute at most."""
+        self._ceiling = limit * CEILING
         self._burst = self.per_minute * _BURST
         self._rate = (self.per_minute - self._burst) / _MINUTE
         self._level = self._burst
@@ -88,5 +92,5 @@ class Budget:
 
     def _allowed(self) -> float:
         """Weight a second, with what others take."""
-        left = WEIGHT_PER_MINUTE * CEILING - self._others
+        left = self._ceiling - self._others
         return min(self._rate, max(_LEAST, left) / _MINUTE)

@@ -29,7 +29,7 @@ from typing import Final, Self
 
 from klinetail.candle import Candle, Stream, streams_of
 from klinetail.clock import ExchangeClock, Moment
-from klinetail.collector.backfill import PAGE, Backfill, Urgency
+from klinetail.collector.backfill import Backfill, Urgency
 from klinetail.collector.beginning import begin
 from klinetail.collector.budget import SHARE, Budget
 from klinetail.collector.buffer import Buffer
@@ -72,10 +72,9 @@ from klinetail.exchange.turns import Turns
 from klinetail.mailbox import Mailbox, as_it_is
 from klinetail.protocol.batches import decode_klines
 from klinetail.protocol.frames import decode, stream_name
-from klinetail.protocol.limits import klines_weight
 from klinetail.protocol.rest import Listing, Row
-from klinetail.protocol.routes import Route, chosen
 from klinetail.protocol.statuses import PENDING
+from klinetail.protocol.venues import Venue, chosen
 from klinetail.shortage import cause, safe_to_start, shortage
 
 _log = logging.getLogger(__name__)
@@ -120,11 +119,11 @@ class DataCollector:
         env: which exchange: `live`, which is what it is by default, or `testnet`.
         ws_url: another exchange's WebSocket, with `rest_url` and without `env`.
         rest_url: another exchange's REST.
-        route: the same two as one, without any of these three.
+        venue: all that is to be known of an exchange, without any of these three.
         proxy: the address of the proxy to it, instead of what HTTPS_PROXY, HTTP_PROXY,
             ALL_PROXY and NO_PROXY say.
-        rest: the REST side, instead of the route's.
-        connect: the maker of connections, instead of the route's.
+        rest: the REST side, instead of the venue's.
+        connect: the maker of connections, instead of the venue's.
         monotonic: local seconds.
         slept: real seconds that this machine was suspended so far.
         random: uniform in [0, 1), for the pauses between attempts.
@@ -160,7 +159,7 @@ class DataCollector:
         env: str | None = None,
         ws_url: str | None = None,
         rest_url: str | None = None,
-        route: Route | None = None,
+        venue: Venue | None = None,
         proxy: str | None = None,
         rest: Rest | None = None,
         connect: Connect | None = None,
@@ -179,22 +178,24 @@ class DataCollector:
         lines, keep = whole("lines", lines, 0), whole("keep", keep, 1)
         hold, lifetime = seconds("hold", hold), seconds("lifetime", lifetime)
         patience = seconds("patience", patience)
-        if route is None:
-            route = chosen(env, ws_url, rest_url)
+        if venue is None:
+            venue = chosen(env, ws_url, rest_url)
         elif (env, ws_url, rest_url) != (None, None, None):
-            raise UsageError("route and env or ws_url name two exchanges; give one")
+            raise UsageError("venue and env or ws_url name two exchanges; give one")
         self._follow = follow
         self._patience = math.inf if follow else patience
         self._listed = listed
         if rest is None:
-            through = proxy_for(route.rest_url, proxy, os.environ)
-            rest = BinanceRest(route.rest_url, proxy=through)
+            through = proxy_for(venue.rest_url, proxy, os.environ)
+            rest = BinanceRest(venue, proxy=through)
         if connect is None:
-            through = proxy_for(route.ws_url, proxy, os.environ)
-            connect = connector(route.ws_url, through)
-        self._backfill = Backfill(Budget(real("share", share)), monotonic)
+            through = proxy_for(venue.ws_url, proxy, os.environ)
+            connect = connector(venue.ws_url, through)
+        self._limits = limits = venue.limits
+        budget = Budget(real("share", share), limits.weight_per_minute)
+        self._backfill = Backfill(budget, monotonic)
         self._rest = PoliteRest(
-            rest, monotonic, self._backfill.sent, self._backfill.observe
+            rest, limits, monotonic, self._backfill.sent, self._backfill.observe
         )
         self._connect = connect
         self._monotonic = monotonic
@@ -233,6 +234,7 @@ class DataCollector:
             self._lock,
             now=self._now,
             streams=self.streams,
+            busiest=venue.busiest_symbol,
             stopping=self._stopping,
             tell=self._tell,
         )
@@ -243,11 +245,12 @@ class DataCollector:
             put=self._backfill.put,
             read_time=self._times.read,
             on_mute=self._tell,
-            ws_url=route.ws_url,
+            venue=venue,
         )
         self._endings = Endings(
             self._series.values(),
             self._rest,
+            limits,
             self._lock,
             moment=self._moment,
             put=self._backfill.put,
@@ -256,7 +259,7 @@ class DataCollector:
             on_traded=self._trade,
             tell=self._tell,
         )
-        self._shards = shards(self.streams) if follow else []
+        self._shards = shards(self.streams, limits.streams) if follow else []
         self._link_of: dict[Stream, Link] = {}
         turns = Turns()
         self._links = [self._link(shard, turns) for shard in self._shards]
@@ -288,6 +291,7 @@ class DataCollector:
             lifetime=self._lifetime,
             turns=turns,
             early=True,
+            limits=self._limits,
         )
         self._link_of.update(dict.fromkeys(shard.streams, link))
         return link
@@ -634,7 +638,7 @@ class DataCollector:
     def _seek(self, series: Series, now: Moment) -> None:
         if (wish := series.take_wish(now)) is None:
             return
-        limit = _limit(series, wish)
+        limit = _limit(series, wish, self._limits.page)
         if wish.late:
             urgency = Urgency.LATE
         elif series.started and limit <= _FEW:
@@ -642,7 +646,9 @@ class DataCollector:
         else:
             urgency = Urgency.HISTORY
         self._backfill.put(
-            urgency, klines_weight(limit), lambda: self._try_to_fetch(series)
+            urgency,
+            self._limits.klines_weight(limit),
+            lambda: self._try_to_fetch(series),
         )
 
     def _try_to_fetch(self, series: Series) -> None:
@@ -674,7 +680,7 @@ class DataCollector:
             if (wish := series.renew_wish()) is None:
                 self._after(series, asked)
                 return
-            limit = _limit(series, wish)
+            limit = _limit(series, wish, self._limits.page)
         failed: KlinetailError | None = None
         wait = 0.0
         rows: Sequence[Row] = []
@@ -896,9 +902,10 @@ class DataCollector:
         self._stopping.set()
 
 
-def _limit(series: Series, wish: Wish) -> int:
-    """Rows to ask for: one more than is missing, which proves the last one final."""
-    return min(series.stream.interval.steps(wish.start, wish.end) + 1, PAGE)
+def _limit(series: Series, wish: Wish, page: int) -> int:
+    """Rows to ask for: one more than is missing, which proves the last one final; at
+    most a page."""
+    return min(series.stream.interval.steps(wish.start, wish.end) + 1, page)
 
 
 async def _result(future: Future[None]) -> None:

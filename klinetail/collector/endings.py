@@ -17,7 +17,7 @@ from klinetail.contract.series import Series
 from klinetail.errors import BadMessage, ExchangeError
 from klinetail.events import DropEvent
 from klinetail.exchange.rest import Rest
-from klinetail.protocol.limits import LISTINGS_WEIGHT, TIME_WEIGHT
+from klinetail.protocol.limits import Limits
 from klinetail.protocol.rest import Listing, Listings
 from klinetail.protocol.statuses import TRADING
 
@@ -39,6 +39,7 @@ class Endings:
     Args:
         series: all there are.
         rest: who is asked.
+        limits: what the venue allows, with the weight of each request.
         lock: the collector's.
         moment: the time on both clocks; called with the lock held.
         put: queues a request: its urgency, its weight, and what sends it.
@@ -54,6 +55,7 @@ class Endings:
         self,
         series: Iterable[Series],
         rest: Rest,
+        limits: Limits,
         lock: threading.RLock,
         *,
         moment: Callable[[], Moment],
@@ -68,6 +70,8 @@ class Endings:
         for one in series:
             self._of.setdefault(one.stream.symbol, []).append(one)
         self._rest = rest
+        self._weight = limits.time_weight + limits.listings_weight
+        """REST weight of a question for the list, and for the time with it."""
         self._lock = lock
         self._moment = moment
         self._put = put
@@ -95,7 +99,7 @@ class Endings:
         if may_ask:
             self._asking = True
             self._pause_until = now.monotonic + PAUSE
-            self._put(Urgency.HISTORY, TIME_WEIGHT + LISTINGS_WEIGHT, self._ask)
+            self._put(Urgency.HISTORY, self._weight, self._ask)
         certain = now.confirmed >= series.idle_at()
         again = self._pause_until if certain else now.monotonic + _SOON
         series.trading.look_up_from = again

@@ -18,7 +18,7 @@ from klinetail.events import MuteEvent
 from klinetail.exchange.link import Link
 from klinetail.exchange.rest import Rest
 from klinetail.protocol.frames import stream_name
-from klinetail.protocol.routes import LIVE
+from klinetail.protocol.venues import Venue
 
 
 class Lookups:
@@ -31,7 +31,7 @@ class Lookups:
         put: queues a request: its urgency, its weight, and what sends it.
         read_time: reads exchange time.
         on_mute: called with the lock held when a stream is found to be mute.
-        ws_url: where candles should come from.
+        venue: where candles should come from.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class Lookups:
         put: Callable[[Urgency, int, Callable[[], None]], None],
         read_time: Callable[[], object],
         on_mute: Callable[[MuteEvent], None],
-        ws_url: str,
+        venue: Venue,
     ) -> None:
         self._series = series
         self._rest = rest
@@ -51,7 +51,7 @@ class Lookups:
         self._put = put
         self._read_time = read_time
         self._on_mute = on_mute
-        self._ws_url = ws_url
+        self._venue = venue
         self._acted: dict[Series, tuple[float, int]] = {}
 
     def mute(self, series: Series, link: Link, now: Moment) -> None:
@@ -90,10 +90,10 @@ class Lookups:
     ) -> None:
         where = ""
         if not link.candles:
-            where = f"this one is {self._ws_url}"
+            where = f"this one is {self._venue.ws_url}"
             reason = (
                 "no candle comes, though subscriptions are acked and REST shows trades;"
-                f" the exchange's own address is {LIVE.ws_url}"
+                f" the exchange's own address is {self._venue.official_ws_url}"
             )
         if remedy is Remedy.SUBSCRIBE:
             names = [stream_name(stream) for stream in streams]

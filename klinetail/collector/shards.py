@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from klinetail.candle import Stream
 from klinetail.collector.silence import QuietLink
-from klinetail.protocol.limits import MAX_STREAMS
 
 
 class Shard:
@@ -19,7 +18,7 @@ class Shard:
         self.quiet = QuietLink()
 
 
-def shards(streams: Sequence[Stream], most: int = MAX_STREAMS) -> list[Shard]:
-    """The streams in as few groups as the exchange's limit allows, of like size."""
+def shards(streams: Sequence[Stream], most: int) -> list[Shard]:
+    """The streams in as few groups of at most so many as can be, of like size."""
     count = -(-len(streams) // most)
     return [Shard(f"link-{n}", streams[n::count]) for n in range(count)]

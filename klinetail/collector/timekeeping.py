@@ -36,8 +36,6 @@ SAID_AFTER: Final = 1.5
 WITNESSES: Final = 3
 """Streams of which the newest row may be asked for."""
 
-_ALWAYS_TRADED: Final = Stream("BTCUSDT", Interval.M1)
-
 DOUBT: Final = (
     "the exchange's clock cannot be believed: nothing else agrees with its answers"
 )
@@ -51,16 +49,16 @@ class Statement(NamedTuple):
     rows: Sequence[NewestRow]
 
 
-def witnesses_among(streams: Sequence[Stream]) -> list[Stream]:
+def witnesses_among(streams: Sequence[Stream], busiest: str) -> list[Stream]:
     """The one-minute streams whose newest rows tell the time: of the symbols that are
-    followed, and of one that is always traded."""
+    followed, and of the venue's busiest symbol."""
     symbols = dict.fromkeys(stream.symbol for stream in streams)
     own = [Stream(symbol, Interval.M1) for symbol in [*symbols][:WITNESSES]]
-    return [*dict.fromkeys([*own, _ALWAYS_TRADED])]
+    return [*dict.fromkeys([*own, Stream(busiest, Interval.M1)])]
 
 
 def read_time(rest: Rest, now: Callable[[], float]) -> Reading:
-    """An answer of `/fapi/v1/time`; errors as `Rest.server_time`."""
+    """An answer about the exchange's time; errors as `Rest.server_time`."""
     sent = now()
     return Reading(rest.server_time(), sent, now())
 
@@ -85,6 +83,7 @@ class TimeKeeper:
         lock: guards the clock; not held while the exchange is asked.
         now: local seconds.
         streams: what is followed.
+        busiest: a symbol of the venue that is traded in every minute.
         stopping: ends the pauses.
         tell: called, without the lock, while the time is in doubt, and once when that
             is over.
@@ -98,6 +97,7 @@ class TimeKeeper:
         *,
         now: Callable[[], float],
         streams: Sequence[Stream],
+        busiest: str,
         stopping: threading.Event,
         tell: Callable[[LinkEvent], None],
     ) -> None:
@@ -105,7 +105,7 @@ class TimeKeeper:
         self._rest = rest
         self._lock = lock
         self._now = now
-        self._witnesses = witnesses_among(streams)
+        self._witnesses = witnesses_among(streams, busiest)
         self._stopping = stopping
         self._tell = tell
         self._asking = threading.Lock()

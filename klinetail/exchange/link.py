@@ -51,9 +51,10 @@ from klinetail.exchange.supervision import (
     transition,
 )
 from klinetail.exchange.transport import Deadline
-from klinetail.exchange.turns import MESSAGES, Rate, Turns
+from klinetail.exchange.turns import Turns, message_rate
 from klinetail.protocol.frames import Rejection, Reply
-from klinetail.protocol.limits import MAX_NAMES, MAX_STREAMS
+from klinetail.protocol.limits import Limits
+from klinetail.protocol.venues import LIVE
 from klinetail.shortage import cause, safe_to_start, shortage
 
 _log = logging.getLogger(__name__)
@@ -67,7 +68,7 @@ class Link:
 
     Args:
         name: for its events.
-        streams: names on the wire, at most 1024.
+        streams: names on the wire, at most `limits.streams`.
         connect: opens a connection.
         on_message: called on the connection's thread with each message.
         on_messages: called in its place with several.
@@ -81,6 +82,7 @@ class Link:
         lifetime: seconds after which a connection is renewed at the latest.
         turns: shared by all links of a program; by default there is no other one.
         early: connect, but subscribe to nothing before `admit`.
+        limits: what the venue allows a connection.
     """
 
     def __init__(
@@ -99,8 +101,9 @@ class Link:
         on_messages: Callable[[Manager, Sequence[bytes]], None] | None = None,
         turns: Turns | None = None,
         early: bool = False,
+        limits: Limits = LIVE.limits,
     ) -> None:
-        if len(streams) > MAX_STREAMS:
+        if len(streams) > limits.streams:
             raise ValueError(f"{len(streams)} streams on one connection")
         self.name = name
         self._streams = streams
@@ -112,6 +115,7 @@ class Link:
         self._on_quiet = on_quiet
         self._lifetime = lifetime
         self._turns = Turns() if turns is None else turns
+        self._limits = limits
         self._mute: queue.SimpleQueue[str] = queue.SimpleQueue()
         """Names to subscribe once more."""
         self._monotonic = monotonic
@@ -299,7 +303,7 @@ class Link:
 
     def _open(self) -> _Line:
         self._number += 1
-        line = _Line(self._number)
+        line = _Line(self._number, self._limits.messages_per_second)
         handlers = Handlers(
             self._on_message,
             lambda reply: self._replied(line, reply),
@@ -325,7 +329,7 @@ class Link:
             return line
         finally:
             self._opening = None
-        requests = range(1, -(-len(self._streams) // MAX_NAMES) + 1)
+        requests = range(1, -(-len(self._streams) // self._limits.names) + 1)
         self._inbox.put((line.number, Opened(frozenset(requests))))
         return line
 
@@ -341,8 +345,8 @@ class Link:
         if line is None or line.connection is None:
             return
         try:
-            for first in range(0, len(streams), MAX_NAMES):
-                chunk = list(streams[first : first + MAX_NAMES])
+            for first in range(0, len(streams), self._limits.names):
+                chunk = list(streams[first : first + self._limits.names])
                 self._wait(line.rate.book(self._monotonic()))
                 line.requests += 1
                 line.connection.subscribe(chunk, id=line.requests)
@@ -385,12 +389,12 @@ class Link:
 class _Line:
     """A connection, perhaps still to come, and what was sent over it."""
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: int, messages_per_second: int) -> None:
         self.number = number
         self.connection: Connection | None = None
         self.requests = 0
         self.pings = 0
-        self.rate = Rate(*MESSAGES)
+        self.rate = message_rate(messages_per_second)
 
 
 def _payload(line: _Line) -> bytes:

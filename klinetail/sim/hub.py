@@ -13,6 +13,7 @@ from websockets.protocol import State
 
 from klinetail.candle import Candle, Stream
 from klinetail.protocol.frames import encode_kline
+from klinetail.protocol.venues import Venue
 from klinetail.sim.admission import Admission
 from klinetail.sim.clock import Clock
 from klinetail.sim.faults import answers, junk
@@ -45,11 +46,13 @@ _SWITCHING: Final = (
 class _Client:
     """What the exchange knows about an open connection."""
 
-    def __init__(self, session: Session, since: float, until: float) -> None:
+    def __init__(
+        self, session: Session, rate: MessageRate, since: float, until: float
+    ) -> None:
         self.session = session
         self.since = since
         self.until = until
-        self.rate = MessageRate()
+        self.rate = rate
         self.requests = 0
         self.deaf = False
         self.mute: set[Stream] = set()
@@ -68,6 +71,7 @@ class Hub:
         ping_interval: real seconds between the exchange's pings.
         chaos: what goes wrong.
         admission: who may ask.
+        venue: which paths and limits there are.
     """
 
     def __init__(
@@ -77,6 +81,7 @@ class Hub:
         ping_interval: float,
         chaos: Chaos,
         admission: Admission,
+        venue: Venue,
     ) -> None:
         self.followed: set[Stream] = set()
         """Streams that anybody ever subscribed to."""
@@ -85,7 +90,8 @@ class Hub:
         self._ping_interval = ping_interval
         self._chaos = chaos
         self._admission = admission
-        self._http = Http(market, clock, chaos)
+        self._venue = venue
+        self._http = Http(market, clock, chaos, venue)
         self._feed = Feed(market, chaos)
         self._line = Line(chaos)
         self._clients: dict[Connection, _Client] = {}
@@ -118,7 +124,7 @@ class Hub:
         )
         if refusal is not None:
             return forbidden(refusal)
-        if open_session(request.path) is None:
+        if open_session(request.path, self._venue) is None:
             takes = ",".join(request.headers.get_all("Accept-Encoding"))
             return await self._http.respond(
                 connection, request.path, served=self._served, packed="gzip" in takes
@@ -140,7 +146,7 @@ class Hub:
         """Serve one WebSocket connection until it closes."""
         assert isinstance(connection, Connection)  # noqa: S101 - the server makes them
         request = connection.request
-        session = None if request is None else open_session(request.path)
+        session = None if request is None else open_session(request.path, self._venue)
         if session is None:  # `process_request` answered it
             return
         # One that is to be cut before its handshake does not get here.
@@ -150,7 +156,8 @@ class Hub:
             return
         now = self._clock.elapsed()
         lifetime = self._chaos.lifetime(connection.number)
-        client = _Client(session, now, now + (lifetime or LIFETIME))
+        rate = MessageRate(self._venue.limits.messages_per_second)
+        client = _Client(session, rate, now, now + (lifetime or LIFETIME))
         if self._chaos.strikes("deaf", connection.number):
             self._chaos.note("deaf")
             client.deaf = True

@@ -10,10 +10,10 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from klinetail.candle import DAY, MINUTE
-from klinetail.protocol.limits import MESSAGES_PER_SECOND, WEIGHT_PER_MINUTE
+from klinetail.protocol.venues import LIVE
 
-BURST: Final = 15
-"""Messages that may come at once."""
+BURST: Final = 1.5
+"""Seconds whose messages may come at once."""
 
 LIFETIME: Final = DAY / 1000
 """Seconds after which the exchange ends a connection."""
@@ -26,17 +26,22 @@ BAN: Final = 120_000
 
 
 class MessageRate:
-    """The messages of one connection: 10 a second, or 15 at once."""
+    """The messages of one connection: 10 a second, or 15 at once.
 
-    def __init__(self) -> None:
-        self._left = float(BURST)
+    Args:
+        per_second: messages that the venue allows in a second.
+    """
+
+    def __init__(self, per_second: int = LIVE.limits.messages_per_second) -> None:
+        self._per_second = per_second
+        self._burst = self._left = per_second * BURST
         self._since: float | None = None
 
     def admits(self, now: float) -> bool:
         """Whether one more message may come at `now`, seconds."""
         passed = 0.0 if self._since is None else now - self._since
         self._since = now
-        self._left = min(BURST, self._left + passed * MESSAGES_PER_SECOND)
+        self._left = min(self._burst, self._left + passed * self._per_second)
         if self._left < 1:
             return False
         self._left -= 1
@@ -55,9 +60,13 @@ class Weight:
     """The REST weight that an address has used in this minute.
 
     Whoever goes on after 429 is answered 418 until the ban is over.
+
+    Args:
+        per_minute: weight that the venue allows in a minute.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, per_minute: int = LIVE.limits.weight_per_minute) -> None:
+        self._per_minute = per_minute
         self.used = 0
         self._minute = 0
         self._warnings = 0
@@ -69,7 +78,7 @@ class Weight:
             self._minute, self.used = now // MINUTE, 0
         if now >= self._banned_until:
             self.used += weight
-            if self.used <= WEIGHT_PER_MINUTE:
+            if self.used <= self._per_minute:
                 self._warnings = 0
                 return None
             self._warnings += 1

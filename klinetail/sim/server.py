@@ -16,7 +16,7 @@ from websockets.asyncio.server import serve
 
 from klinetail.candle import Candle
 from klinetail.errors import UsageError
-from klinetail.protocol.routes import sim_route
+from klinetail.protocol.venues import LIVE, Venue, sim_venue
 from klinetail.sim.admission import Admission
 from klinetail.sim.clock import Clock
 from klinetail.sim.faults.chaos import Chaos
@@ -60,6 +60,8 @@ class Server:
         ledger: called with closed candles soon after their true close, each once, of
             every stream that was ever subscribed to; on the server's thread.
         admission: who may ask; by default programs on this machine.
+        venue: whose paths, limits and units the server has; the attribute `venue` has
+            the server's own addresses.
         monotonic: real time, seconds.
 
     Raises:
@@ -77,6 +79,7 @@ class Server:
         chaos: Chaos | None = None,
         ledger: Callable[[Sequence[Candle]], None] | None = None,
         admission: Admission = Admission(),  # noqa: B008 - it does not change
+        venue: Venue = LIVE,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         if not 0 < speed <= MAX_SPEED:
@@ -88,7 +91,10 @@ class Server:
         begin = market.start if start is None else start
         self._clock = Clock(begin, market.end, speed, monotonic)
         self.chaos = Chaos({}) if chaos is None else chaos
-        self._hub = Hub(market, self._clock, ping_interval, self.chaos, admission)
+        self._like = venue
+        self._hub = Hub(
+            market, self._clock, ping_interval, self.chaos, admission, venue
+        )
         self._ledger = Ledger(market, begin)
         self._on_ledger = ledger
         self._wanted_port = port
@@ -106,14 +112,19 @@ class Server:
         return int(self._socket.getsockname()[1])
 
     @property
+    def venue(self) -> Venue:
+        """All that a client has to know of it, for `DataCollector`."""
+        return sim_venue(self.port, self._like, self.market.label)
+
+    @property
     def ws_url(self) -> str:
         """Its WebSocket address, for `DataCollector` or `--ws-url`."""
-        return sim_route(self.port).ws_url
+        return self.venue.ws_url
 
     @property
     def rest_url(self) -> str:
         """Its REST address, for `DataCollector` or `--rest-url`."""
-        return sim_route(self.port).rest_url
+        return self.venue.rest_url
 
     @property
     def connections(self) -> int:

@@ -1,8 +1,8 @@
 """One WebSocket connection as the exchange sees it, pure: messages in, replies out.
 
-Anything is acked; data flows only for known streams in lower case, and only below
-`/market`. The other routes are those that the exchange still opens and keeps
-silent about candles (Important WebSocket Change Notice).
+Anything is acked; data flows only for known streams in lower case, and only below the
+venue's route, `/market`. The other routes are those that the exchange still opens and
+keeps silent about candles (Important WebSocket Change Notice).
 """
 
 from __future__ import annotations
@@ -19,10 +19,11 @@ from klinetail.protocol.frames import (
     encode_reply,
     parse_stream_name,
 )
-from klinetail.protocol.limits import MAX_STREAMS
 from klinetail.protocol.requests import Method, Request
+from klinetail.protocol.venues import LIVE, Venue, ws_path
 
-_ROUTES: Final = ("market", "public", "private")
+_SILENT: Final = ("/public/", "/private/")
+"""Routes without candles of a venue that is routed."""
 _INVALID_JSON: Final = 3
 _TOO_MANY: Final = 4
 
@@ -43,11 +44,15 @@ class Session:
         names: stream names in its address.
         combined: whether frames are wrapped, as below `/stream`.
         routed: whether candles flow here at all.
+        most: streams that the venue allows a connection.
     """
 
-    def __init__(self, names: Iterable[str], *, combined: bool, routed: bool) -> None:
+    def __init__(
+        self, names: Iterable[str], *, combined: bool, routed: bool, most: int
+    ) -> None:
         self.combined = combined
         self._routed = routed
+        self._most = most
         self._names = dict.fromkeys(names)
         self.streams = self._known()
 
@@ -90,7 +95,7 @@ class Session:
 
     @property
     def _full(self) -> bool:
-        return len(self._names) > MAX_STREAMS
+        return len(self._names) > self._most
 
     def _checked(self, reply: Reply) -> Outcome:
         if self._full:
@@ -122,19 +127,22 @@ def _parsed(names: Iterable[str]) -> frozenset[Stream]:
     return frozenset(stream for stream in found if stream is not None)
 
 
-def open_session(target: str) -> Session | None:
-    """The session that a WebSocket address opens, or None where there is none."""
+def open_session(target: str, venue: Venue = LIVE) -> Session | None:
+    """The session that a WebSocket address opens at a venue, or None where there is
+    none."""
     path, _, query = target.partition("?")
-    head, *names = unquote(path).removeprefix("/").split("/")
-    routed = head == "market"
-    if head in _ROUTES and names:
-        head, *names = names
+    path = f"/{unquote(path).removeprefix('/')}"
+    route, most = f"{ws_path(venue)}/", venue.limits.streams
+    routed = path.startswith(route)
+    silent = _SILENT if route != "/" else ()
+    found = next((one for one in (route, *silent) if path.startswith(one)), "/")
+    head, *names = path.removeprefix(found).split("/")
     if "" in names:
         return None
     if head == "ws":
-        return Session(names, combined=False, routed=routed)
+        return Session(names, combined=False, routed=routed, most=most)
     if head != "stream" or names:
         return None
     streams = parse_qs(query).get("streams", [""])[0]
     names = [name for name in streams.split("/") if name]
-    return Session(names, combined=True, routed=routed)
+    return Session(names, combined=True, routed=routed, most=most)

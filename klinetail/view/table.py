@@ -28,9 +28,6 @@ from klinetail.view.look import (
 )
 from klinetail.view.status import Piece, pieces_of, status_line
 
-REAL: Final = "binance live"
-"""The one source that is named quietly: whatever else it is, is said loudly."""
-
 _WIDEST: Final = 140
 _SPACIOUS: Final = 10
 
@@ -43,8 +40,9 @@ class Table:
     Args:
         streams: what is followed, in the order to show it; at least one.
         tz: the zone its times are shown in.
-        source: where the candles come from, in a few words: `REAL`, `testnet`,
-            `SIM (synthetic market)`.
+        source: where the candles come from, in a few words.
+        real: whether they are certainly the real market's. Any other source is named
+            loudly.
         glyphs: what the terminal can show.
     """
 
@@ -54,13 +52,14 @@ class Table:
         *,
         tz: tzinfo,
         source: str,
+        real: bool,
         glyphs: Glyphs = UNICODE,
     ) -> None:
         self._streams = tuple(dict.fromkeys(streams))
         self._tz = tz
         self._glyphs = glyphs
         self._source = glyphs.label(source)
-        self._loud = source != REAL
+        self._loud = not real
         self._body: Ladder | Board
         if len(self._streams) == 1:
             self._body = Ladder(self._streams[0], tz=tz, glyphs=glyphs)

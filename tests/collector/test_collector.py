@@ -40,9 +40,8 @@ from klinetail.events import (
 from klinetail.exchange.client import Handlers
 from klinetail.mailbox import MOST, Mailbox
 from klinetail.protocol.frames import Reply, encode_kline
-from klinetail.protocol.limits import MAX_STREAMS
 from klinetail.protocol.rest import BadRow, Listing, Row
-from klinetail.protocol.routes import Route, sim_route
+from klinetail.protocol.venues import LIVE, own_venue, sim_venue
 from klinetail.sim.server import Server
 from klinetail.sim.synthetic import Synthetic
 from tests.strategies import candle as made_up
@@ -123,7 +122,7 @@ def collect(
         streams,
         seen.candle,
         on_event=seen.event,
-        route=sim_route(server.port),
+        venue=sim_venue(server.port),
         **options,
     )
 
@@ -212,7 +211,7 @@ def test_a_collector_is_an_async_iterator(exchange: Server) -> None:
     async def main() -> list[Candle]:
         got: list[Candle] = []
         collector = DataCollector(
-            ["btcusdt@1m"], lines=5, route=sim_route(exchange.port)
+            ["btcusdt@1m"], lines=5, venue=sim_venue(exchange.port)
         )
         start = asyncio.create_task(collector.start_streaming())
         async for candle in collector:
@@ -232,7 +231,7 @@ def test_a_collector_is_an_async_iterator(exchange: Server) -> None:
 
 def test_the_iteration_ends_with_the_collector(exchange: Server) -> None:
     async def main() -> None:
-        collector = DataCollector([BTC], route=sim_route(exchange.port))
+        collector = DataCollector([BTC], venue=sim_venue(exchange.port))
         await collector.start_streaming()
 
         async def read() -> int:
@@ -332,7 +331,7 @@ def test_who_reads_too_slowly_gets_what_was_queued_and_then_the_number_lost() ->
             lines=18_000,
             share=1.0,
             follow=False,
-            route=sim_route(exchange.port),
+            venue=sim_venue(exchange.port),
         )
         try:
             error = asyncio.run(main(collector))
@@ -352,10 +351,10 @@ def test_who_reads_too_slowly_gets_what_was_queued_and_then_the_number_lost() ->
 
 
 def test_cancelling_the_start_leaves_nothing() -> None:
-    route = Route("ws://127.0.0.1:9", "http://127.0.0.1:9")
+    nowhere = own_venue("ws://127.0.0.1:9", "http://127.0.0.1:9")
 
     async def main() -> None:
-        collector = DataCollector([BTC], route=route)
+        collector = DataCollector([BTC], venue=nowhere)
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(collector.start_streaming(), 0.3)
         assert collector.ended.done()
@@ -372,7 +371,7 @@ def test_the_bus_gets_typed_events_through_the_bridge(exchange: Server) -> None:
         bus.publish_candle,
         on_event=bus.publish,
         lines=2,
-        route=sim_route(exchange.port),
+        venue=sim_venue(exchange.port),
     )
     collector.start()
     try:
@@ -397,7 +396,7 @@ def test_an_unknown_symbol_is_refused_before_anything_is_subscribed(
     exchange: Server,
 ) -> None:
     async def main() -> None:
-        collector = DataCollector(["btcusd@1m"], route=sim_route(exchange.port))
+        collector = DataCollector(["btcusd@1m"], venue=sim_venue(exchange.port))
         with pytest.raises(UnknownSymbol) as caught:
             await collector.start_streaming()
         assert "BTCUSDT" in caught.value.suggestions
@@ -420,7 +419,7 @@ def test_a_symbol_among_many_that_is_not_traded_is_named(exchange: Server) -> No
 
     async def main() -> None:
         collector = DataCollector(
-            [f"{s}@1m" for s in [*listed, settling]], route=sim_route(exchange.port)
+            [f"{s}@1m" for s in [*listed, settling]], venue=sim_venue(exchange.port)
         )
         with pytest.raises(UsageError, match=f"{settling} is not traded"):
             await collector.start_streaming()
@@ -438,7 +437,7 @@ def test_a_callback_that_raises_costs_no_candle(
         seen.candle(candle)
         raise bug
 
-    collector = DataCollector([BTC], raising, lines=5, route=sim_route(exchange.port))
+    collector = DataCollector([BTC], raising, lines=5, venue=sim_venue(exchange.port))
     collector.start()
     try:
         seen.wait(lambda: sum(c.closed for c in seen.candles) >= 10)
@@ -680,7 +679,7 @@ def test_what_can_never_work_ends_the_start_and_says_why() -> None:
 
 def test_no_refusal_ends_a_run_of_which_another_line_is_live() -> None:
     """Of several lines one may be refused, whatever would end the first of all."""
-    streams = [Stream(f"N{n}USDT", Interval.M1) for n in range(MAX_STREAMS + 1)]
+    streams = [Stream(f"N{n}USDT", Interval.M1) for n in range(LIVE.limits.streams + 1)]
     seen, first, refused = Seen(), Answering(), threading.Event()
 
     def connect(handlers: Handlers, deadline: object) -> object:

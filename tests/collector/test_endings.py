@@ -17,6 +17,7 @@ from klinetail.errors import Unreachable
 from klinetail.events import Drop, DropEvent
 from klinetail.protocol.rest import Listing, Listings
 from klinetail.protocol.statuses import PENDING
+from klinetail.protocol.venues import LIVE
 from tests.collector.test_collector import FakeRest
 from tests.contract.test_series import T0, candle
 
@@ -47,6 +48,7 @@ class Asked:
         self.endings = Endings(
             self.series.values(),
             self.rest,
+            LIVE.limits,
             threading.RLock(),
             moment=lambda: self.now,
             put=lambda *job: self.jobs.append(job),

@@ -15,6 +15,7 @@ from klinetail.contract.series import Series
 from klinetail.errors import Unreachable
 from klinetail.events import MuteEvent
 from klinetail.protocol.rest import BadRow, Row
+from klinetail.protocol.venues import own_venue
 from tests.collector.test_collector import FakeRest
 from tests.contract.test_series import T0, candle
 
@@ -60,7 +61,7 @@ class Asked:
             put=lambda *job: self.jobs.append(job),
             read_time=self.rest.server_time,
             on_mute=lambda event: self.mute.append(event),
-            ws_url="wss://wrong.example",
+            venue=own_venue("wss://wrong.example", "https://wrong.example"),
         )
 
     def send(self) -> None:

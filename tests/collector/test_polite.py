@@ -6,6 +6,7 @@ import pytest
 
 from klinetail.collector.polite import PoliteRest
 from klinetail.errors import ExchangeError, RateLimited, Unreachable
+from klinetail.protocol.venues import LIVE
 from tests.collector.test_collector import BTC, START, FakeRest
 
 
@@ -18,7 +19,11 @@ class Polite:
         self.used: list[int | None] = []
         self.inner = FakeRest()
         self.rest = PoliteRest(
-            self.inner, lambda: self.now, self.sent.append, self.used.append
+            self.inner,
+            LIVE.limits,
+            lambda: self.now,
+            self.sent.append,
+            self.used.append,
         )
 
 

@@ -818,6 +818,7 @@ class TestQuiet:
             from klinetail.exchange.client import Handlers, connector
             from klinetail.exchange.rest import BinanceRest
             from klinetail.exchange.transport import Deadline
+            from klinetail.protocol.venues import own_venue
             ended = threading.Event()
             def on_message(manager, message):
                 raise RuntimeError("a bug")
@@ -825,7 +826,7 @@ class TestQuiet:
             with Deadline(10) as deadline:
                 connector(sys.argv[1])(handlers, deadline)
             assert ended.wait(10)
-            rest = BinanceRest(sys.argv[2])
+            rest = BinanceRest(own_venue(sys.argv[1], sys.argv[2]))
             try:
                 rest.server_time()
             except BadMessage:

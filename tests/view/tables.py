@@ -5,16 +5,19 @@ from datetime import UTC
 import msgspec
 
 from klinetail.candle import MINUTE, Interval, Stream
+from klinetail.protocol.venues import LIVE
 from klinetail.view.look import UNICODE
-from klinetail.view.table import REAL, Table
+from klinetail.view.table import Table
 from tests.strategies import BTCUSDT_1M, candle
 
 START = 1_700_000_040_000  # 2023-11-14 22:14 UTC
 ETHUSDT_1M = Stream("ETHUSDT", Interval.M1)
 
 
-def table_of(*streams, source=REAL, glyphs=UNICODE, tz=UTC):
-    return Table(streams or [BTCUSDT_1M], tz=tz, source=source, glyphs=glyphs)
+def table_of(*streams, source=LIVE.name, glyphs=UNICODE, tz=UTC):
+    real = source == LIVE.name
+    streams = streams or [BTCUSDT_1M]
+    return Table(streams, tz=tz, source=source, real=real, glyphs=glyphs)
 
 
 def plain(lines):

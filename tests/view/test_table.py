@@ -13,9 +13,9 @@ from klinetail.events import (
     LinkEvent,
     LinkState,
 )
+from klinetail.protocol.venues import LIVE
 from klinetail.stats import Stats
 from klinetail.view.look import ASCII, UNICODE
-from klinetail.view.table import REAL
 from tests.strategies import BTCUSDT_1M, candle, candles, runs
 from tests.view.tables import ETHUSDT_1M, START, filled_table, plain, table_of
 
@@ -134,7 +134,7 @@ def test_while_it_only_takes_long_that_is_shown_in_full():
     assert plain(table.render(100, 12))[3].startswith(f" still connecting, {where}")
 
 
-@pytest.mark.parametrize("source", [REAL, "ws://127.0.0.1:9/market"])
+@pytest.mark.parametrize("source", [LIVE.name, "ws://127.0.0.1:9/market"])
 def test_while_there_is_nothing_the_cause_comes_first_and_an_address_once(source):
     table = table_of(source=source)
     where = "connecting to ws://127.0.0.1:9/market"
