@@ -14,9 +14,9 @@ from klinetail.collector.lifecycle import Lifecycle
 from klinetail.collector.state import CollectorState
 from klinetail.contract.series import Series
 from klinetail.events import Event
-from klinetail.protocol.routes import Route
+from klinetail.protocol.venues import own_venue
 
-WRONG = Route("wss://wrong.example", "https://wrong.example")
+WRONG = own_venue("wss://wrong.example", "https://wrong.example")
 
 
 class Queued:
@@ -72,7 +72,7 @@ def state_of(
     return CollectorState(
         series,
         [],
-        route=WRONG,
+        venue=WRONG,
         clock=ExchangeClock() if clock is None else clock,
         rest=rest,
         backfill=Queued(),

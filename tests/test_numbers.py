@@ -13,6 +13,9 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from klinetail.exchange.turns import Rate
+from klinetail.protocol.limits import Limits
+
 ROOT = Path(__file__).resolve().parents[1]
 
 CODE = {
@@ -78,9 +81,10 @@ CODE = {
     "hold in programs": "klinetail.collector.collector:DataCollector(hold)",
     "intervals": "klinetail.candle:Interval",
     "keep": "klinetail.collector.collector:DataCollector(keep)",
-    "klines weight": "klinetail.protocol.limits:klines_weight",
+    "klines weight": "klinetail.protocol.venues:LIVE.limits.klines_weight",
     "last words": "klinetail.cli.stderr:LAST_WORDS",
     "lifetime": "klinetail.exchange.status:LIFETIME",
+    "limits": "klinetail.protocol.venues:LIVE.limits",
     "line": "klinetail.escape:LINE",
     "lines": "klinetail.cli.watch:watch(lines)",
     "lines burst": "klinetail.throttle:BURST",
@@ -90,14 +94,14 @@ CODE = {
     "marks": "klinetail.escape:STACKED",
     "max streams": "klinetail.cli.watch:MAX_STREAMS",
     "message": "klinetail.exchange.reader:MAX_MESSAGE",
-    "messages": "klinetail.exchange.turns:MESSAGES",
-    "messages admitted": "klinetail.protocol.limits:MESSAGES_PER_SECOND",
+    "message rate": "klinetail.exchange.turns:message_rate",
+    "messages admitted": "klinetail.protocol.venues:LIVE.limits.messages_per_second",
     "messages at once": "klinetail.sim.limits:BURST",
     "minute": "klinetail.candle:MINUTE",
-    "names": "klinetail.protocol.limits:MAX_NAMES",
+    "names": "klinetail.protocol.venues:LIVE.limits.names",
     "one shot": "klinetail.cli.session:ONE_SHOT",
     "one shot symbols": "klinetail.cli.symbols:PATIENCE",
-    "page": "klinetail.collector.backfill:PAGE",
+    "page": "klinetail.protocol.venues:LIVE.limits.page",
     "parked": "klinetail.collector.quarantine:KEPT",
     "ping": "klinetail.exchange.status:PING_TIMEOUT",
     "policy": "klinetail.exchange.status:POLICY",
@@ -122,9 +126,9 @@ CODE = {
     "stop": "klinetail.collector.collector:STOP_TIMEOUT",
     "stop by signal": "klinetail.cli.signals:STOPPING",
     "stop of the screen": "klinetail.view.screen:_FAREWELL",
-    "streams": "klinetail.protocol.limits:MAX_STREAMS",
+    "streams": "klinetail.protocol.venues:LIVE.limits.streams",
     "table glance": "klinetail.cli.session:_GLANCE",
-    "weight": "klinetail.protocol.limits:WEIGHT_PER_MINUTE",
+    "weight": "klinetail.protocol.venues:LIVE.limits.weight_per_minute",
     "weight percent": "klinetail.cli.watch:watch(weight)",
     "workers": "klinetail.collector.backfill:WORKERS",
     "write": "klinetail.sinks.stdout:MOST",
@@ -212,18 +216,30 @@ def others_at_most(weight: float, share: float, burst: float, ceiling: float) ->
 
 
 def history_hours(
-    weight_of: Callable[[int, int], int], streams: int, lines: int
+    weight_of: Callable[[int, int, Limits], int],
+    streams: int,
+    lines: int,
+    limits: Limits,
 ) -> float:
     """Hours to fetch the candles before the start, to the tenth."""
     from klinetail.collector.budget import Budget
 
-    return round(Budget().lasts(weight_of(streams, lines)) / 3600, 1)
+    return round(Budget().lasts(weight_of(streams, lines, limits)) / 3600, 1)
 
 
-def seconds_to_subscribe(streams: int, names: int, pace: tuple[int, float]) -> float:
+def messages_in_a_second(message_rate: Callable[[int], Rate], admitted: int) -> int:
+    """Messages that a connection sends at most in a second, the ends included."""
+    rate = message_rate(admitted)
+    return sum(rate.book(0.0) < 1 + 1e-6 for _ in range(2 * admitted))
+
+
+def seconds_to_subscribe(
+    streams: int, names: int, message_rate: Callable[[int], Rate], admitted: int
+) -> float:
     """Seconds until the last message of a connection's subscriptions, to the half."""
-    burst, period = pace
-    return math.ceil(2 * (math.ceil(streams / names) - burst) * period) / 2
+    rate = message_rate(admitted)
+    sent = [rate.book(0.0) for _ in range(math.ceil(streams / names))]
+    return math.ceil(2 * sent[-1]) / 2
 
 
 def attempts_in(seconds: float) -> Callable[[tuple[int, float], float], float]:
@@ -246,7 +262,7 @@ NUMBERS = [
     Number(
         README,
         "in all intervals take {} hour at the default",
-        "history weight, every stream, lines",
+        "history weight, every stream, lines, limits",
         history_hours,
     ),
     Number(README, "without a match is refused (exit code {})", "exit usage"),
@@ -300,7 +316,12 @@ NUMBERS = [
         lambda most, minute: most / minute / 60,
     ),
     Number(README, "More than {} messages a second", "messages admitted"),
-    Number(README, "messages a second ({} at once)", "messages at once"),
+    Number(
+        README,
+        "messages a second ({} at once)",
+        "messages at once, messages admitted",
+        product,
+    ),
     Number(README, "or a {}th stream", "streams", lambda streams: streams + 1),
     Number(README, "connection with close code {}.", "policy"),
     Number(README, "connection with close code {}.", "policy of the sim"),
@@ -442,14 +463,14 @@ NUMBERS = [
     Number(
         README,
         "| {} in any second, pings included",
-        "messages",
-        lambda pace: pace[0] + 1 / pace[1],
+        "message rate, messages admitted",
+        messages_in_a_second,
     ),
     Number(README, "included; {} streams are subscribed in", "streams"),
     Number(
         README,
         "streams are subscribed in {} second",
-        "streams, names, messages",
+        "streams, names, message rate, messages admitted",
         seconds_to_subscribe,
     ),
     Number(README, "at least {} minute apart", "renewals", lambda apart: apart // 60),

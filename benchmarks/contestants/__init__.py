@@ -10,8 +10,8 @@ from typing import NamedTuple
 from klinetail.candle import Stream
 from klinetail.protocol import requests
 from klinetail.protocol.frames import stream_name
-from klinetail.protocol.limits import MAX_STREAMS
 from klinetail.protocol.requests import Method, Request
+from klinetail.protocol.venues import LIVE
 
 HERE = Path(__file__).parent
 
@@ -80,8 +80,8 @@ def websocat(target: Target) -> list[str]:
 
 def parts(target: Target) -> list[list[str]]:
     """The streams' names, in parts as large as one connection may have."""
-    names = target.names
-    return [names[n : n + MAX_STREAMS] for n in range(0, len(names), MAX_STREAMS)]
+    names, most = target.names, LIVE.limits.streams
+    return [names[n : n + most] for n in range(0, len(names), most)]
 
 
 def asks(target: Target) -> list[str]:

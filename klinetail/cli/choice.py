@@ -156,7 +156,7 @@ def ask(
     from klinetail.exchange.rest import PATIENCE, BinanceRest
 
     rest = BinanceRest(
-        exchange.route.rest_url,
+        exchange.venue,
         patience=min(PATIENCE, patience),
         proxy=exchange.rest_proxy,
     )

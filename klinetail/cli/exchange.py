@@ -10,7 +10,7 @@ import typer
 
 if TYPE_CHECKING:
     from klinetail.exchange.proxy import Proxy
-    from klinetail.protocol.routes import Route
+    from klinetail.protocol.venues import Venue
 
 
 class Env(enum.StrEnum):
@@ -62,9 +62,7 @@ ProxyOption = Annotated[
 class Exchange(NamedTuple):
     """The way to an exchange."""
 
-    route: Route
-    source: str
-    """What it is, in a few words."""
+    venue: Venue
     ws_proxy: Proxy | None
     rest_proxy: Proxy | None
 
@@ -88,7 +86,7 @@ class Asked(NamedTuple):
     """Which exchange is asked for."""
 
     env: Env
-    route: Route | None
+    venue: Venue | None
     """The user's own addresses, in place of those of `env`."""
     ignored: str | None
     """What to say about variables of the environment that a flag overrules."""
@@ -103,7 +101,7 @@ def decide(env: Said, ws_url: Said, rest_url: Said) -> Asked:
             origin, or what is no address.
     """
     from klinetail.errors import UsageError
-    from klinetail.protocol import routes
+    from klinetail.protocol import venues
 
     chosen = Env(env.value or Env.LIVE)
     urls = {"KLINETAIL_WS_URL": ws_url, "KLINETAIL_REST_URL": rest_url}
@@ -120,7 +118,7 @@ def decide(env: Said, ws_url: Said, rest_url: Said) -> Asked:
             f"--{flag}-url without --{other}-url: {variable} could be another"
             " exchange's; give both"
         )
-    custom = routes.custom(ws_url.value, rest_url.value)
+    custom = venues.custom(ws_url.value, rest_url.value)
     if custom is None or env.origin is Origin.DEFAULT:
         return Asked(chosen, custom, None)
     if env.origin not in origins:
@@ -154,29 +152,24 @@ def exchange_of(stack: ExitStack, asked: Asked, proxy: str | None) -> Exchange:
     import os
 
     from klinetail.exchange.proxy import proxy_for
-    from klinetail.protocol import routes
+    from klinetail.protocol import venues
 
-    env = asked.env
-    if asked.route is not None:
-        route, source = asked.route, asked.route.ws_url
-    elif env is Env.SIM:
-        route, source = _sim(stack), "SIM (synthetic market)"
-    elif env is Env.LIVE:
-        route, source = routes.LIVE, "binance live"
+    if asked.venue is not None:
+        venue = asked.venue
+    elif asked.env is Env.SIM:
+        venue = _sim(stack)
+        proxy = None  # the sim is in this process
     else:
-        route, source = routes.TESTNET, "binance testnet"
-    within = asked.route is None and env is Env.SIM
-    given = None if within else proxy  # the sim is in this process
+        venue = venues.OF_ENV[asked.env]
     return Exchange(
-        route,
-        source,
-        proxy_for(route.ws_url, given, os.environ),
-        proxy_for(route.rest_url, given, os.environ),
+        venue,
+        proxy_for(venue.ws_url, proxy, os.environ),
+        proxy_for(venue.rest_url, proxy, os.environ),
     )
 
 
-def _sim(stack: ExitStack) -> Route:
-    from klinetail.protocol.routes import sim_route
+def _sim(stack: ExitStack) -> Venue:
+    from klinetail.protocol.venues import sim_venue
     from klinetail.sim import embedded_exchange
 
-    return sim_route(stack.enter_context(embedded_exchange()).port)
+    return sim_venue(stack.enter_context(embedded_exchange()).port)

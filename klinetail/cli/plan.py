@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from klinetail.candle import Stream
 from klinetail.exchange.proxy import Proxy
-from klinetail.protocol.routes import Route
+from klinetail.protocol.venues import Venue
 from klinetail.sinks.registry import AnySink
 
 if TYPE_CHECKING:
@@ -28,10 +28,9 @@ class Plan(NamedTuple):
     streams: list[Stream]
     listed: list[Listing] | None
     """What the exchange lists, if it was asked already."""
-    route: Route
+    venue: Venue
     ws_proxy: Proxy | None
     rest_proxy: Proxy | None
-    source: str
     lines: int
     follow: bool
     limit: int | None

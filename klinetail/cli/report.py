@@ -99,7 +99,7 @@ class Report:
         written = [(sink.name, sink.written) for sink in self._plan.sinks]
         with meter.lock:
             return receipt(
-                meter.stats, written, self._plan.source, awaited=self.awaited
+                meter.stats, written, self._plan.venue.name, awaited=self.awaited
             )
 
 

@@ -105,7 +105,6 @@ def serve(
 
     from klinetail.cli import complain
     from klinetail.cli.signals import Signals
-    from klinetail.protocol.routes import sim_route
     from klinetail.sim.admission import Admission
     from klinetail.sim.faults.chaos import Chaos
     from klinetail.sim.server import Server
@@ -131,9 +130,8 @@ def serve(
             book.begin()
         if faults is not None:
             stack.callback(lambda: complain(f"chaos: {faults.receipt}", Kind.RECEIPT))
-        route = sim_route(server.port)
         complain(f"serving {server.market.label}; none of it is the real exchange")
-        complain(f"--ws-url {route.ws_url} --rest-url {route.rest_url}")
+        complain(f"--ws-url {server.ws_url} --rest-url {server.rest_url}")
         threading.Thread(target=_wake, args=(signals, server), daemon=True).start()
         while signals.stop is None and not server.ended.is_set():
             signals.wait()

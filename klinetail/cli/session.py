@@ -107,10 +107,10 @@ class Session:
             follow=plan.follow,
             patience=ONE_SHOT,
             listed=plan.listed,
-            route=plan.route,
-            rest=BinanceRest(plan.route.rest_url, proxy=plan.rest_proxy),
+            venue=plan.venue,
+            rest=BinanceRest(plan.venue, proxy=plan.rest_proxy),
             connect=connector(
-                plan.route.ws_url,
+                plan.venue.ws_url,
                 plan.ws_proxy,
                 linger=_GLANCE if plan.output == TABLE else 0.0,
             ),
@@ -161,7 +161,9 @@ class Session:
 
     def _beginnings(self) -> list[str]:
         plan, count = self._plan, len(self._plan.streams)
-        seconds = Budget(plan.share).lasts(weight_of(count, plan.lines))
+        limits = plan.venue.limits
+        weight = weight_of(count, plan.lines, limits)
+        seconds = Budget(plan.share, limits.weight_per_minute).lasts(weight)
         return [
             *proxy_lines(plan.ws_proxy, plan.rest_proxy),
             *history_lines(count, seconds / 60),
@@ -270,7 +272,7 @@ class Session:
             self._report.say(
                 start_line(
                     plan.streams,
-                    plan.source,
+                    plan.venue.name,
                     lines=plan.lines,
                     follow=plan.follow,
                     limit=plan.limit,

@@ -85,7 +85,7 @@ def symbols(
         if listed is not None:
             found = find(word, listed, quote)
             _write(_table(found) if sys.stdout.isatty() else encode(found), signals)
-            complain(f"{plural(len(found), 'symbol')}; from {exchange.source}")
+            complain(f"{plural(len(found), 'symbol')}; from {exchange.venue.name}")
         raise typer.Exit(signals.exit_code)
 
 

@@ -39,7 +39,8 @@ def open_table(
     table = Table(
         plan.streams,
         tz=plan.zone,
-        source=plan.source,
+        source=plan.venue.name,
+        real=plan.venue.real,
         glyphs=glyphs_of(sys.stdout),
     )
     color = coloured(os.environ, plan.color)  # type: ignore[arg-type]

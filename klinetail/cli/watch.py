@@ -244,10 +244,10 @@ def watch(
     if _is_said(context, "quote") and not any(isinstance(w, Pattern) for w in wanted):
         raise UsageError("--quote chooses among --all and globs; give one of these")
     zone = parse_zone(tz, os.environ)
-    route = asked(context)
+    which = asked(context)
     _check(hold, weight)
     shown = _output(output)
-    for line in () if quiet else (route.ignored, taken_line(words)):
+    for line in () if quiet else (which.ignored, taken_line(words)):
         if line is not None:
             complain(line)
 
@@ -273,7 +273,7 @@ def watch(
         stats_file = None
         if stats is not None:
             stats_file = stack.enter_context(StatsFile(stats, outputs))
-        exchange = exchange_of(stack, route, proxy)
+        exchange = exchange_of(stack, which, proxy)
         chosen = choose(
             wanted,
             exchange,
@@ -285,17 +285,16 @@ def watch(
         )
         if chosen is None:
             if not quiet:
-                complain(receipt(Stats(), [], exchange.source))
+                complain(receipt(Stats(), [], exchange.venue.name))
             if stats_file is not None:
                 stats_file.write(Stats().as_json())
             raise typer.Exit(signals.exit_code)
         plan = Plan(
             streams=chosen.streams,
             listed=chosen.listed,
-            route=exchange.route,
+            venue=exchange.venue,
             ws_proxy=exchange.ws_proxy,
             rest_proxy=exchange.rest_proxy,
-            source=exchange.source,
             lines=lines,
             follow=follow,
             limit=count,

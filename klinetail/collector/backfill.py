@@ -13,25 +13,21 @@ from typing import Any, Final
 
 from klinetail.collector.budget import Budget
 from klinetail.errors import Unreachable
-from klinetail.protocol.limits import klines_weight
+from klinetail.protocol.limits import Limits
 
 _log = logging.getLogger(__name__)
 
 WORKERS: Final = 4
 """Requests under way at once."""
 
-PAGE: Final = 499
-"""Rows of one request: the limit that gives the most rows for its weight (2 for up to
-500 rows)."""
 
-
-def weight_of(streams: int, lines: int) -> int:
+def weight_of(streams: int, lines: int, limits: Limits) -> int:
     """Return the REST weight of the history at the start, for a number of streams with
     `lines` closed candles each."""
     # The last row of each page is not final before a later row is seen.
-    pages, rest = divmod(lines, PAGE - 1)
-    last = klines_weight(rest + 1) if rest else 0
-    return streams * (pages * klines_weight(PAGE) + last)
+    pages, rest = divmod(lines, limits.page - 1)
+    last = limits.klines_weight(rest + 1) if rest else 0
+    return streams * (pages * limits.klines_weight(limits.page) + last)
 
 
 class Urgency(enum.IntEnum):

@@ -11,7 +11,7 @@ from collections import deque
 from typing import Final
 
 from klinetail.errors import UsageError
-from klinetail.protocol.limits import WEIGHT_PER_MINUTE
+from klinetail.protocol.venues import LIVE
 
 SHARE: Final = 0.2
 """The part of the exchange's limit that is taken by default."""
@@ -36,16 +36,21 @@ class Budget:
 
     Args:
         share: the part of the limit to take at most, above 0 and up to 1.
+        limit: the REST weight that the exchange allows an address in a minute.
 
     Raises:
         UsageError: the share is out of range.
     """
 
-    def __init__(self, share: float = SHARE) -> None:
+    def __init__(
+        self, share: float = SHARE, limit: int = LIVE.limits.weight_per_minute
+    ) -> None:
         if not 0 < share <= 1:
             raise UsageError(f"a share of {share} is not above 0 and up to 1")
-        self.per_minute = WEIGHT_PER_MINUTE * share
+        self.per_minute = limit * share
         """Weight a minute at most."""
+        self._ceiling = limit * CEILING
+        """Weight a minute above which nothing is asked."""
         self._burst = self.per_minute * _BURST
         """Weight that the bucket holds."""
         self._rate = (self.per_minute - self._burst) / _MINUTE
@@ -104,5 +109,5 @@ class Budget:
 
     def _allowed(self) -> float:
         """Return the weight that flows in a second, given the use by other programs."""
-        left = WEIGHT_PER_MINUTE * CEILING - self._others
+        left = self._ceiling - self._others
         return min(self._rate, max(_LEAST, left) / _MINUTE)

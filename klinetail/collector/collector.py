@@ -46,7 +46,7 @@ from klinetail.exchange.proxy import proxy_for
 from klinetail.exchange.rest import BinanceRest, Rest
 from klinetail.exchange.status import LIFETIME
 from klinetail.protocol.rest import Listing
-from klinetail.protocol.routes import Route, chosen
+from klinetail.protocol.venues import Venue, chosen
 from klinetail.shortage import safe_to_start
 
 STOP_TIMEOUT: Final = 2.0
@@ -89,11 +89,12 @@ class DataCollector:
         ws_url: the WebSocket address of another exchange, with `rest_url` and without
             `env`.
         rest_url: the REST address of another exchange.
-        route: both addresses as one value, instead of `env`, `ws_url` and `rest_url`.
+        venue: all that klinetail has to know about an exchange, as one value, instead
+            of `env`, `ws_url` and `rest_url`.
         proxy: the address of a proxy, instead of HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and
             NO_PROXY.
-        rest: the REST side, instead of a REST side for the route.
-        connect: the maker of connections, instead of a maker for the route.
+        rest: the REST side, instead of a REST side for the venue.
+        connect: the maker of connections, instead of a maker for the venue.
         monotonic: local seconds.
         slept: real seconds for which this machine was suspended up to now.
         random: uniform in [0, 1), for the pauses between attempts.
@@ -128,7 +129,7 @@ class DataCollector:
         env: str | None = None,
         ws_url: str | None = None,
         rest_url: str | None = None,
-        route: Route | None = None,
+        venue: Venue | None = None,
         proxy: str | None = None,
         rest: Rest | None = None,
         connect: Connect | None = None,
@@ -150,17 +151,19 @@ class DataCollector:
         lines, keep = whole("lines", lines, 0), whole("keep", keep, 1)
         hold, lifetime = seconds("hold", hold), seconds("lifetime", lifetime)
         patience = seconds("patience", patience)
-        if route is None:
-            route = chosen(env, ws_url, rest_url)
+        if venue is None:
+            venue = chosen(env, ws_url, rest_url)
         elif (env, ws_url, rest_url) != (None, None, None):
-            raise UsageError("route and env or ws_url name two exchanges; give one")
+            raise UsageError("venue and env or ws_url name two exchanges; give one")
         if rest is None:
-            through = proxy_for(route.rest_url, proxy, os.environ)
-            rest = BinanceRest(route.rest_url, proxy=through)
+            through = proxy_for(venue.rest_url, proxy, os.environ)
+            rest = BinanceRest(venue, proxy=through)
         if connect is None:
-            through = proxy_for(route.ws_url, proxy, os.environ)
-            connect = connector(route.ws_url, through)
-        backfill = Backfill(Budget(real("share", share)), monotonic)
+            through = proxy_for(venue.ws_url, proxy, os.environ)
+            connect = connector(venue.ws_url, through)
+        limits = venue.limits
+        budget = Budget(real("share", share), limits.weight_per_minute)
+        backfill = Backfill(budget, monotonic)
         most = max(1, ALL_KEPT // len(self.streams))
         keep, held = min(keep, most), min(HELD, most)
         self._state = CollectorState(
@@ -170,10 +173,12 @@ class DataCollector:
                 )
                 for stream in self.streams
             },
-            shards(self.streams) if follow else [],
-            route=route,
+            shards(self.streams, limits.streams) if follow else [],
+            venue=venue,
             clock=ExchangeClock(),
-            rest=ThrottledRest(rest, monotonic, backfill.sent, backfill.observe),
+            rest=ThrottledRest(
+                rest, limits, monotonic, backfill.sent, backfill.observe
+            ),
             backfill=backfill,
             delivery=delivery,
             lifecycle=lifecycle,

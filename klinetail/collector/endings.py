@@ -20,7 +20,6 @@ from klinetail.collector.timekeeping import TimeKeeper
 from klinetail.contract.series import Series
 from klinetail.errors import BadMessage, ExchangeError
 from klinetail.events import EndedEvent, TradedEvent
-from klinetail.protocol.limits import LISTINGS_WEIGHT, TIME_WEIGHT
 from klinetail.protocol.rest import Listing, Listings
 from klinetail.protocol.statuses import TRADING
 
@@ -58,6 +57,9 @@ class Endings:
         """Reads exchange time."""
         self._after = after
         """Sees to a series that has ended or is traded at last."""
+        limits = state.venue.limits
+        self._weight = limits.time_weight + limits.listings_weight
+        """REST weight of a request for the list, with the reading of the time."""
         self._of: dict[str, list[Series]] = {}
         """The series of each symbol."""
         for one in state.series.values():
@@ -82,9 +84,7 @@ class Endings:
         if may_ask:
             self._asking = True
             self._pause_until = now.monotonic + PAUSE
-            self._state.backfill.put(
-                Urgency.HISTORY, TIME_WEIGHT + LISTINGS_WEIGHT, self._ask
-            )
+            self._state.backfill.put(Urgency.HISTORY, self._weight, self._ask)
         certain = now.confirmed >= series.idle_at()
         again = self._pause_until if certain else now.monotonic + _SOON
         series.trading.look_up_from = again

@@ -12,7 +12,7 @@ from typing import Final
 
 from klinetail.candle import Stream
 from klinetail.clock import Moment
-from klinetail.collector.backfill import PAGE, Urgency
+from klinetail.collector.backfill import Urgency
 from klinetail.collector.endings import Endings
 from klinetail.collector.lifecycle import settle
 from klinetail.collector.lookups import Lookups
@@ -22,7 +22,6 @@ from klinetail.contract.attempts import RETRY
 from klinetail.contract.series import GRACE, Series, Wish
 from klinetail.errors import BadMessage, ExchangeError, KlinetailError, RateLimited
 from klinetail.events import REST, LinkEvent, LinkState
-from klinetail.protocol.limits import klines_weight
 from klinetail.protocol.rest import Listing, Row
 from klinetail.shortage import cause
 
@@ -49,6 +48,8 @@ class Fetching:
     ) -> None:
         self._state = state
         """The state of the collector."""
+        self._limits = state.venue.limits
+        """The limits of the exchange, with the weight of each request."""
         self._times = times
         """Reads exchange time."""
         self._lookups = lookups
@@ -98,7 +99,7 @@ class Fetching:
         """Queue a request for the candles that a series lacks, if the series asks."""
         if (wish := series.take_wish(now)) is None:
             return
-        limit = _limit(series, wish)
+        limit = _limit(series, wish, self._limits.page)
         if wish.late:
             urgency = Urgency.LATE
         elif series.started and limit <= _FEW:
@@ -106,7 +107,9 @@ class Fetching:
         else:
             urgency = Urgency.HISTORY
         self._state.backfill.put(
-            urgency, klines_weight(limit), lambda: self._try_to_fetch(series)
+            urgency,
+            self._limits.klines_weight(limit),
+            lambda: self._try_to_fetch(series),
         )
 
     def _try_to_fetch(self, series: Series) -> None:
@@ -141,7 +144,7 @@ class Fetching:
             if (wish := series.renew_wish()) is None:
                 self.after(series, asked)
                 return
-            limit = _limit(series, wish)
+            limit = _limit(series, wish, self._limits.page)
         rows: Sequence[Row] = []
         failed: KlinetailError | None = None
         try:
@@ -207,7 +210,7 @@ class Fetching:
             self._state.lifecycle.fail(ExchangeError(str(failed)))
 
 
-def _limit(series: Series, wish: Wish) -> int:
-    """Return the number of rows to ask for: one more than are missing, since the last
-    row is proved final by a later row."""
-    return min(series.stream.interval.steps(wish.start, wish.end) + 1, PAGE)
+def _limit(series: Series, wish: Wish, page: int) -> int:
+    """Return the number of rows to ask for, at most a page: one more than are missing,
+    since the last row is proved final by a later row."""
+    return min(series.stream.interval.steps(wish.start, wish.end) + 1, page)

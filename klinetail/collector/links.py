@@ -66,6 +66,7 @@ class Links:
                 lifetime=lifetime,
                 turns=turns,
                 early=True,
+                limits=state.venue.limits,
             )
             state.link_of.update(dict.fromkeys(shard.streams, link))
             return link

@@ -18,7 +18,6 @@ from klinetail.errors import BadMessage, ExchangeError
 from klinetail.events import MuteEvent
 from klinetail.exchange.link import Link
 from klinetail.protocol.frames import stream_name
-from klinetail.protocol.routes import LIVE
 
 
 class Lookups:
@@ -85,10 +84,10 @@ class Lookups:
         """
         where = ""
         if not link.candles:
-            where = f"this one is {self._state.route.ws_url}"
+            where = f"this one is {self._state.venue.ws_url}"
             reason = (
                 "no candle comes, though subscriptions are acked and REST shows trades;"
-                f" the exchange's own address is {LIVE.ws_url}"
+                f" the exchange's own address is {self._state.venue.official_ws_url}"
             )
         if remedy is Remedy.SUBSCRIBE:
             names = [stream_name(stream) for stream in streams]

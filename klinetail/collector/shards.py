@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from klinetail.candle import Stream
 from klinetail.collector.silence import SilentLink
-from klinetail.protocol.limits import MAX_STREAMS
 
 
 class Shard:
@@ -30,8 +29,8 @@ class Shard:
         """Evidence about a link without frames."""
 
 
-def shards(streams: Sequence[Stream], most: int = MAX_STREAMS) -> list[Shard]:
-    """Return the streams in as few groups as the exchange's limit allows, of similar
-    sizes."""
+def shards(streams: Sequence[Stream], most: int) -> list[Shard]:
+    """Return the streams in as few groups of similar sizes as possible, with at most
+    `most` streams each."""
     count = -(-len(streams) // most)
     return [Shard(f"link-{n}", streams[n::count]) for n in range(count)]

@@ -20,7 +20,7 @@ from klinetail.contract.series import Series
 from klinetail.events import Event
 from klinetail.exchange.link import Link
 from klinetail.exchange.rest import Rest
-from klinetail.protocol.routes import Route
+from klinetail.protocol.venues import Venue
 
 
 class CollectorState:
@@ -32,7 +32,7 @@ class CollectorState:
     Args:
         series: the series of each stream, in the order of the streams.
         shards: the streams of each link; none for a history alone.
-        route: the addresses of the exchange.
+        venue: the exchange, with its addresses and limits.
         clock: exchange time.
         rest: the REST side.
         backfill: the queue of REST requests.
@@ -47,7 +47,7 @@ class CollectorState:
         series: Mapping[Stream, Series],
         shards: Sequence[Shard],
         *,
-        route: Route,
+        venue: Venue,
         clock: ExchangeClock,
         rest: Rest,
         backfill: Backfill,
@@ -72,8 +72,8 @@ class CollectorState:
         """Whether exchange time is known and every series has begun."""
         self.delivery = delivery
         """The way to the callbacks and the mailboxes."""
-        self.route = route
-        """The addresses of the exchange."""
+        self.venue = venue
+        """The exchange, with its addresses and limits."""
         self.rest = rest
         """The REST side."""
         self.backfill = backfill

@@ -10,7 +10,7 @@ from typing import TypeVar
 from klinetail.candle import Stream
 from klinetail.errors import BadMessage, ExchangeError, RateLimited
 from klinetail.exchange.rest import Rest
-from klinetail.protocol.limits import LISTINGS_WEIGHT, TIME_WEIGHT, klines_weight
+from klinetail.protocol.limits import Limits
 from klinetail.protocol.rest import Listings, Row
 from klinetail.shortage import cause
 
@@ -28,6 +28,7 @@ class ThrottledRest:
 
     Args:
         rest: the `Rest` that sends the requests.
+        limits: the limits of the exchange, with the weight of each request.
         monotonic: local seconds.
         on_sent: called before each request with its weight.
         on_used_weight: called after each request with the weight that the address has
@@ -37,12 +38,15 @@ class ThrottledRest:
     def __init__(
         self,
         rest: Rest,
+        limits: Limits,
         monotonic: Callable[[], float],
         on_sent: Callable[[int], None],
         on_used_weight: Callable[[int | None], None],
     ) -> None:
         self._rest = rest
         """The `Rest` that sends the requests."""
+        self._limits = limits
+        """The limits of the exchange, with the weight of each request."""
         self._monotonic = monotonic
         """Local seconds."""
         self._on_sent = on_sent
@@ -65,20 +69,20 @@ class ThrottledRest:
 
     def server_time(self) -> int:
         """See `Rest`."""
-        return self._ask(TIME_WEIGHT, self._rest.server_time)
+        return self._ask(self._limits.time_weight, self._rest.server_time)
 
     def klines(
         self, stream: Stream, *, start: int | None = None, limit: int
     ) -> Sequence[Row]:
         """See `Rest`."""
         return self._ask(
-            klines_weight(limit),
+            self._limits.klines_weight(limit),
             lambda: self._rest.klines(stream, start=start, limit=limit),
         )
 
     def listings(self) -> Listings:
         """See `Rest`."""
-        return self._ask(LISTINGS_WEIGHT, self._rest.listings)
+        return self._ask(self._limits.listings_weight, self._rest.listings)
 
     def under_way(self) -> tuple[str, str]:
         """See `Rest`."""

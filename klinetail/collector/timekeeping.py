@@ -37,9 +37,6 @@ SAID_AFTER: Final = 1.5
 WITNESSES: Final = 3
 """Symbols that are followed and whose newest row may be asked for."""
 
-_ALWAYS_TRADED: Final = Stream("BTCUSDT", Interval.M1)
-"""A stream that has a trade in every minute."""
-
 DOUBT: Final = (
     "the exchange's clock cannot be believed: nothing else agrees with its answers"
 )
@@ -50,21 +47,21 @@ class TimeAnswers(NamedTuple):
     """Answers of the exchange about its time."""
 
     readings: Sequence[Reading]
-    """Readings of `/fapi/v1/time`."""
+    """Readings of the exchange's clock."""
     rows: Sequence[NewestRow]
     """Newest one-minute rows."""
 
 
-def witnesses_among(streams: Sequence[Stream]) -> list[Stream]:
+def witnesses_among(streams: Sequence[Stream], busiest: str) -> list[Stream]:
     """Return one-minute streams whose newest rows tell the time: streams of the
-    followed symbols, and a stream that is always traded."""
+    followed symbols, and the stream of a symbol that is traded in every minute."""
     symbols = dict.fromkeys(stream.symbol for stream in streams)
     own = [Stream(symbol, Interval.M1) for symbol in [*symbols][:WITNESSES]]
-    return [*dict.fromkeys([*own, _ALWAYS_TRADED])]
+    return [*dict.fromkeys([*own, Stream(busiest, Interval.M1)])]
 
 
 def read_time(rest: Rest, now: Callable[[], float]) -> Reading:
-    """Return a reading of `/fapi/v1/time`; errors as `Rest.server_time`."""
+    """Return a reading of the exchange's clock; errors as `Rest.server_time`."""
     sent = now()
     return Reading(rest.server_time(), sent, now())
 
@@ -94,7 +91,7 @@ class TimeKeeper:
     def __init__(self, state: CollectorState) -> None:
         self._state = state
         """The state of the collector, whose clock takes in the answers."""
-        self._witnesses = witnesses_among([*state.series])
+        self._witnesses = witnesses_among([*state.series], state.venue.busiest_symbol)
         """Streams whose newest row tells the time; the first one is asked first."""
         self._asking = threading.Lock()
         """Held by the thread that asks: one answer serves every thread that waits."""

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 
 from klinetail.exchange.connection import Connection
 from klinetail.exchange.inputs import Acked, Broken
-from klinetail.exchange.turns import MESSAGES, Rate
+from klinetail.exchange.turns import Rate, message_rate
 from klinetail.protocol.frames import Rejection, Reply
-from klinetail.protocol.limits import MAX_NAMES
+from klinetail.protocol.limits import Limits
 
 DROP_TIMEOUT = 1.0
 """Seconds for closing a connection politely."""
@@ -23,14 +23,19 @@ class Channel:
     Args:
         number: tells the connections of one link apart.
         take_turn: waits until a message may be sent at the given rate.
+        limits: what the venue allows a connection.
     """
 
-    def __init__(self, number: int, take_turn: Callable[[Rate], None]) -> None:
+    def __init__(
+        self, number: int, take_turn: Callable[[Rate], None], limits: Limits
+    ) -> None:
         self.number = number
         self.connection: Connection | None = None
         """The connection; None before it is open, and if it never opened."""
         self._take_turn = take_turn
-        self._rate = Rate(*MESSAGES)
+        self._names = limits.names
+        """Names that one request may have."""
+        self._rate = message_rate(limits.messages_per_second)
         """The rate at which the exchange lets messages in."""
         self._requests = 0
         """The number of the last request."""
@@ -46,8 +51,8 @@ class Channel:
         """Ask for streams, in requests of as many names as a request may have."""
         if self.connection is None:
             return
-        for first in range(0, len(streams), MAX_NAMES):
-            chunk = list(streams[first : first + MAX_NAMES])
+        for first in range(0, len(streams), self._names):
+            chunk = list(streams[first : first + self._names])
             self._take_turn(self._rate)
             self._requests += 1
             self.connection.subscribe(chunk, id=self._requests)

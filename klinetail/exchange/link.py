@@ -52,7 +52,8 @@ from klinetail.exchange.status import CONNECT_TIMEOUT, LIFETIME, Status
 from klinetail.exchange.supervision import connects, transition
 from klinetail.exchange.turns import Rate, Turns
 from klinetail.protocol.frames import Rejection, Reply
-from klinetail.protocol.limits import MAX_NAMES, MAX_STREAMS
+from klinetail.protocol.limits import Limits
+from klinetail.protocol.venues import LIVE
 from klinetail.shortage import cause, safe_to_start, shortage
 
 _log = logging.getLogger(__name__)
@@ -66,7 +67,7 @@ class Link:
 
     Args:
         name: for its events.
-        streams: names on the wire, at most 1024.
+        streams: names on the wire, at most `limits.streams`.
         connect: opens a connection.
         on_message: called on the connection's thread with each message.
         on_messages: called in its place with several.
@@ -80,6 +81,7 @@ class Link:
         lifetime: seconds after which a connection is renewed at the latest.
         turns: shared by all links of a program; by default there is no other one.
         early: connect, but subscribe to nothing before `admit`.
+        limits: what the venue allows a connection.
     """
 
     def __init__(
@@ -98,8 +100,9 @@ class Link:
         on_messages: Callable[[Manager, Sequence[bytes]], None] | None = None,
         turns: Turns | None = None,
         early: bool = False,
+        limits: Limits = LIVE.limits,
     ) -> None:
-        if len(streams) > MAX_STREAMS:
+        if len(streams) > limits.streams:
             raise ValueError(f"{len(streams)} streams on one connection")
         self.name = name
         self._streams = streams
@@ -111,6 +114,7 @@ class Link:
         self._on_quiet = on_quiet
         self._lifetime = lifetime
         self._turns = Turns() if turns is None else turns
+        self._limits = limits
         self._mute: queue.SimpleQueue[str] = queue.SimpleQueue()
         """Names to subscribe once more."""
         self._monotonic = monotonic
@@ -296,7 +300,7 @@ class Link:
 
     def _open(self) -> Channel:
         self._number += 1
-        channel = Channel(self._number, self._take_turn)
+        channel = Channel(self._number, self._take_turn, self._limits)
         handlers = Handlers(
             self._on_message,
             lambda reply: self._replied(channel, reply),
@@ -322,7 +326,7 @@ class Link:
             return channel
         finally:
             self._opening = None
-        requests = range(1, -(-len(self._streams) // MAX_NAMES) + 1)
+        requests = range(1, -(-len(self._streams) // self._limits.names) + 1)
         self._inbox.put((channel.number, Opened(frozenset(requests))))
         return channel
 

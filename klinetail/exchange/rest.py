@@ -19,7 +19,6 @@ from klinetail.errors import BadMessage, Unreachable
 from klinetail.exchange.deadline import Deadline, failure
 from klinetail.exchange.proxy import Proxy, through
 from klinetail.protocol.rest import (
-    EXCHANGE_INFO_PATH,
     USED_WEIGHT,
     Listings,
     Row,
@@ -29,6 +28,7 @@ from klinetail.protocol.rest import (
     error_of,
     http_date,
 )
+from klinetail.protocol.venues import Venue
 
 if TYPE_CHECKING:
     from klinetail.exchange.http import Answer, Line
@@ -59,7 +59,7 @@ class Rest(Protocol):
         Args:
             stream: of which symbol and interval.
             start: earliest open time, ms; None for the latest candles.
-            limit: how many at most; 1500 is the exchange's own limit.
+            limit: how many at most; the venue's own limit is `limits.rows`.
         """
 
     def listings(self) -> Listings:
@@ -90,15 +90,16 @@ class BinanceRest:
     """`Rest` over HTTP. Thread-safe: each thread has a connection of its own.
 
     Args:
-        rest_url: `https://fapi.binance.com` or another exchange that speaks its REST.
+        venue: whose REST side.
         patience: seconds that one request may take in all.
         proxy: what to connect through.
     """
 
     def __init__(
-        self, rest_url: str, *, patience: float = PATIENCE, proxy: Proxy | None = None
+        self, venue: Venue, *, patience: float = PATIENCE, proxy: Proxy | None = None
     ) -> None:
-        self._rest_url = rest_url
+        self._venue = venue
+        self._rest_url = venue.rest_url
         self._proxy = proxy
         self._patience = patience
         self.used_weight: int | None = None
@@ -125,7 +126,7 @@ class BinanceRest:
         """
         where = f"asking {self._rest_url}{path}{through(self._proxy)}"
         target = f"{path}?{urlencode(parameters)}" if parameters else path
-        packed = path == EXCHANGE_INFO_PATH  # all others are small
+        packed = path == self._venue.paths.exchange_info  # all others are small
         deadline = Deadline(self._patience)
         deadline.where = where
         try:
@@ -157,7 +158,7 @@ class BinanceRest:
 
     def server_time(self) -> int:
         """See `Rest`."""
-        return decode_time(self._ask("/fapi/v1/time"))
+        return decode_time(self._ask(self._venue.paths.time))
 
     def klines(
         self, stream: Stream, *, start: int | None = None, limit: int
@@ -165,17 +166,18 @@ class BinanceRest:
         """See `Rest`."""
         since = {} if start is None else {"startTime": start}
         body = self._ask(
-            "/fapi/v1/klines",
+            self._venue.paths.klines,
             symbol=stream.symbol,
             interval=stream.interval.value,
             limit=limit,
             **since,
         )
-        return decode_rows(body, stream)
+        return decode_rows(body, stream, self._venue.limits.rows)
 
     def listings(self) -> Listings:
         """See `Rest`."""
-        return decode_listings(self._ask(EXCHANGE_INFO_PATH))
+        body = self._ask(self._venue.paths.exchange_info)
+        return decode_listings(body, self._venue.status_key)
 
     def under_way(self) -> tuple[str, str]:
         """See `Rest`."""

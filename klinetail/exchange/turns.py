@@ -9,18 +9,12 @@ from __future__ import annotations
 import threading
 from typing import Final
 
-from klinetail.protocol.limits import MESSAGES_PER_SECOND
-
 ATTEMPT_APART: Final = 0.25
 """Seconds between two attempts to connect, of all links together."""
 
 ATTEMPTS: Final = (60, 2.5)
 """Attempts that may follow one another so closely, and seconds for each one more: in
 5 minutes 180, of the 300 that the exchange documents for an address."""
-
-MESSAGES: Final = (MESSAGES_PER_SECOND // 2 - 1, 2 / MESSAGES_PER_SECOND)
-"""The same for messages on a connection: 9 in any second, and the pong that
-is sent unasked is the tenth."""
 
 RENEWAL_APART: Final = 70.0
 """Seconds between the renewals of two links: a minute, even if one comes late."""
@@ -52,6 +46,16 @@ class Rate:
         at = max(now, self._next - self._ahead)
         self._next = max(self._next, at) + self._period
         return at
+
+
+def message_rate(per_second: int) -> Rate:
+    """When a connection may send a message: of the messages that a venue allows in a
+    second all but one, since a pong is sent unasked.
+
+    Args:
+        per_second: `messages_per_second` of the venue's limits.
+    """
+    return Rate(max(1, per_second // 2 - 1), 2 / per_second)
 
 
 class Turns:

@@ -1,4 +1,5 @@
-"""The REST side: kline rows, server time, symbols, errors; both ways.
+"""The REST side: kline rows, server time, symbols, errors; both ways. Where a venue
+answers which question is in `venues`.
 
 Source: "Kline/Candlestick Data", "Check Server Time", "Exchange Information" and
 "Error Code" of the USDⓈ-M futures documentation, and recorded answers.
@@ -9,7 +10,7 @@ from __future__ import annotations
 import calendar
 import email.utils
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Annotated, Final, TypeVar
 
 import msgspec
@@ -32,12 +33,7 @@ from klinetail.errors import (
     Unavailable,
 )
 from klinetail.escape import printable
-from klinetail.protocol.limits import MAX_ROWS
-
-PING_PATH: Final = "/fapi/v1/ping"
-TIME_PATH: Final = "/fapi/v1/time"
-KLINES_PATH: Final = "/fapi/v1/klines"
-EXCHANGE_INFO_PATH: Final = "/fapi/v1/exchangeInfo"
+from klinetail.protocol.venues import LIVE, StatusKey
 
 ILLEGAL_CHARACTERS: Final = -1100
 """Of a symbol: no listed one has such characters, in that many."""
@@ -89,8 +85,8 @@ _WIDTH: Final = len(_Values.__struct_fields__)
 _values_decoder = msgspec.json.Decoder(list[_Values])
 
 
-def decode_rows(body: bytes, stream: Stream) -> list[Row]:
-    """The rows of an answer of `/fapi/v1/klines`, ascending, each candle once.
+def decode_rows(body: bytes, stream: Stream, most: int = LIVE.limits.rows) -> list[Row]:
+    """The rows of an answer about klines, ascending, each candle once.
 
     The exchange does not flag the candle that is still forming, so every candle
     comes back as `closed`; whether it is final is the reader's to judge. An answer
@@ -98,13 +94,19 @@ def decode_rows(body: bytes, stream: Stream) -> list[Row]:
     nothing. A row that cannot be, or that comes twice with different values, is a
     `BadRow` in its place; those that nothing tells the place of come last.
 
+    Args:
+        body: the answer's body.
+        stream: whose candles were asked for.
+        most: rows that can be asked for; a longer list with an odd row in it is not
+            looked through.
+
     Raises:
         BadMessage: it is no list of rows at all.
     """
     try:
         rows = [_row_of(values, stream) for values in _values_decoder.decode(body)]
     except (ValueError, RecursionError):  # msgspec's errors are ValueErrors
-        rows = [*_rows_one_by_one(body, stream)]
+        rows = [*_rows_one_by_one(body, stream, most)]
     return rows if _are_as_usual(rows) else _in_order(rows, stream.interval)
 
 
@@ -131,7 +133,7 @@ def _row_of(values: _Values, stream: Stream) -> Row:
     return BadRow(_place(values.open_time, stream.interval), fault, sample)
 
 
-def _rows_one_by_one(body: bytes, stream: Stream) -> Iterator[Row]:
+def _rows_one_by_one(body: bytes, stream: Stream, most: int) -> Iterator[Row]:
     """The rows of an answer of which at least one is not as it should be. Python's own
     reader takes more than msgspec's does: half a surrogate, say, costs one row then."""
     import json  # almost no run needs it: loading it takes time at the start
@@ -143,8 +145,8 @@ def _rows_one_by_one(body: bytes, stream: Stream) -> Iterator[Row]:
         raise BadMessage(f"no list of klines: {error}", _sample(body)) from None
     if not isinstance(rows, list):
         raise BadMessage("no list of klines", _sample(body))
-    if len(rows) > MAX_ROWS:
-        reason = f"{len(rows)} klines, of at most {MAX_ROWS} that can be asked for"
+    if len(rows) > most:
+        reason = f"{len(rows)} klines, of at most {most} that can be asked for"
         raise BadMessage(reason, _sample(body))
     for row in rows:
         try:
@@ -246,7 +248,7 @@ def _room_for(
 
 
 def encode_rows(candles: Sequence[Candle]) -> bytes:
-    """Candles as an answer of `/fapi/v1/klines`."""
+    """Candles as an answer about klines."""
     return msgspec.json.encode(
         [
             (
@@ -275,7 +277,7 @@ class _Time(msgspec.Struct):
 
 
 def decode_time(body: bytes) -> int:
-    """Server time of an answer of `/fapi/v1/time`, ms.
+    """Server time of an answer about the exchange's time, ms.
 
     Raises:
         BadMessage: it is none.
@@ -349,27 +351,48 @@ class _Info(msgspec.Struct):
     symbols: list[_Symbol]
 
 
-_info_decoder = msgspec.json.Decoder(_Info)
+class _ContractSymbol(_Symbol, kw_only=True):
+    status: str = msgspec.field(name="contractStatus")
 
 
-def decode_listings(body: bytes) -> Listings:
-    """The symbols of an answer of `/fapi/v1/exchangeInfo`.
+class _ContractInfo(msgspec.Struct):
+    symbols: list[_ContractSymbol]
+
+
+_info_decoders: Final[
+    Mapping[
+        StatusKey, msgspec.json.Decoder[_Info] | msgspec.json.Decoder[_ContractInfo]
+    ]
+] = {
+    "status": msgspec.json.Decoder(_Info),
+    "contractStatus": msgspec.json.Decoder(_ContractInfo),
+}
+
+
+def decode_listings(body: bytes, status_key: StatusKey = "status") -> Listings:
+    """The symbols of an answer of the list of symbols.
 
     No entry costs another one anything. An odd entry comes with its odd fields blank;
     it is left out if its symbol cannot be one. Of several entries for a symbol the
     first one counts, with a blank status if they do not agree about the status.
 
+    Args:
+        body: the answer's body.
+        status_key: the key of a symbol's status.
+
     Raises:
         BadMessage: it is no such answer, or no entry of it names a symbol.
     """
     try:
-        entries: Sequence[object] = _info_decoder.decode(body).symbols
+        entries: Sequence[object] = _info_decoders[status_key].decode(body).symbols
     except (ValueError, RecursionError) as error:
         entries = _loose_entries(body, error)
     found: dict[str, Listing] = {}
     listings = Listings()
     for entry in entries:
-        raw, whole = (entry, True) if isinstance(entry, _Symbol) else _read(entry)
+        raw, whole = (
+            (entry, True) if isinstance(entry, _Symbol) else _read(entry, status_key)
+        )
         listing, said = _listing(raw)
         first = found.setdefault(listing.symbol, listing)
         if first is not listing and first.status != listing.status:
@@ -460,9 +483,9 @@ def _loosely(body: bytes) -> object:
     return found
 
 
-def _read(entry: object) -> tuple[_Symbol, bool]:
+def _read(entry: object, status_key: StatusKey) -> tuple[_Symbol, bool]:
     """What can be read of an entry, and whether that is all that there should be."""
-    whole = isinstance(entry, dict) and "status" in entry
+    whole = isinstance(entry, dict) and status_key in entry
 
     def take(source: object, key: str, blank: _T) -> _T:
         nonlocal whole
@@ -475,7 +498,7 @@ def _read(entry: object) -> tuple[_Symbol, bool]:
     no_filters: list[object] = []
     symbol = _Symbol(
         take(entry, "symbol", ""),
-        take(entry, "status", ""),
+        take(entry, status_key, ""),
         take(entry, "contractType", ""),
         take(entry, "baseAsset", ""),
         take(entry, "quoteAsset", ""),

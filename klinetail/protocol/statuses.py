@@ -1,4 +1,4 @@
-"""What the statuses of `/fapi/v1/exchangeInfo` mean for who follows a symbol. Pure.
+"""What the statuses in the exchange's list of symbols mean for a follower. Pure.
 
 Source: "Contract Status" of the USDⓈ-M futures documentation's common definitions.
 """

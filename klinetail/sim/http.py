@@ -17,7 +17,8 @@ from websockets.datastructures import Headers
 from websockets.http11 import Response
 
 from klinetail.candle import Interval
-from klinetail.protocol import rest
+from klinetail.protocol.rest import USED_WEIGHT
+from klinetail.protocol.venues import Paths, Venue
 from klinetail.sim.clock import Clock
 from klinetail.sim.faults import answers
 from klinetail.sim.faults.answers import Delivery, Manner
@@ -43,9 +44,14 @@ class Http:
         market: the market.
         clock: exchange time.
         chaos: the faults to inject into answers.
+        venue: the exchange whose paths and limits are served.
     """
 
-    def __init__(self, market: Market, clock: Clock, chaos: Chaos) -> None:
+    def __init__(
+        self, market: Market, clock: Clock, chaos: Chaos, venue: Venue
+    ) -> None:
+        self._venue = venue
+        """The exchange whose paths and limits are served."""
         self._market = Lagging(market, chaos)
         """The market, as shown with lagging rows."""
         self._listed = {instrument.symbol for instrument in market.instruments}
@@ -54,7 +60,9 @@ class Http:
         """Exchange time."""
         self._chaos = chaos
         """The faults to inject."""
-        self._weight = Weight()
+        self._most = venue.limits.weight_per_minute
+        """The REST weight allowed in a minute."""
+        self._weight = Weight(self._most)
         """The REST weight used by the client's address."""
         self._asked: Counter[str] = Counter()
         """The number of earlier requests by key, to decide about faults."""
@@ -74,12 +82,12 @@ class Http:
         """
         now = self._clock.now()
         self.requests[target.partition("?")[0]] += 1
-        status, body, weight = answer(self._market, target, now)
+        status, body, weight = answer(self._market, target, now, self._venue)
         refusal = self._weight.spend(weight, self._clock.unhurried())
         if refusal is not None:
             seconds = str(-(-refusal.wait // 1000))
             banned = answers.banned(now + refusal.wait)
-            body = banned if refusal.status == 418 else answers.too_many()
+            body = banned if refusal.status == 418 else answers.too_many(self._most)
             delivery = Delivery(refusal.status, body, {"Retry-After": seconds})
         else:
             delivery = Delivery(status, body)
@@ -93,7 +101,7 @@ class Http:
         self, target: str, delivery: Delivery, now: int, *, served: bool
     ) -> Delivery:
         """Return an answer, spoilt by a fault if one strikes."""
-        key = _key(target, self._listed)
+        key = _key(target, self._listed, self._venue.paths)
         number, self._asked[key] = self._asked[key], self._asked[key] + 1
         found = answers.fault_of(self._chaos, key, number, served=served)
         if found is None:
@@ -101,7 +109,15 @@ class Http:
         name, random = found
         gentle = self._chaos.gentle(name)
         status, body = delivery.status, delivery.body
-        spoilt = answers.disturbed(name, random, status, body, now, gentle=gentle)
+        spoilt = answers.disturbed(
+            name,
+            random,
+            status,
+            body,
+            now,
+            gentle=gentle,
+            per_minute=self._most,
+        )
         if spoilt is None:
             return delivery
         self._chaos.note(name)
@@ -118,7 +134,7 @@ class Http:
             "Content-Length": str(len(body)),
             **({"Content-Encoding": "gzip"} if packed else {}),
             "Date": email.utils.formatdate(now / 1000, usegmt=True),
-            "X-MBX-USED-WEIGHT-1M": str(self._weight.used),
+            USED_WEIGHT: str(self._weight.used),
             "Connection": "close",
         }
         return response(delivery.status, {**usual, **delivery.headers}, body)
@@ -172,17 +188,14 @@ async def _withhold(connection: Connection, manner: Manner, response: Response) 
     connection.wire.reset()
 
 
-def _key(target: str, listed: set[str]) -> str:
+def _key(target: str, listed: set[str], paths: Paths) -> str:
     """Return the subject of a request, as a key for faults; all unknown subjects share
     a key."""
     path, _, query = target.partition("?")
-    if path != rest.KLINES_PATH:
-        return path if path in _PATHS else ""
+    if path != paths.klines:
+        return path if path in (paths.ping, paths.time, paths.exchange_info) else ""
     parameters = parse_qs(query)
     symbol = parameters.get("symbol", [""])[0].upper()
     interval = parameters.get("interval", [""])[0]
     known = symbol in listed and interval in Interval.__members__.values()
     return f"{symbol}@{interval}" if known else ""
-
-
-_PATHS: Final = (rest.PING_PATH, rest.TIME_PATH, rest.EXCHANGE_INFO_PATH)

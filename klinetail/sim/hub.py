@@ -14,6 +14,7 @@ from websockets.protocol import State
 
 from klinetail.candle import Candle, Stream
 from klinetail.protocol.frames import encode_kline
+from klinetail.protocol.venues import Venue
 from klinetail.sim.admission import Admission
 from klinetail.sim.clock import Clock
 from klinetail.sim.faults import answers, junk
@@ -53,14 +54,16 @@ _SWITCHING: Final = (
 class _Client:
     """The state of an open connection."""
 
-    def __init__(self, session: Session, since: float, until: float) -> None:
+    def __init__(
+        self, session: Session, rate: MessageRate, since: float, until: float
+    ) -> None:
         self.session = session
         """The subscriptions and properties."""
         self.since = since
         """The real seconds at which the connection opened."""
         self.until = until
         """The real seconds at which the lifetime ends."""
-        self.rate = MessageRate()
+        self.rate = rate
         """The rate limit of messages."""
         self.requests = 0
         """The number of requests received."""
@@ -84,6 +87,7 @@ class Hub:
         ping_interval: real seconds between the exchange's pings.
         chaos: the faults to inject.
         admission: the admitted clients.
+        venue: the exchange whose paths and limits are served.
     """
 
     def __init__(
@@ -93,6 +97,7 @@ class Hub:
         ping_interval: float,
         chaos: Chaos,
         admission: Admission,
+        venue: Venue,
     ) -> None:
         self.followed: set[Stream] = set()
         """The streams ever subscribed to by any client."""
@@ -106,7 +111,9 @@ class Hub:
         """The faults to inject."""
         self._admission = admission
         """The admitted clients."""
-        self._http = Http(market, clock, chaos)
+        self._venue = venue
+        """The exchange whose paths and limits are served."""
+        self._http = Http(market, clock, chaos, venue)
         """Answers REST requests."""
         self._feed = Feed(market, chaos)
         """Disturbs the market's frames."""
@@ -152,7 +159,7 @@ class Hub:
         )
         if refusal is not None:
             return forbidden(refusal)
-        if open_session(request.path) is None:
+        if open_session(request.path, self._venue) is None:
             takes = ",".join(request.headers.get_all("Accept-Encoding"))
             return await self._http.respond(
                 connection, request.path, served=self._served, packed="gzip" in takes
@@ -174,7 +181,7 @@ class Hub:
         """Serve one WebSocket connection until the connection closes."""
         assert isinstance(connection, Connection)  # noqa: S101 - the server makes them
         request = connection.request
-        session = None if request is None else open_session(request.path)
+        session = None if request is None else open_session(request.path, self._venue)
         if session is None:  # `process_request` has answered the request
             return
         # A connection cut before the handshake never gets here.
@@ -184,7 +191,8 @@ class Hub:
             return
         now = self._clock.elapsed()
         lifetime = self._chaos.lifetime(connection.number)
-        client = _Client(session, now, now + (lifetime or LIFETIME))
+        rate = MessageRate(self._venue.limits.messages_per_second)
+        client = _Client(session, rate, now, now + (lifetime or LIFETIME))
         if self._chaos.strikes("deaf", connection.number):
             self._chaos.note("deaf")
             client.deaf = True

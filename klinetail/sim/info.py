@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from klinetail.protocol.limits import WEIGHT_PER_MINUTE
+from klinetail.protocol.venues import LIVE, StatusKey, Unit, Venue
 from klinetail.sim.history import Instrument
 
 _QUOTES: Final = ("USDT", "USDC", "BTC", "USD")
@@ -16,24 +16,32 @@ _QUOTES: Final = ("USDT", "USDC", "BTC", "USD")
 _NEVER: Final = 4_133_404_800_000  # the exchange's delivery date for perpetuals
 
 
-def exchange_info(instruments: Collection[Instrument], now: int) -> bytes:
-    """Return the answer, as JSON, at exchange time `now` (ms).
+def exchange_info(
+    instruments: Collection[Instrument], now: int, venue: Venue = LIVE
+) -> bytes:
+    """Return the answer, as JSON.
+
+    Args:
+        instruments: the listed instruments.
+        now: exchange time, ms.
+        venue: the exchange whose list is made.
 
     Source: "Exchange Information" of the USDⓈ-M futures documentation.
     """
-    symbols = [_symbol(instrument, now) for instrument in instruments]
+    symbols = [_symbol(one, now, venue.status_key) for one in instruments]
+    coin = venue.volume_unit is Unit.CONTRACTS
     assets = sorted({str(symbol["quoteAsset"]) for symbol in symbols})
     return msgspec.json.encode(
         {
             "timezone": "UTC",
             "serverTime": now,
-            "futuresType": "U_MARGINED",
+            "futuresType": "COIN_MARGINED" if coin else "U_MARGINED",
             "rateLimits": [
                 {
                     "rateLimitType": "REQUEST_WEIGHT",
                     "interval": "MINUTE",
                     "intervalNum": 1,
-                    "limit": WEIGHT_PER_MINUTE,
+                    "limit": venue.limits.weight_per_minute,
                 }
             ],
             "exchangeFilters": [],
@@ -46,7 +54,9 @@ def exchange_info(instruments: Collection[Instrument], now: int) -> bytes:
     )
 
 
-def _symbol(instrument: Instrument, now: int) -> dict[str, object]:
+def _symbol(
+    instrument: Instrument, now: int, status_key: StatusKey
+) -> dict[str, object]:
     """Return the entry of an instrument at exchange time `now` (ms)."""
     symbol = instrument.symbol
     found = (q for q in _QUOTES if symbol.endswith(q) and symbol != q)
@@ -59,7 +69,7 @@ def _symbol(instrument: Instrument, now: int) -> dict[str, object]:
         "contractType": "PERPETUAL",
         "deliveryDate": instrument.end if instrument.end and announced else _NEVER,
         "onboardDate": instrument.first,
-        "status": instrument.status(now),
+        status_key: instrument.status(now),
         "maintMarginPercent": "2.5000",
         "requiredMarginPercent": "5.0000",
         "baseAsset": symbol.removesuffix(quote),

@@ -6,10 +6,13 @@ The ledger holds every candle that closed while the symbol was traded.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
 
 from klinetail.candle import Candle, Stream
-from klinetail.protocol.limits import MAX_ROWS
 from klinetail.sim.market import Market
+
+_PAGE: Final = 1500
+"""Rows that the market is asked for at once."""
 
 
 class Ledger:
@@ -54,7 +57,7 @@ class Ledger:
             return []
         if (end := self._ends.get(stream.symbol)) is not None and open_time >= end:
             return []
-        rows = self._market.klines(stream, open_time, None, MAX_ROWS, now=now)
+        rows = self._market.klines(stream, open_time, None, _PAGE, now=now)
         return [
             row
             for row in rows

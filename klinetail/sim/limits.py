@@ -10,10 +10,10 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from klinetail.candle import DAY, MINUTE
-from klinetail.protocol.limits import MESSAGES_PER_SECOND, WEIGHT_PER_MINUTE
+from klinetail.protocol.venues import LIVE
 
-BURST: Final = 15
-"""The messages that may arrive at once."""
+BURST: Final = 1.5
+"""The seconds whose messages may arrive at once."""
 
 LIFETIME: Final = DAY / 1000
 """Seconds after which the exchange ends a connection: a day."""
@@ -26,11 +26,19 @@ BAN: Final = 120_000
 
 
 class MessageRate:
-    """The rate limit of one connection: 10 messages a second, or 15 at once."""
+    """The rate limit of one connection: 10 messages a second, or 15 at once.
 
-    def __init__(self) -> None:
-        self._left = float(BURST)
-        """The messages that may arrive at once."""
+    Args:
+        per_second: the messages allowed in a second.
+    """
+
+    def __init__(self, per_second: int = LIVE.limits.messages_per_second) -> None:
+        self._per_second = per_second
+        """The messages allowed in a second."""
+        self._burst = per_second * BURST
+        """The messages that may arrive at once after a pause."""
+        self._left = self._burst
+        """The messages that may arrive at once now."""
         self._since: float | None = None
         """The seconds of the last message; None before the first."""
 
@@ -38,7 +46,7 @@ class MessageRate:
         """Return whether one more message is allowed at `now` (seconds)."""
         passed = 0.0 if self._since is None else now - self._since
         self._since = now
-        self._left = min(BURST, self._left + passed * MESSAGES_PER_SECOND)
+        self._left = min(self._burst, self._left + passed * self._per_second)
         if self._left < 1:
             return False
         self._left -= 1
@@ -58,9 +66,14 @@ class Weight:
     """The REST weight of an address in the current minute.
 
     Repeated requests after status 429 lead to status 418, until the ban is over.
+
+    Args:
+        per_minute: the weight allowed in a minute.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, per_minute: int = LIVE.limits.weight_per_minute) -> None:
+        self._per_minute = per_minute
+        """The weight allowed in a minute."""
         self.used = 0
         """The weight used in the current minute."""
         self._minute = 0
@@ -81,7 +94,7 @@ class Weight:
             self._minute, self.used = now // MINUTE, 0
         if now >= self._banned_until:
             self.used += weight
-            if self.used <= WEIGHT_PER_MINUTE:
+            if self.used <= self._per_minute:
                 self._warnings = 0
                 return None
             self._warnings += 1

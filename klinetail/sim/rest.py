@@ -14,7 +14,9 @@ from urllib.parse import parse_qsl, unquote
 import msgspec
 
 from klinetail.candle import Interval, Stream
-from klinetail.protocol import limits, rest
+from klinetail.protocol import rest
+from klinetail.protocol.limits import Limits
+from klinetail.protocol.venues import LIVE, Venue
 from klinetail.sim.info import exchange_info
 from klinetail.sim.market import Market
 
@@ -34,26 +36,34 @@ MANDATORY: Final = -1102
 """The error code of a missing or malformed parameter."""
 START_AFTER_END: Final = -1023
 """The error code of time bounds in the wrong order."""
-DEFAULT_ROWS: Final = 500
-"""The rows of an answer without a given limit."""
 
 
-def answer(market: Market, target: str, now: int) -> Answer:
-    """Return the answer to `GET target` at exchange time `now` (ms)."""
+def answer(market: Market, target: str, now: int, venue: Venue = LIVE) -> Answer:
+    """Return the answer to `GET target`.
+
+    Args:
+        market: the market.
+        target: path and query of the request.
+        now: exchange time, ms.
+        venue: the exchange whose paths and limits are served.
+    """
     path, _, query = target.partition("?")
+    paths, limits = venue.paths, venue.limits
     match unquote(path):
-        case rest.KLINES_PATH:
+        case paths.klines:
             parameters = dict(parse_qsl(query, keep_blank_values=True))
-            return _klines(market, parameters, now)
-        case rest.EXCHANGE_INFO_PATH:
-            return Answer(200, exchange_info(market.instruments, now), 1)
-        case rest.TIME_PATH:
-            return Answer(200, msgspec.json.encode({"serverTime": now}), 1)
-        case rest.PING_PATH:
+            return _klines(market, parameters, now, limits)
+        case paths.exchange_info:
+            body = exchange_info(market.instruments, now, venue)
+            return Answer(200, body, limits.listings_weight)
+        case paths.time:
+            body = msgspec.json.encode({"serverTime": now})
+            return Answer(200, body, limits.time_weight)
+        case paths.ping:
             return Answer(200, b"{}", 1)
         case unknown:
-            body = {"status": 404, "error": "Not Found", "path": unknown}
-            return Answer(404, msgspec.json.encode(body), 0)
+            error = {"status": 404, "error": "Not Found", "path": unknown}
+            return Answer(404, msgspec.json.encode(error), 0)
 
 
 class _Refusal(Exception):
@@ -64,14 +74,16 @@ class _Refusal(Exception):
         self.body = msgspec.json.encode({"code": code, "msg": message})
 
 
-def _klines(market: Market, parameters: Mapping[str, str], now: int) -> Answer:
+def _klines(
+    market: Market, parameters: Mapping[str, str], now: int, limits: Limits
+) -> Answer:
     """Return the answer to a request for candles."""
     weight = limits.klines_weight(None)
     try:
         limit = _integer(parameters, "limit")
         weight = limits.klines_weight(limit)
         stream = _stream(market, parameters)
-        if limit is not None and not 1 <= limit <= limits.MAX_ROWS:
+        if limit is not None and not 1 <= limit <= limits.rows:
             message = "Data sent for parameter 'limit' is not valid."
             raise _Refusal(rest.INVALID_LIMIT, message)
         start = _integer(parameters, "startTime")
@@ -80,7 +92,7 @@ def _klines(market: Market, parameters: Mapping[str, str], now: int) -> Answer:
             raise _Refusal(START_AFTER_END, "Start time is greater than end time.")
     except _Refusal as refusal:
         return Answer(400, refusal.body, weight)
-    rows = market.klines(stream, start, end, limit or DEFAULT_ROWS, now=now)
+    rows = market.klines(stream, start, end, limit or limits.rows_by_default, now=now)
     return Answer(200, rest.encode_rows(rows), weight)
 
 

@@ -16,7 +16,7 @@ from websockets.asyncio.server import serve
 
 from klinetail.candle import Candle
 from klinetail.errors import UsageError
-from klinetail.protocol.routes import sim_route
+from klinetail.protocol.venues import LIVE, Venue, sim_venue
 from klinetail.sim.admission import Admission
 from klinetail.sim.clock import Clock
 from klinetail.sim.faults.chaos import Chaos
@@ -59,6 +59,8 @@ class Server:
         ledger: called on the server's thread soon after candles truly close, with each
             closed candle once, for all streams ever subscribed to.
         admission: the admitted clients; by default programs on this machine.
+        venue: the exchange whose paths, limits and units are served. The attribute
+            `venue` has the addresses of the server itself.
         monotonic: returns real seconds.
 
     Raises:
@@ -76,6 +78,7 @@ class Server:
         chaos: Chaos | None = None,
         ledger: Callable[[Sequence[Candle]], None] | None = None,
         admission: Admission = Admission(),  # noqa: B008 - it does not change
+        venue: Venue = LIVE,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         if not 0 < speed <= MAX_SPEED:
@@ -91,7 +94,11 @@ class Server:
         """Exchange time."""
         self.chaos = Chaos({}) if chaos is None else chaos
         """The faults to inject; `chaos.counts` counts the injected faults."""
-        self._hub = Hub(market, self._clock, ping_interval, self.chaos, admission)
+        self._like = venue
+        """The exchange whose paths, limits and units are served."""
+        self._hub = Hub(
+            market, self._clock, ping_interval, self.chaos, admission, venue
+        )
         """Serves the connections."""
         self._ledger = Ledger(market, begin)
         """The candles that clients must end up with."""
@@ -118,14 +125,19 @@ class Server:
         return int(self._socket.getsockname()[1])
 
     @property
+    def venue(self) -> Venue:
+        """All that a client has to know about the server, for `DataCollector`."""
+        return sim_venue(self.port, self._like, self.market.label)
+
+    @property
     def ws_url(self) -> str:
         """The WebSocket address, for `DataCollector` or `--ws-url`."""
-        return sim_route(self.port).ws_url
+        return self.venue.ws_url
 
     @property
     def rest_url(self) -> str:
         """The REST address, for `DataCollector` or `--rest-url`."""
-        return sim_route(self.port).rest_url
+        return self.venue.rest_url
 
     @property
     def connections(self) -> int:

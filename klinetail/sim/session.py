@@ -1,7 +1,8 @@
 """A WebSocket session on the exchange's side: messages in, replies out. Pure.
 
 Every stream name is acknowledged. Candles flow only for known streams in lower case,
-and only below `/market`; the exchange still opens the other routes, without candles.
+and only below the exchange's route, `/market`. The exchange still opens the other
+routes, without candles.
 
 Source: "Important WebSocket Change Notice" of the USDⓈ-M futures documentation.
 """
@@ -20,11 +21,11 @@ from klinetail.protocol.frames import (
     encode_reply,
     parse_stream_name,
 )
-from klinetail.protocol.limits import MAX_STREAMS
 from klinetail.protocol.requests import Method, Request
+from klinetail.protocol.venues import LIVE, Venue, ws_path
 
-_ROUTES: Final = ("market", "public", "private")
-"""The routes of the exchange's WebSocket addresses."""
+_SILENT: Final = ("/public/", "/private/")
+"""The routes without candles of an exchange with routes."""
 _INVALID_JSON: Final = 3
 """The error code of a message that is no JSON."""
 _TOO_MANY: Final = 4
@@ -49,13 +50,18 @@ class Session:
         names: the stream names in the address.
         combined: whether frames are wrapped, as below `/stream`.
         routed: whether the route carries candles.
+        most: the streams allowed on a connection.
     """
 
-    def __init__(self, names: Iterable[str], *, combined: bool, routed: bool) -> None:
+    def __init__(
+        self, names: Iterable[str], *, combined: bool, routed: bool, most: int
+    ) -> None:
         self.combined = combined
         """Whether frames are wrapped."""
         self._routed = routed
         """Whether the route carries candles."""
+        self._most = most
+        """The streams allowed on the connection."""
         self._names = dict.fromkeys(names)
         """The subscribed names, known or not, in order."""
         self.streams = self._known()
@@ -102,7 +108,7 @@ class Session:
     @property
     def _full(self) -> bool:
         """Whether the connection has too many subscriptions."""
-        return len(self._names) > MAX_STREAMS
+        return len(self._names) > self._most
 
     def _checked(self, reply: Reply) -> Outcome:
         """Return the outcome of a reply, or a rejection of too many subscriptions."""
@@ -139,19 +145,22 @@ def _parsed(names: Iterable[str]) -> frozenset[Stream]:
     return frozenset(stream for stream in found if stream is not None)
 
 
-def open_session(target: str) -> Session | None:
-    """Return the session opened by a WebSocket address; None for any other address."""
+def open_session(target: str, venue: Venue = LIVE) -> Session | None:
+    """Return the session that a WebSocket address opens at an exchange; None for any
+    other address."""
     path, _, query = target.partition("?")
-    head, *names = unquote(path).removeprefix("/").split("/")
-    routed = head == "market"
-    if head in _ROUTES and names:
-        head, *names = names
+    path = f"/{unquote(path).removeprefix('/')}"
+    route, most = f"{ws_path(venue)}/", venue.limits.streams
+    routed = path.startswith(route)
+    silent = _SILENT if route != "/" else ()
+    found = next((one for one in (route, *silent) if path.startswith(one)), "/")
+    head, *names = path.removeprefix(found).split("/")
     if "" in names:
         return None
     if head == "ws":
-        return Session(names, combined=False, routed=routed)
+        return Session(names, combined=False, routed=routed, most=most)
     if head != "stream" or names:
         return None
     streams = parse_qs(query).get("streams", [""])[0]
     names = [name for name in streams.split("/") if name]
-    return Session(names, combined=True, routed=routed)
+    return Session(names, combined=True, routed=routed, most=most)

@@ -34,9 +34,6 @@ from klinetail.view.theme import (
     line,
 )
 
-REAL: Final = "binance live"
-"""The name of the real exchange. Every other source is shown loudly."""
-
 _WIDEST: Final = 140
 """The greatest width of the title."""
 
@@ -52,8 +49,10 @@ class Table:
     Args:
         streams: at least one stream; the rows have the order of the streams.
         tz: the zone of all times.
-        source: the origin of the candles in a few words: `REAL`, `testnet`,
+        source: the origin of the candles in a few words, for example
             `SIM (synthetic market)`.
+        real: whether the candles are certainly those of the real market. Any other
+            source is shown loudly.
         glyphs: the symbols for the encoding of the terminal.
         candle_columns: the columns of one stream's candles.
         stream_columns: the columns of several streams.
@@ -65,6 +64,7 @@ class Table:
         *,
         tz: tzinfo,
         source: str,
+        real: bool,
         glyphs: Glyphs = UNICODE,
         candle_columns: Sequence[Column[CandleRow]] = candle_columns.COLUMNS,
         stream_columns: Sequence[Column[StreamRow]] = stream_columns.COLUMNS,
@@ -74,7 +74,7 @@ class Table:
         self._glyphs = glyphs
         self._source = glyphs.label(source)
         """The origin of the candles, harmless to a terminal."""
-        self._loud = source != REAL
+        self._loud = not real
         """Whether the origin must not be overlooked."""
         self._body: CandleTable | StreamTable
         if len(self._streams) == 1:

@@ -2,8 +2,13 @@
 
 from datetime import UTC
 
+from msgspec.structs import replace
+
 from klinetail.cli.plan import Plan
+from klinetail.protocol.venues import own_venue
 from tests.strategies import BTCUSDT_1M
+
+VENUE = replace(own_venue("ws://127.0.0.1:9", "http://127.0.0.1:9"), name="the test")
 
 
 def plan(**changes):
@@ -11,10 +16,9 @@ def plan(**changes):
     asked = {
         "streams": [BTCUSDT_1M],
         "listed": None,
-        "route": None,
+        "venue": VENUE,
         "ws_proxy": None,
         "rest_proxy": None,
-        "source": "the test",
         "lines": 0,
         "follow": True,
         "limit": None,

@@ -10,10 +10,10 @@ import typer.main
 from klinetail.cli.app import app
 from klinetail.cli.exchange import Asked, Env, Origin, Said, decide
 from klinetail.errors import UsageError
-from klinetail.protocol.routes import Route
+from klinetail.protocol.venues import own_venue
 
 WS, REST = "ws://127.0.0.1:1/market", "http://127.0.0.1:1"
-CUSTOM = Route(WS, REST)
+CUSTOM = own_venue(WS, REST)
 FLAG, VARIABLE, DEFAULT = Origin.FLAG, Origin.ENVIRONMENT, Origin.DEFAULT
 NO_URL = Said(None, DEFAULT)
 NO_ENV = Said("live", DEFAULT)

@@ -17,7 +17,7 @@ from klinetail.formats import jsonl
 from klinetail.pipeline.latest import Latest
 from klinetail.pipeline.mailbox import Mailbox
 from klinetail.sinks.stdout import ReaderGone, StdoutSink
-from klinetail.view.table import REAL, Table
+from klinetail.view.table import Table
 from tests.sinks.test_stdout import candles, pipe, writable
 from tests.strategies import candle
 
@@ -196,7 +196,7 @@ class Running:
         self.woken = 0
         self.refreshed: list[float] = []
         self.latest = Latest(5, notify=self._wake)
-        self.table = Table(STREAMS, tz=UTC, source=REAL)
+        self.table = Table(STREAMS, tz=UTC, source="made up", real=False)
         self.outlet = TableOutlet(
             self.screen,  # type: ignore[arg-type]
             self.table,

@@ -44,7 +44,7 @@ def test_it_shows_candles_and_figures_and_gives_the_terminal_back(
     master, stdout = terminal
     latest = Latest(500)
     meter = Meter(FanOut([LatestEvents(latest)]))
-    asked = plan(output="table", source="the test")
+    asked = plan(output="table")
     one = candle(prices=("1.10", "1.90", "1.00", "1.55"))
     seen = b""
     with (

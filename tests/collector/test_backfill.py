@@ -12,14 +12,15 @@ from hypothesis import strategies as st
 
 from klinetail.candle import MINUTE, Candle, Source
 from klinetail.clock import Moment
-from klinetail.collector.backfill import PAGE, WORKERS, Backfill, Urgency, weight_of
+from klinetail.collector.backfill import WORKERS, Backfill, Urgency, weight_of
 from klinetail.collector.budget import Budget
 from klinetail.contract.series import Series
-from klinetail.protocol.limits import klines_weight
+from klinetail.protocol.venues import LIVE
 from tests.collector.test_budget import spend_all
 from tests.strategies import BTCUSDT_1M
 
 PATIENCE = 60.0
+LIMITS = LIVE.limits
 START = 1_760_000_000_000 - 1_760_000_000_000 % MINUTE + 40_000
 
 
@@ -182,8 +183,8 @@ def test_what_a_job_raises_ends_no_thread_and_gives_its_weight_back(
 
 
 @given(st.integers(1, 500), st.integers(0, 2_000))
-@example(1, PAGE - 1)
-@example(1, PAGE)
+@example(1, LIMITS.page - 1)
+@example(1, LIMITS.page)
 def test_what_a_history_weighs(streams, lines):
     """It is what the requests weigh that a series makes, one page after another."""
     series, now = Series(BTCUSDT_1M, lines=lines), Moment(START, 0.0)
@@ -191,11 +192,11 @@ def test_what_a_history_weighs(streams, lines):
     weight = 0
     while series.lacking:
         wish = series.take_wish(now)
-        count = min((wish.end - wish.start) // MINUTE + 1, PAGE)
-        weight += klines_weight(count)
+        count = min((wish.end - wish.start) // MINUTE + 1, LIMITS.page)
+        weight += LIMITS.klines_weight(count)
         rows = [row(wish.start + n * MINUTE) for n in range(count)]
         series.fill(rows, now, now)
-    assert weight_of(streams, lines) == streams * weight
+    assert weight_of(streams, lines, LIMITS) == streams * weight
 
 
 def row(open_time):
@@ -208,11 +209,11 @@ def row(open_time):
 
 @given(st.integers(1, 8_000), st.sampled_from([0.05, 0.2, 1.0]))
 def test_how_long_a_history_takes(streams, share):
-    weights = [1] * weight_of(streams, 10)
+    weights = [1] * weight_of(streams, 10, LIMITS)
     sent = spend_all(Budget(share), weights, start=1_000.0)
     told = Budget(share).lasts(len(weights))
     assert abs(sent[-1][0] - sent[0][0] - told) < 1
 
 
 def test_the_whole_market_takes_half_an_hour():
-    assert round(Budget().lasts(weight_of(11_835, 10)) / 60) == 33
+    assert round(Budget().lasts(weight_of(11_835, 10, LIMITS)) / 60) == 33

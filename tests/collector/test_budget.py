@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 
 from klinetail.collector.budget import CEILING, Budget
 from klinetail.errors import UsageError
-from klinetail.protocol.limits import WEIGHT_PER_MINUTE
+from klinetail.protocol.venues import LIVE
+
+WEIGHT_PER_MINUTE = LIVE.limits.weight_per_minute
 
 
 def spend_all(budget: Budget, weights: list[int], start: float = 1000.0) -> list:

@@ -30,7 +30,7 @@ from klinetail.exchange.connection import Handlers
 from klinetail.pipeline.mailbox import Mailbox
 from klinetail.protocol.frames import Reply
 from klinetail.protocol.rest import Listing, Row
-from klinetail.protocol.routes import Route, sim_route
+from klinetail.protocol.venues import own_venue, sim_venue
 from klinetail.sim.server import Server
 from klinetail.sim.synthetic import Synthetic
 from tests.strategies import candle as made_up
@@ -111,7 +111,7 @@ def collect(
         streams,
         seen.candle,
         on_event=seen.event,
-        route=sim_route(server.port),
+        venue=sim_venue(server.port),
         **options,
     )
 
@@ -197,10 +197,10 @@ def test_start_streaming_history_and_stop_as_a_program_uses_them(
 
 
 def test_cancelling_the_start_leaves_nothing() -> None:
-    route = Route("ws://127.0.0.1:9", "http://127.0.0.1:9")
+    nowhere = own_venue("ws://127.0.0.1:9", "http://127.0.0.1:9")
 
     async def main() -> None:
-        collector = DataCollector([BTC], route=route)
+        collector = DataCollector([BTC], venue=nowhere)
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(collector.start_streaming(), 0.3)
         assert collector.ended.done()
@@ -217,7 +217,7 @@ def test_the_bus_gets_typed_events_through_the_bridge(exchange: Server) -> None:
         bus.publish_candle,
         on_event=bus.publish,
         lines=2,
-        route=sim_route(exchange.port),
+        venue=sim_venue(exchange.port),
     )
     collector.start()
     try:
@@ -242,7 +242,7 @@ def test_an_unknown_symbol_is_refused_before_anything_is_subscribed(
     exchange: Server,
 ) -> None:
     async def main() -> None:
-        collector = DataCollector(["btcusd@1m"], route=sim_route(exchange.port))
+        collector = DataCollector(["btcusd@1m"], venue=sim_venue(exchange.port))
         with pytest.raises(UnknownSymbol) as caught:
             await collector.start_streaming()
         assert "BTCUSDT" in caught.value.suggestions
@@ -265,7 +265,7 @@ def test_a_symbol_among_many_that_is_not_traded_is_named(exchange: Server) -> No
 
     async def main() -> None:
         collector = DataCollector(
-            [f"{s}@1m" for s in [*listed, settling]], route=sim_route(exchange.port)
+            [f"{s}@1m" for s in [*listed, settling]], venue=sim_venue(exchange.port)
         )
         with pytest.raises(UsageError, match=f"{settling} is not traded"):
             await collector.start_streaming()
@@ -283,7 +283,7 @@ def test_a_callback_that_raises_costs_no_candle(
         seen.candle(candle)
         raise bug
 
-    collector = DataCollector([BTC], raising, lines=5, route=sim_route(exchange.port))
+    collector = DataCollector([BTC], raising, lines=5, venue=sim_venue(exchange.port))
     collector.start()
     try:
         seen.wait(lambda: sum(c.closed for c in seen.candles) >= 10)

@@ -18,7 +18,7 @@ from klinetail.events import (
     Event,
 )
 from klinetail.pipeline.mailbox import MOST
-from klinetail.protocol.routes import sim_route
+from klinetail.protocol.venues import sim_venue
 from klinetail.sim.server import Server
 from klinetail.sim.synthetic import Synthetic
 from tests.collector.test_collector import (
@@ -42,7 +42,7 @@ def test_a_collector_is_an_async_iterator(exchange: Server) -> None:
     async def main() -> list[Candle]:
         got: list[Candle] = []
         collector = DataCollector(
-            ["btcusdt@1m"], lines=5, route=sim_route(exchange.port)
+            ["btcusdt@1m"], lines=5, venue=sim_venue(exchange.port)
         )
         start = asyncio.create_task(collector.start_streaming())
         async for candle in collector:
@@ -62,7 +62,7 @@ def test_a_collector_is_an_async_iterator(exchange: Server) -> None:
 
 def test_the_iteration_ends_with_the_collector(exchange: Server) -> None:
     async def main() -> None:
-        collector = DataCollector([BTC], route=sim_route(exchange.port))
+        collector = DataCollector([BTC], venue=sim_venue(exchange.port))
         await collector.start_streaming()
 
         async def read() -> int:
@@ -162,7 +162,7 @@ def test_who_reads_too_slowly_gets_what_was_queued_and_then_the_number_lost() ->
             lines=18_000,
             share=1.0,
             follow=False,
-            route=sim_route(exchange.port),
+            venue=sim_venue(exchange.port),
         )
         try:
             error = asyncio.run(main(collector))

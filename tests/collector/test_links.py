@@ -11,8 +11,8 @@ from klinetail.errors import (
 )
 from klinetail.events import LinkEvent, LinkState
 from klinetail.exchange.connection import Handlers
-from klinetail.protocol.limits import MAX_STREAMS
 from klinetail.protocol.rest import Listing
+from klinetail.protocol.venues import LIVE
 from tests.collector.test_collector import (
     BTC,
     PATIENCE,
@@ -29,7 +29,7 @@ __all__ = ["nothing_left"]
 
 def test_no_refusal_ends_a_run_of_which_another_line_is_live() -> None:
     """Of several lines one may be refused, whatever would end the first of all."""
-    streams = [Stream(f"N{n}USDT", Interval.M1) for n in range(MAX_STREAMS + 1)]
+    streams = [Stream(f"N{n}USDT", Interval.M1) for n in range(LIVE.limits.streams + 1)]
     seen, first, refused = Seen(), Answering(), threading.Event()
 
     def connect(handlers: Handlers, deadline: object) -> object:

@@ -23,7 +23,7 @@ from klinetail.events import (
 from klinetail.exchange.rest import BinanceRest
 from klinetail.pipeline.stats import Stats
 from klinetail.protocol.rest import Listing
-from klinetail.protocol.routes import Route, sim_route
+from klinetail.protocol.venues import own_venue, sim_venue
 from klinetail.sim.history import Afterlife
 from klinetail.sim.recorded import Recorded
 from klinetail.sim.server import Server
@@ -77,9 +77,11 @@ def test_renewals_lose_nothing_and_are_no_reconnects(exchange: Server) -> None:
 def test_an_address_that_acks_and_stays_silent_is_named_and_rest_goes_on() -> None:
     seen = Seen()
     with Server(Synthetic(seed=7, start=START), speed=60) as server:
-        silent = Route(f"ws://127.0.0.1:{server.port}", sim_route(server.port).rest_url)
+        silent = own_venue(
+            f"ws://127.0.0.1:{server.port}", sim_venue(server.port).rest_url
+        )
         collector = DataCollector(
-            [BTC], seen.candle, on_event=seen.event, route=silent, lines=1
+            [BTC], seen.candle, on_event=seen.event, venue=silent, lines=1
         )
         collector.start()
         try:
@@ -224,7 +226,7 @@ def test_a_date_that_was_known_at_the_start_decides_at_once() -> None:
     clock = Held()
     with Server(settling(announced=0), speed=60, monotonic=clock) as server:
         streams = [BTC, ETH, Stream("SOLUSDT", Interval.H1)]
-        rest = BinanceRest(sim_route(server.port).rest_url)
+        rest = BinanceRest(server.venue)
         listed = rest.listings()
         rest.close()
         collector = collect(server, streams, seen, lines=1, listed=listed)
@@ -344,9 +346,9 @@ def test_a_start_on_a_wrong_time_waits_says_so_and_is_whole(
         Toxic(server.port) as rest,
     ):
         rest.down = lying(by)
-        route = Route(sim_route(server.port).ws_url, rest.rest_url)
+        there = own_venue(sim_venue(server.port).ws_url, rest.rest_url)
         collector = DataCollector(
-            [BTC, THIN], seen.candle, on_event=seen.event, route=route, lines=lines
+            [BTC, THIN], seen.candle, on_event=seen.event, venue=there, lines=lines
         )
         collector.start()
         try:
@@ -376,9 +378,9 @@ def test_a_line_that_comes_back_before_the_time_is_known_waits_for_it(
         Toxic(server.port) as rest,
     ):
         rest.down = lying(HOURS)
-        route = Route(sim_route(server.port).ws_url, rest.rest_url)
+        there = own_venue(sim_venue(server.port).ws_url, rest.rest_url)
         collector = DataCollector(
-            [BTC], seen.candle, on_event=seen.event, route=route, lines=2
+            [BTC], seen.candle, on_event=seen.event, venue=there, lines=2
         )
         collector.start()
         try:
@@ -421,12 +423,12 @@ def test_a_wrong_time_at_a_reconnect_changes_nothing(by: int) -> None:
         Toxic(server.port) as line,
         Toxic(server.port) as rest,
     ):
-        route = Route(f"{line.ws_url}/market", rest.rest_url)
+        there = own_venue(f"{line.ws_url}/market", rest.rest_url)
         collector = DataCollector(
             [BTC, THIN],
             seen.candle,
             on_event=seen.event,
-            route=route,
+            venue=there,
             lines=1,
             random=lambda: 0.05,
         )

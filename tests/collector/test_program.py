@@ -15,7 +15,7 @@ from klinetail import Candle, DataCollector, EventBus
 from klinetail.candle import Stream
 from klinetail.errors import Refused, UnknownSymbol, UsageError
 from klinetail.events import GapEvent
-from klinetail.protocol.routes import LIVE, TESTNET, sim_route
+from klinetail.protocol.venues import LIVE, TESTNET, sim_venue
 from klinetail.sim.server import Server
 from klinetail.sim.synthetic import Synthetic
 from tests.collector.test_collector import (
@@ -197,8 +197,8 @@ def test_a_gap_is_logged_if_nobody_listens_and_not_otherwise(
         ({"env": "prod"}, UsageError, "there is no env 'prod'"),
         ({"env": "sim"}, UsageError, "embedded_exchange"),
         ({"ws_url": "ws://a:1"}, UsageError, "ws_url without rest_url"),
-        ({"env": "live", "route": LIVE}, UsageError, "two exchanges"),
-        ({"ws_url": "ws://a", "route": LIVE}, UsageError, "two exchanges"),
+        ({"env": "live", "venue": LIVE}, UsageError, "two exchanges"),
+        ({"ws_url": "ws://a", "venue": LIVE}, UsageError, "two exchanges"),
     ],
 )
 def test_what_cannot_be_is_refused_at_once(
@@ -228,14 +228,14 @@ def test_a_symbol_and_its_interval_are_not_two_streams() -> None:
         ({}, "fstream.binance.com"),
         ({"env": "live"}, "fstream.binance.com"),
         ({"env": "testnet"}, "demo-fstream.binance.com"),
-        ({"route": TESTNET}, "demo-fstream.binance.com"),
-        ({"route": sim_route(1)}, "127.0.0.1"),
+        ({"venue": TESTNET}, "demo-fstream.binance.com"),
+        ({"venue": sim_venue(1)}, "127.0.0.1"),
         ({"ws_url": "ws://[::1]:1", "rest_url": "http://[::1]:1"}, "[::1]"),
     ],
 )
 def test_which_exchange(options: dict[str, object], host: str) -> None:
     collector = DataCollector([BTC], **options)
-    assert host in collector._state.route.ws_url.split("/")[2]
+    assert host in collector._state.venue.ws_url.split("/")[2]
     collector.stop()
 
 

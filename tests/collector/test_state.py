@@ -16,7 +16,7 @@ from klinetail.collector.shards import shards
 from klinetail.collector.state import CollectorState
 from klinetail.contract.series import Series
 from klinetail.events import REST, Event, LinkEvent, LinkState
-from klinetail.protocol.routes import LIVE
+from klinetail.protocol.venues import LIVE
 from tests.collector.test_collector import FakeRest
 
 STREAMS = [Stream("BTCUSDT", Interval.M1), Stream("ETHUSDT", Interval.M1)]
@@ -35,8 +35,8 @@ class Time:
 def state(time: Time, told: list[Event], *, follow: bool = True) -> CollectorState:
     return CollectorState(
         {stream: Series(stream) for stream in STREAMS},
-        shards(STREAMS) if follow else [],
-        route=LIVE,
+        shards(STREAMS, LIVE.limits.streams) if follow else [],
+        venue=LIVE,
         clock=ExchangeClock(),
         rest=FakeRest(),
         backfill=Backfill(Budget(SHARE), time),

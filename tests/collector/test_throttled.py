@@ -6,6 +6,7 @@ import pytest
 
 from klinetail.collector.throttled import ThrottledRest
 from klinetail.errors import ExchangeError, RateLimited, Unreachable
+from klinetail.protocol.venues import LIVE
 from tests.collector.test_collector import BTC, START, FakeRest
 
 
@@ -18,7 +19,11 @@ class Throttled:
         self.used: list[int | None] = []
         self.inner = FakeRest()
         self.rest = ThrottledRest(
-            self.inner, lambda: self.now, self.sent.append, self.used.append
+            self.inner,
+            LIVE.limits,
+            lambda: self.now,
+            self.sent.append,
+            self.used.append,
         )
 
 

@@ -154,9 +154,10 @@ def test_what_it_waits_for_is_what_was_chosen() -> None:
 
 def test_the_newest_rows_are_those_of_minutes_and_one_is_always_traded() -> None:
     streams = [Stream(f"N{n}", i) for n in range(9) for i in (Interval.D1, Interval.M1)]
-    assert [s.symbol for s in witnesses_among(streams)] == ["N0", "N1", "N2", "BTCUSDT"]
-    assert {s.interval for s in witnesses_among(streams)} == {Interval.M1}
-    assert witnesses_among([BTC]) == [BTC]
+    found = witnesses_among(streams, "BUSYUSDT")
+    assert [s.symbol for s in found] == ["N0", "N1", "N2", "BUSYUSDT"]
+    assert {s.interval for s in found} == {Interval.M1}
+    assert witnesses_among([BTC], BTC.symbol) == [BTC]
 
 
 def test_a_start_that_agrees_asks_nothing_more_and_says_nothing() -> None:

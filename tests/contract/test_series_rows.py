@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 
 from klinetail.candle import DAY, MINUTE, Candle, Interval, Source, Stream
 from klinetail.clock import Moment
-from klinetail.collector.backfill import PAGE
 from klinetail.contract.attempts import RETRY
 from klinetail.contract.finality import CONFIRM, SETTLED
 from klinetail.contract.holes import NO_ROW, bad_row
 from klinetail.contract.series import GRACE, HELD, Output, Series, Wish
 from klinetail.events import Drop, DropEvent, GapEvent, PreviewEvent
+from klinetail.protocol.venues import LIVE
 from tests.contract.test_series import (
     HARMLESS,
     HOWS,
@@ -31,6 +31,8 @@ from tests.contract.test_series import (
     spoilt,
     written,
 )
+
+PAGE = LIVE.limits.page
 
 HOLD = 30.0
 

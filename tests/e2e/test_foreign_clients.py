@@ -6,7 +6,7 @@ import contextlib
 import pytest
 
 from klinetail.candle import MINUTE, Interval, Stream
-from klinetail.protocol.routes import sim_route
+from klinetail.protocol.venues import sim_venue
 from klinetail.sim.server import Server
 from klinetail.sim.synthetic import Synthetic
 
@@ -26,9 +26,9 @@ def server():
 
 def pointed(client, server):
     """The client, talking to the sim."""
-    route = sim_route(server.port)
+    venue = sim_venue(server.port)
     api = client.urls["api"]
-    api["fapiPublic"] = f"{route.rest_url}/fapi/v1"
+    api["fapiPublic"] = f"{venue.rest_url}/fapi/v1"
     if "ws" in api:
         # It puts /market in before /ws itself.
         api["ws"]["linear"] = f"ws://127.0.0.1:{server.port}/ws"

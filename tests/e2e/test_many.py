@@ -14,7 +14,7 @@ import pytest
 
 from klinetail.candle import MINUTE, Candle, Interval, Source, Stream
 from klinetail.formats import jsonl
-from klinetail.protocol.limits import MAX_STREAMS
+from klinetail.protocol.venues import LIVE
 from klinetail.sim.recorded import Recorded
 from klinetail.sim.server import Server
 from tests.e2e.conftest import START
@@ -133,7 +133,7 @@ def test_two_connections_and_one_that_breaks(
             candle.stream, candle.open_time, None, 1, now=server.now()
         )
         assert (truth.texts, truth.count) == (candle.texts, candle.count)
-    assert len(expected) == SYMBOLS > MAX_STREAMS
+    assert len(expected) == SYMBOLS > LIVE.limits.streams
 
 
 def test_thousands_of_histories_keep_nobody_waiting_who_has_his(

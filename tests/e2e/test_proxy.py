@@ -17,7 +17,7 @@ import pytest
 
 from klinetail import DataCollector
 from klinetail.errors import Refused, UsageError
-from klinetail.protocol.routes import Route, sim_route
+from klinetail.protocol.venues import own_venue, sim_venue
 from klinetail.sim.server import Server
 from tests.e2e.conftest import DEADLINE, ELSEWHERE, KLINETAIL, environment, urls
 from tests.proxy import ConnectProxy
@@ -241,7 +241,7 @@ def test_a_proxy_that_hangs_is_given_up_in_time(popen: Popen) -> None:
 def test_a_program_goes_through_one(exchange: Server) -> None:
     async def main(proxy: str) -> int:
         collector = DataCollector(
-            ["btcusdt@1m"], lines=3, proxy=proxy, route=sim_route(exchange.port)
+            ["btcusdt@1m"], lines=3, proxy=proxy, venue=sim_venue(exchange.port)
         )
         await collector.start_streaming()
         await collector.history()
@@ -259,9 +259,9 @@ def test_a_program_heeds_the_environment(monkeypatch: pytest.MonkeyPatch) -> Non
     for name in list(os.environ):
         if name.lower().endswith("_proxy"):
             monkeypatch.delenv(name)
-    route = Route(f"wss://{ELSEWHERE}", f"https://{ELSEWHERE}")
-    DataCollector(["btcusdt@1m"], route=route)
+    there = own_venue(f"wss://{ELSEWHERE}", f"https://{ELSEWHERE}")
+    DataCollector(["btcusdt@1m"], venue=there)
     monkeypatch.setenv("HTTPS_PROXY", f"http://{LOGIN}@host:port")
     with pytest.raises(UsageError, match=r"^HTTPS_PROXY is no proxy's address"):
-        DataCollector(["btcusdt@1m"], route=route)
-    DataCollector(["btcusdt@1m"], route=route, proxy="http://host:3128")
+        DataCollector(["btcusdt@1m"], venue=there)
+    DataCollector(["btcusdt@1m"], venue=there, proxy="http://host:3128")

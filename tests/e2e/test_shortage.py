@@ -24,7 +24,7 @@ PROGRAM = """
 import asyncio, json, math, time
 import klinetail.exchange.http
 from klinetail import DataCollector
-from klinetail.protocol.routes import sim_route
+from klinetail.protocol.venues import sim_venue
 
 def say(*words):
     print(json.dumps(words), flush=True)
@@ -52,7 +52,7 @@ async def main():
         ["btcusdt@1m"],
         on_candle_callback=lambda candle: say("candle", candle.source, candle.closed),
         on_event=lambda event: say("event", repr(event)),
-        route=sim_route(int(sys.argv[1])),
+        venue=sim_venue(int(sys.argv[1])),
         random=lambda: 0.1,
     )
     if left := int(sys.argv[2]):

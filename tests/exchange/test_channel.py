@@ -5,7 +5,7 @@ import pytest
 from klinetail.exchange.channel import Channel
 from klinetail.exchange.inputs import Acked, Broken
 from klinetail.protocol.frames import Rejection, Reply
-from klinetail.protocol.limits import MAX_NAMES
+from klinetail.protocol.venues import LIVE
 
 
 class FakeConnection:
@@ -30,18 +30,18 @@ def turns():
 
 @pytest.fixture
 def channel(turns):
-    channel = Channel(3, turns.append)
+    channel = Channel(3, turns.append, LIVE.limits)
     channel.connection = FakeConnection()
     return channel
 
 
 def test_names_are_sent_in_numbered_requests_each_in_its_turn(channel, turns):
-    names = [f"s{n}@kline_1m" for n in range(MAX_NAMES + 1)]
+    names = [f"s{n}@kline_1m" for n in range(LIVE.limits.names + 1)]
     channel.subscribe(names)
     channel.subscribe(names[:1])
     assert channel.connection.sent == [
-        (1, names[:MAX_NAMES]),
-        (2, names[MAX_NAMES:]),
+        (1, names[: LIVE.limits.names]),
+        (2, names[LIVE.limits.names :]),
         (3, names[:1]),
     ]
     assert len(turns) == 3
@@ -70,12 +70,12 @@ def test_only_the_last_ping_is_answered(channel, turns):
     first, second = channel.connection.sent
     assert not channel.asked_with(first)
     assert channel.asked_with(second)
-    assert not Channel(4, turns.append).asked_with(second)
+    assert not Channel(4, turns.append, LIVE.limits).asked_with(second)
     assert len(turns) == 2
 
 
 def test_one_that_never_opened_does_nothing(turns):
-    channel = Channel(1, turns.append)
+    channel = Channel(1, turns.append, LIVE.limits)
     channel.subscribe(["btcusdt@kline_1m"])
     channel.ping()
     channel.drop()

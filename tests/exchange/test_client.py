@@ -822,7 +822,7 @@ class TestQuiet:
             with Deadline(10) as deadline:
                 connector(sys.argv[1])(handlers, deadline)
             assert ended.wait(10)
-            rest = BinanceRest(sys.argv[2])
+            rest = BinanceRest(own_venue(sys.argv[1], sys.argv[2]))
             try:
                 rest.server_time()
             except BadMessage:

@@ -13,8 +13,8 @@ from klinetail.exchange.backoff import BACKOFF
 from klinetail.exchange.client import connector
 from klinetail.exchange.link import Link
 from klinetail.exchange.turns import ATTEMPT_APART, Turns
+from klinetail.protocol import venues
 from klinetail.protocol.frames import Candle, Rejection, Reply, decode
-from klinetail.protocol.limits import MESSAGES_PER_SECOND
 from klinetail.sim.limits import MessageRate
 from tests.venue import (
     CLOSE,
@@ -219,7 +219,7 @@ class TestLink:
         busiest = max(
             sum(a <= b < a + 0.99 for b in connection.sent) for a in connection.sent
         )
-        assert busiest < MESSAGES_PER_SECOND
+        assert busiest < venues.LIVE.limits.messages_per_second
 
     def test_mute_streams_share_a_request(self):
         connect = Fake(None)

@@ -20,6 +20,7 @@ from klinetail.errors import (
 from klinetail.exchange.http import MAX_BODY
 from klinetail.exchange.rest import BinanceRest
 from klinetail.protocol.rest import Listing, encode_rows
+from klinetail.protocol.venues import own_venue
 from tests import starved
 from tests.strategies import BTCUSDT_1M, candle
 from tests.venue import (
@@ -42,13 +43,17 @@ CHUNKED = "Transfer-Encoding: chunked"
 GZIP = "Content-Encoding: gzip"
 
 
+def rest_of(rest_url, **options):
+    return BinanceRest(own_venue("", rest_url), **options)
+
+
 @pytest.fixture
 def ask():
     """Asks a venue for the time, and closes the client at the end."""
     clients = []
 
     def ask(venue, patience=PATIENCE):
-        clients.append(BinanceRest(venue.rest_url, patience=patience))
+        clients.append(rest_of(venue.rest_url, patience=patience))
         return clients[-1].server_time()
 
     yield ask
@@ -59,7 +64,7 @@ def ask():
 class TestRequests:
     def test_the_time(self):
         with Venue([TIME, Stall()]) as venue:
-            rest = BinanceRest(venue.rest_url)
+            rest = rest_of(venue.rest_url)
             assert rest.server_time() == 1_700_000_000_000
             rest.close()
             head = venue.peer().requests.get(timeout=PATIENCE).split("\r\n")
@@ -71,7 +76,7 @@ class TestRequests:
     def test_klines(self):
         rows = [candle(1_700_000_040_000), candle(1_700_000_100_000)]
         with Venue([Answer(200, encode_rows(rows)), Stall()]) as venue:
-            rest = BinanceRest(venue.rest_url)
+            rest = rest_of(venue.rest_url)
             found = rest.klines(BTCUSDT_1M, start=1_700_000_040_000, limit=2)
             rest.close()
             line = venue.peer().requests.get(timeout=PATIENCE).split("\r\n")[0]
@@ -87,7 +92,7 @@ class TestRequests:
 
     def test_the_latest_klines_need_no_start(self):
         with Venue([Answer(200, b"[]"), Stall()]) as venue:
-            rest = BinanceRest(venue.rest_url)
+            rest = rest_of(venue.rest_url)
             assert rest.klines(BTCUSDT_1M, limit=99) == []
             rest.close()
             line = venue.peer().requests.get(timeout=PATIENCE).split("\r\n")[0]
@@ -96,13 +101,13 @@ class TestRequests:
     def test_the_symbols(self):
         body = b'{"symbols":[{"symbol":"BTCUSDT","status":"TRADING","x":1}]}'
         with Venue([Answer(200, body), Stall()]) as venue:
-            rest = BinanceRest(venue.rest_url)
+            rest = rest_of(venue.rest_url)
             assert rest.listings() == [Listing("BTCUSDT", "TRADING")]
             rest.close()
 
     def test_a_connection_is_kept_and_used_again(self):
         with Venue([TIME] * 3 + [Stall()]) as venue:
-            rest = BinanceRest(venue.rest_url)
+            rest = rest_of(venue.rest_url)
             for _ in range(3):
                 rest.server_time()
             rest.close()
@@ -111,7 +116,7 @@ class TestRequests:
     def test_one_that_brought_an_error_is_used_again(self):
         refusal = Answer(400, b'{"code":-1121,"msg":"Invalid symbol."}')
         with Venue([refusal, TIME, Stall()]) as venue:
-            rest = BinanceRest(venue.rest_url)
+            rest = rest_of(venue.rest_url)
             with pytest.raises(Refused):
                 rest.klines(BTCUSDT_1M, limit=1)
             rest.server_time()
@@ -120,7 +125,7 @@ class TestRequests:
 
     def test_one_that_the_server_closed_meanwhile_is_replaced(self, ask):
         with Venue([TIME]) as venue:
-            rest = BinanceRest(venue.rest_url)
+            rest = rest_of(venue.rest_url)
             for number in range(3):
                 rest.server_time()
                 assert venue.peer(number).ended.wait(PATIENCE)
@@ -130,7 +135,7 @@ class TestRequests:
 
     def test_each_thread_has_its_own_connection(self):
         with Venue([TIME, TIME, Stall()]) as venue:
-            rest = BinanceRest(venue.rest_url)
+            rest = rest_of(venue.rest_url)
             times = queue.Queue()
             threads = [
                 threading.Thread(target=lambda: times.put(rest.server_time()))
@@ -147,7 +152,7 @@ class TestRequests:
     def test_over_tls(self, authority):
         tls = server_context(authority, "localhost")
         with Venue([TIME, TIME, Stall()], tls=tls) as venue:
-            rest = BinanceRest(venue.rest_url)
+            rest = rest_of(venue.rest_url)
             assert rest.server_time() == rest.server_time() == 1_700_000_000_000
             rest.close()
             assert len(venue.peers) == 1
@@ -250,7 +255,7 @@ class TestErrors:
     @pytest.mark.parametrize("body", [b"{}", b"7", b'{"code":0}', b"[" * 100_000])
     def test_the_same_for_klines_and_symbols(self, body):
         with Venue([Answer(200, body)] * 2 + [Stall()]) as venue:
-            rest = BinanceRest(venue.rest_url)
+            rest = rest_of(venue.rest_url)
             with pytest.raises(BadMessage):
                 rest.klines(BTCUSDT_1M, limit=1)
             with pytest.raises(BadMessage):
@@ -314,7 +319,7 @@ class TestErrors:
 
 def symbols_of(venue):
     """What a venue lists."""
-    rest = BinanceRest(venue.rest_url, patience=60)
+    rest = rest_of(venue.rest_url, patience=60)
     try:
         return rest.listings()
     finally:
@@ -331,7 +336,7 @@ class TestCompressed:
             TIME,
         ]
         with Venue([*answers, Stall()]) as venue:
-            rest = BinanceRest(venue.rest_url)
+            rest = rest_of(venue.rest_url)
             for _ in range(2):
                 assert rest.listings() == [Listing("BTCUSDT", "TRADING")]
             rest.server_time()
@@ -477,7 +482,7 @@ class TestPatience:
     @pytest.mark.parametrize("script", SLOW[2:], ids=SLOW_IDS[2:])
     def test_is_for_a_later_request_too(self, script):
         with Venue([TIME, *script]) as venue:
-            rest = BinanceRest(venue.rest_url, patience=0.5)
+            rest = rest_of(venue.rest_url, patience=0.5)
             rest.server_time()
             began = time.monotonic()
             with pytest.raises(Unreachable, match=r"no answer in 0\.5 s"):
@@ -487,7 +492,7 @@ class TestPatience:
 
     def test_is_for_tls_too(self, ask, authority):
         with Venue([Stall()]) as venue:
-            rest = BinanceRest(f"https://localhost:{venue.port}", patience=0.5)
+            rest = rest_of(f"https://localhost:{venue.port}", patience=0.5)
             began = time.monotonic()
             with pytest.raises(Unreachable, match=r"no answer in 0\.5 s"):
                 rest.server_time()
@@ -500,7 +505,7 @@ class TestPatience:
         monkeypatch.setattr(
             "socket.getaddrinfo", lambda *_, **__: release.wait() and ()
         )
-        rest = BinanceRest(f"http://{slow}", patience=0.3)
+        rest = rest_of(f"http://{slow}", patience=0.3)
         try:
             with pytest.raises(Unreachable, match=r"no answer in 0\.3 s"):
                 rest.server_time()
@@ -510,7 +515,7 @@ class TestPatience:
 
     def test_after_it_the_next_request_works(self):
         with Venue([Request(), Stall()], [TIME, Stall()]) as venue:
-            rest = BinanceRest(venue.rest_url, patience=1.0)
+            rest = rest_of(venue.rest_url, patience=1.0)
             with pytest.raises(Unreachable):
                 rest.server_time()
             assert rest.server_time() == 1_700_000_000_000
@@ -525,7 +530,7 @@ class TestBroken:
             ask(venue)
 
     def test_a_name_that_does_not_exist(self):
-        rest = BinanceRest("http://klinetail.invalid")
+        rest = rest_of("http://klinetail.invalid")
         with pytest.raises(Unreachable, match=r"cannot resolve .*, asking http://k"):
             rest.server_time()
         rest.close()
@@ -534,7 +539,7 @@ class TestBroken:
         "url", ["http://a..b", "http://127.0.0.1:99999", "http://"]
     )
     def test_an_address_that_cannot_be(self, url):
-        rest = BinanceRest(url)
+        rest = rest_of(url)
         with pytest.raises(Unreachable):
             rest.server_time()
         rest.close()
@@ -567,7 +572,7 @@ class TestClosing:
     @pytest.mark.parametrize("before", [0, 1])
     def test_ends_a_request_under_way(self, script, before):
         with Venue([TIME] * before + script) as venue:
-            rest = BinanceRest(venue.rest_url, patience=60)
+            rest = rest_of(venue.rest_url, patience=60)
             errors = queue.Queue()
 
             def work():
@@ -591,7 +596,7 @@ class TestClosing:
 
     def test_there_are_no_further_requests(self):
         with Venue([TIME, TIME, Stall()]) as venue:
-            rest = BinanceRest(venue.rest_url)
+            rest = rest_of(venue.rest_url)
             rest.server_time()
             rest.close()
             with pytest.raises(Unreachable, match="closed"):
@@ -602,7 +607,7 @@ class TestClosing:
         """No request slips through while another thread closes."""
         with Venue([Stall()]) as venue:
             for number in range(40):
-                rest = BinanceRest(venue.rest_url, patience=60)
+                rest = rest_of(venue.rest_url, patience=60)
                 errors = queue.Queue()
 
                 def work(rest=rest, errors=errors):
@@ -619,7 +624,7 @@ class TestClosing:
                 thread.join(PATIENCE)
 
     def test_twice_and_before_any_request(self):
-        rest = BinanceRest("http://127.0.0.1:1")
+        rest = rest_of("http://127.0.0.1:1")
         rest.close()
         rest.close()
 
@@ -638,8 +643,9 @@ STARVED = """
 import klinetail.exchange.http
 from klinetail.errors import Unreachable
 from klinetail.exchange.rest import BinanceRest
+from klinetail.protocol.venues import own_venue
 
-rest = BinanceRest(sys.argv[1], patience=60)
+rest = BinanceRest(own_venue("", sys.argv[1]), patience=60)
 starve()
 try:
     rest.server_time()

@@ -17,6 +17,7 @@ from klinetail.exchange.proxy import Proxy
 from klinetail.exchange.rest import BinanceRest
 from klinetail.exchange.transport import reach
 from klinetail.exchange.tunnel import MAX_ANSWER
+from klinetail.protocol.venues import own_venue
 from klinetail.sim.server import Server
 from klinetail.sim.synthetic import Synthetic
 from tests import starved
@@ -74,7 +75,9 @@ class Heard:
 
 
 def ask_time(rest_url, proxy_url, patience=PATIENCE):
-    rest = BinanceRest(rest_url, patience=patience, proxy=Proxy.parse(proxy_url))
+    rest = BinanceRest(
+        own_venue("", rest_url), patience=patience, proxy=Proxy.parse(proxy_url)
+    )
     try:
         return rest.server_time()
     finally:
@@ -116,7 +119,9 @@ class TestThrough:
 
     def test_rest_and_its_connection_is_kept(self, kind, authority, tls):
         with proxy_of(kind, authority) as proxy, Venue([TIME] * 3, tls=tls) as venue:
-            rest = BinanceRest(venue.rest_url, proxy=Proxy.parse(proxy.url))
+            rest = BinanceRest(
+                own_venue("", venue.rest_url), proxy=Proxy.parse(proxy.url)
+            )
             for _ in range(3):
                 assert rest.server_time() == 1_700_000_000_000
             rest.close()
@@ -173,7 +178,7 @@ class TestThrough:
             Server(Synthetic(seed=1, start=1_760_000_000_000), speed=300) as sim,
         ):
             given = Proxy.parse(proxy.url_with(LOGIN))
-            rest = BinanceRest(f"http://127.0.0.1:{sim.port}", proxy=given)
+            rest = BinanceRest(sim.venue, proxy=given)
             assert len(rest.klines(BTCUSDT_1M, limit=9)) == 9
             rest.close()
             heard = Heard(f"ws://127.0.0.1:{sim.port}/market", proxy.url_with(LOGIN))

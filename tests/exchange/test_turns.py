@@ -10,12 +10,12 @@ from klinetail.exchange.backoff import BACKOFF, backoff
 from klinetail.exchange.turns import (
     ATTEMPT_APART,
     ATTEMPTS,
-    MESSAGES,
     RENEWAL_APART,
     Rate,
     Turns,
+    message_rate,
 )
-from klinetail.protocol.limits import MESSAGES_PER_SECOND
+from klinetail.protocol.venues import LIVE
 from klinetail.sim.limits import MessageRate
 
 TINY = 1e-6
@@ -51,16 +51,16 @@ class TestRate:
                 assert len(recent) >= burst
 
     def test_a_connection_is_subscribed_within_the_exchange_s_own_limit(self):
-        rate, theirs = Rate(*MESSAGES), MessageRate()
+        rate, theirs = message_rate(LIVE.limits.messages_per_second), MessageRate()
         sent = [rate.book(0.0) for _ in range(6)]  # 1,024 streams
         assert sent[-1] < 0.5
         assert all(theirs.admits(at) for at in sent)
 
     @given(gaps)
     def test_with_a_pong_they_are_ten_a_second_at_most(self, gaps):
-        rate = Rate(*MESSAGES)
+        rate = message_rate(LIVE.limits.messages_per_second)
         sent = [rate.book(now) for now in itertools.accumulate(gaps)]
-        assert most(sent, 1 - TINY) + 1 <= MESSAGES_PER_SECOND
+        assert most(sent, 1 - TINY) + 1 <= LIVE.limits.messages_per_second
 
 
 class TestAttempts:

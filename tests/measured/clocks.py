@@ -11,7 +11,7 @@ from collections import Counter
 
 from klinetail.candle import Interval, Source, Stream
 from klinetail.events import DropEvent, GapEvent, LinkState
-from klinetail.protocol.routes import Route
+from klinetail.protocol.venues import own_venue
 from klinetail.sim.server import Server
 from klinetail.sim.synthetic import Synthetic
 from tests.e2e.conftest import urls
@@ -139,8 +139,8 @@ def stepping(answers, frames, *, rounds, seed):
         Toxic(server.port) as line,
         Toxic(server.port) as rest,
     ):
-        route = Route(f"{line.ws_url}/market", rest.rest_url)
-        with collecting(STREAMS, seen, route, lines=3, random=lambda: 0.05):
+        venue = own_venue(f"{line.ws_url}/market", rest.rest_url)
+        with collecting(STREAMS, seen, venue, lines=3, random=lambda: 0.05):
             live(seen)
             for number in range(rounds):
                 rest.down = off(rb'("serverTime":)(\d{13})', answers)
@@ -166,8 +166,8 @@ def lasting(answers, frames, quick, seed):
         Toxic(server.port) as line,
         Toxic(server.port) as rest,
     ):
-        route = Route(f"{line.ws_url}/market", rest.rest_url)
-        with collecting(thin, seen, route, lines=3, random=lambda: 0.05):
+        venue = own_venue(f"{line.ws_url}/market", rest.rest_url)
+        with collecting(thin, seen, venue, lines=3, random=lambda: 0.05):
             live(seen)
             rest.down = off(rb'("serverTime":)(\d{13})', answers)
             line.down = off(rb'("E":)(\d{13})', frames)
@@ -261,9 +261,9 @@ def sleeping(times, seed):
         Server(market, monotonic=lambda: time.monotonic() + slept[0]) as server,
         Toxic(server.port) as line,
     ):
-        route = Route(f"{line.ws_url}/market", f"http://127.0.0.1:{server.port}")
+        venue = own_venue(f"{line.ws_url}/market", f"http://127.0.0.1:{server.port}")
         options = {"random": lambda: 0.05, "slept": lambda: slept[0], "lines": 3}
-        with collecting(STREAMS, seen, route, **options):
+        with collecting(STREAMS, seen, venue, **options):
             live(seen)
             for _ in range(times):
                 had = len(closed_of(seen))

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import trustme
 
 from klinetail.events import LinkState
-from klinetail.protocol.routes import Route
+from klinetail.protocol.venues import own_venue
 from klinetail.sim.faults import junk
 from klinetail.sim.server import Server
 from klinetail.sim.synthetic import Synthetic
@@ -58,13 +58,13 @@ class Rig:
         tls = authority and server_context(authority, "localhost")
         self.line = enter(Toxic(self.server.port, tls=tls))
         self.rest = enter(Toxic(self.server.port))
-        route = Route(f"{self.line.ws_url}/market", self.rest.rest_url)
+        there = own_venue(f"{self.line.ws_url}/market", self.rest.rest_url)
         self.healed = threading.Event()
         self.collector = enter(
             collecting(
                 STREAMS,
                 self.seen,
-                route,
+                there,
                 lines=3,
                 hold=math.inf,
                 random=lambda: 0.05,

@@ -27,8 +27,7 @@ from typing import NamedTuple
 
 from klinetail.candle import HOUR, MINUTE, Source
 from klinetail.events import EndedEvent, GapEvent, LinkState, RevisionEvent
-from klinetail.protocol import rest
-from klinetail.protocol.routes import sim_route
+from klinetail.protocol.venues import LIVE, sim_venue
 from klinetail.sim.faults import clocks
 from klinetail.sim.faults.chaos import Chaos
 from klinetail.sim.faults.lags import LONGEST
@@ -125,7 +124,7 @@ class Liar(Chaos):
         return random
 
     def _lie(self, key, number):
-        if key != rest.TIME_PATH:
+        if key != LIVE.paths.time:
             return None
         if self.next:
             error = self.next.popleft()
@@ -195,7 +194,7 @@ class Episode:
             collecting(
                 self.streams,
                 self.seen,
-                sim_route(self.server.port),
+                sim_venue(self.server.port),
                 lines=self.lines,
                 random=lambda: 0.05,
                 slept=lambda: self._slept[0],

@@ -61,10 +61,10 @@ class Timed(Seen):
 
 
 @contextlib.contextmanager
-def collecting(streams, seen, route, **options):
+def collecting(streams, seen, venue, **options):
     """A collector at work; stopped at the end."""
     collector = DataCollector(
-        streams, seen.candle, on_event=seen.event, route=route, **options
+        streams, seen.candle, on_event=seen.event, venue=venue, **options
     )
     collector.start()
     try:

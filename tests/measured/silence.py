@@ -4,8 +4,7 @@ import threading
 import time
 
 from klinetail.events import EndedEvent, LinkState
-from klinetail.protocol.rest import EXCHANGE_INFO_PATH
-from klinetail.protocol.routes import Route, sim_route
+from klinetail.protocol.venues import own_venue, sim_venue
 from klinetail.sim.server import Server
 from klinetail.sim.synthetic import Synthetic
 from tests.collector.test_collector import whole
@@ -61,8 +60,10 @@ def no_data(seed):
     pace of real time, and closed candles that REST brought meanwhile."""
     seen = Timed()
     with Server(Synthetic(seed=seed, start=START)) as server:
-        route = Route(f"ws://127.0.0.1:{server.port}", sim_route(server.port).rest_url)
-        with collecting([BTC], seen, route, random=lambda: 0.05):
+        venue = own_venue(
+            f"ws://127.0.0.1:{server.port}", sim_venue(server.port).rest_url
+        )
+        with collecting([BTC], seen, venue, random=lambda: 0.05):
             live(seen)
             began = seen.first(LinkState.LIVE, 0)
             at = seen.wait_for(lambda: seen.first(LinkState.LIVE, 0, NAMED), 180)
@@ -79,10 +80,10 @@ def thin(seconds, seed):
     seen = Timed()
     with (
         Server(Synthetic(seed=seed, start=START)) as server,
-        collecting([THIN], seen, sim_route(server.port)),
+        collecting([THIN], seen, sim_venue(server.port)),
     ):
         time.sleep(seconds)
-        asked = server.requests(EXCHANGE_INFO_PATH)
+        asked = server.requests(server.venue.paths.exchange_info)
     return {
         "seconds": seconds,
         "false_alarms": sum(

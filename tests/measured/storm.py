@@ -11,7 +11,7 @@ from klinetail.events import LinkState
 from klinetail.exchange.client import connector
 from klinetail.exchange.link import Link
 from klinetail.exchange.turns import Turns
-from klinetail.protocol.routes import Route
+from klinetail.protocol.venues import own_venue
 from klinetail.sim.server import Server
 from klinetail.sim.synthetic import Synthetic
 from tests.exchange import test_supervision as fake
@@ -65,14 +65,16 @@ def leg(name, seconds, seed):
             with collecting(
                 [BTC],
                 seen,
-                Route(f"ws://127.0.0.1:{closed_port()}", rest),
+                own_venue(f"ws://127.0.0.1:{closed_port()}", rest),
                 random=chance,
             ):
                 time.sleep(seconds)
             came = None
         else:
             with Venue(SCRIPTS[name]) as venue:
-                with collecting([BTC], seen, Route(venue.ws_url, rest), random=chance):
+                with collecting(
+                    [BTC], seen, own_venue(venue.ws_url, rest), random=chance
+                ):
                     time.sleep(seconds)
                 came = len(venue.peers)
     attempts = [at for at, event in seen.links if event.state is LinkState.CONNECTING]

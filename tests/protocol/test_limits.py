@@ -1,17 +1,10 @@
-"""The exchange's limits."""
+"""What the live exchange allows."""
 
 import pytest
 
-from klinetail.protocol.limits import (
-    LISTINGS_WEIGHT,
-    MAX_NAMES,
-    MAX_ROWS,
-    MAX_STREAMS,
-    MESSAGES_PER_SECOND,
-    TIME_WEIGHT,
-    WEIGHT_PER_MINUTE,
-    klines_weight,
-)
+from klinetail.protocol.venues import LIVE
+
+LIMITS = LIVE.limits
 
 
 @pytest.mark.parametrize(
@@ -31,15 +24,21 @@ from klinetail.protocol.limits import (
     ],
 )
 def test_a_klines_request_weighs_what_was_measured(limit, weight):
-    assert klines_weight(limit) == weight
+    assert LIMITS.klines_weight(limit) == weight
 
 
 def test_more_rows_never_weigh_less():
-    weights = [klines_weight(limit) for limit in range(1, MAX_ROWS + 1)]
+    weights = [LIMITS.klines_weight(limit) for limit in range(1, LIMITS.rows + 1)]
     assert weights == sorted(weights)
 
 
+def test_a_page_has_nearly_the_most_rows_for_its_weight():
+    best = max(n / LIMITS.klines_weight(n) for n in range(1, LIMITS.rows + 1))
+    assert best - 1 <= LIMITS.page / LIMITS.klines_weight(LIMITS.page) <= best
+
+
 def test_the_limits_are_the_exchanges():
-    assert (MAX_STREAMS, MAX_NAMES, MESSAGES_PER_SECOND) == (1024, 200, 10)
-    assert (MAX_ROWS, WEIGHT_PER_MINUTE) == (1500, 2400)
-    assert (TIME_WEIGHT, LISTINGS_WEIGHT) == (1, 1)
+    assert (LIMITS.streams, LIMITS.names, LIMITS.messages_per_second) == (1024, 200, 10)
+    assert (LIMITS.rows, LIMITS.rows_by_default) == (1500, 500)
+    assert LIMITS.weight_per_minute == 2400
+    assert (LIMITS.time_weight, LIMITS.listings_weight) == (1, 1)

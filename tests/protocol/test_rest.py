@@ -29,7 +29,6 @@ from klinetail.errors import (
 )
 from klinetail.formats import dump
 from klinetail.protocol.frames import decode
-from klinetail.protocol.limits import MAX_ROWS
 from klinetail.protocol.rest import (
     ILLEGAL_CHARACTERS,
     INVALID_INTERVAL,
@@ -47,9 +46,11 @@ from klinetail.protocol.rest import (
     error_of,
     http_date,
 )
+from klinetail.protocol.venues import LIVE
 from tests.cases import Case
 from tests.strategies import BTCUSDT_1M, candle, json_values, runs, symbols
 
+ROWS_AT_MOST = LIVE.limits.rows
 ROWS = (
     b'[[1700000040000,"100.10","100.90","100.00","100.50","12.500",1700000099999,'
     b'"1255.62500",42,"6.250","627.81250","0"],'
@@ -354,10 +355,10 @@ class TestRows:
         assert decode_rows(encode_rows(left), run[0].stream) == left
 
     def test_more_rows_than_can_be_asked_for_are_not_looked_at_one_by_one(self):
-        body = b"[" + b",".join([b"1"] * (MAX_ROWS + 1)) + b"]"
+        body = b"[" + b",".join([b"1"] * (ROWS_AT_MOST + 1)) + b"]"
         assert "1501 klines" in str(refused(decode_rows, body, BTCUSDT_1M))
-        rows = decode_rows(b"[" + b",".join([b"1"] * MAX_ROWS) + b"]", BTCUSDT_1M)
-        assert len(rows) == MAX_ROWS
+        rows = decode_rows(b"[" + b",".join([b"1"] * ROWS_AT_MOST) + b"]", BTCUSDT_1M)
+        assert len(rows) == ROWS_AT_MOST
 
     def test_three_days_may_be_anchored_on_any_day(self):
         stream = Stream("BTCUSDT", Interval.D3)

@@ -6,13 +6,16 @@ import pytest
 import requests
 
 from klinetail.errors import UsageError
-from klinetail.protocol.routes import custom, sim_route
+from klinetail.protocol.venues import custom, own_venue
 from klinetail.sim import embedded_exchange
 
 
 def test_it_gives_the_addresses_and_ends_with_the_block():
     with embedded_exchange(seed=7, speed=60) as exchange:
-        assert custom(exchange.ws_url, exchange.rest_url) == sim_route(exchange.port)
+        assert custom(exchange.ws_url, exchange.rest_url) == own_venue(
+            f"ws://127.0.0.1:{exchange.port}/market",
+            f"http://127.0.0.1:{exchange.port}",
+        )
         url = f"{exchange.rest_url}/fapi/v1/time"
         assert requests.get(url, timeout=30).json()["serverTime"] <= exchange.now()
         assert "seed 7" in exchange.market.label

@@ -5,12 +5,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from klinetail.candle import MINUTE
-from klinetail.sim.limits import BAN, BURST, WARNINGS, MessageRate, Weight
+from klinetail.sim.limits import BAN, WARNINGS, MessageRate, Weight
 
 
 def test_fifteen_at_once_then_no_more():
     rate = MessageRate()
-    assert [rate.admits(5.0) for _ in range(40)] == [True] * BURST + [False] * 25
+    assert [rate.admits(5.0) for _ in range(40)] == [True] * 15 + [False] * 25
 
 
 @pytest.mark.parametrize(("gap", "ends"), [(0.1001, False), (0.05, True)])
@@ -29,7 +29,7 @@ def test_never_more_than_allowed(gaps):
             admitted.append(now)
     for index, first in enumerate(admitted):
         within = [time for time in admitted[index:] if time <= first + 1]
-        assert len(within) <= BURST + 10
+        assert len(within) <= 15 + 10
 
 
 def test_weight_of_a_minute():

@@ -7,15 +7,17 @@ import pytest
 
 from klinetail.candle import HOUR, MINUTE, Interval, Stream
 from klinetail.protocol import rest
+from klinetail.protocol.venues import LIVE
 from klinetail.sim.rest import answer
 from klinetail.sim.synthetic import Synthetic
 
 KLINES = "/fapi/v1/klines"
+PATHS = LIVE.paths
 
 
 def test_ping_and_time(market, start):
-    assert answer(market, rest.PING_PATH, start) == (200, b"{}", 1)
-    status, body, weight = answer(market, rest.TIME_PATH, start)
+    assert answer(market, PATHS.ping, start) == (200, b"{}", 1)
+    status, body, weight = answer(market, PATHS.time, start)
     assert (status, rest.decode_time(body), weight) == (200, start, 1)
 
 
@@ -85,7 +87,7 @@ def test_unknown_paths(market, start):
 
 
 def test_what_is_listed(market, start):
-    body = answer(market, rest.EXCHANGE_INFO_PATH, start).body
+    body = answer(market, PATHS.exchange_info, start).body
     listings = {x.symbol: x.status for x in rest.decode_listings(body)}
     assert listings.pop("OMGUSDT") == "SETTLING"
     assert set(listings.values()) == {"TRADING"}
@@ -96,7 +98,7 @@ def test_when_a_symbol_ends_is_said_from_when_on_it_is_announced(start):
     changes = {"end": start + HOUR, "announced": start + MINUTE}
     market = Synthetic(7, start, {"ETHUSDT": changes})
     for now, says in ((start + MINUTE - 1, False), (start + MINUTE, True)):
-        body = answer(market, rest.EXCHANGE_INFO_PATH, now).body
+        body = answer(market, PATHS.exchange_info, now).body
         dates = {x.symbol: x.delivery_time for x in rest.decode_listings(body)}
         assert (dates["ETHUSDT"] == start + HOUR) is says
         assert dates["BTCUSDT"] == 4_133_404_800_000
@@ -105,7 +107,7 @@ def test_when_a_symbol_ends_is_said_from_when_on_it_is_announced(start):
 def test_symbols_are_described_as_at_the_exchange(market, start, shared_data):
     recorded = shared_data / "rest_misc/fapi_exchangeInfo_2026-10-07_subset.json"
     theirs = {s["symbol"]: s for s in json.loads(recorded.read_bytes())["symbols"]}
-    body = json.loads(answer(market, rest.EXCHANGE_INFO_PATH, start).body)
+    body = json.loads(answer(market, PATHS.exchange_info, start).body)
     ours = {s["symbol"]: s for s in body["symbols"]}
     for symbol in ("BTCUSDT", "币安人生USDT", "OMGUSDT"):
         assert theirs[symbol].keys() <= ours[symbol].keys()

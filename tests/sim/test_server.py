@@ -14,7 +14,8 @@ from websockets.sync.client import connect
 
 from klinetail.candle import HOUR, MINUTE, Interval, Stream
 from klinetail.errors import UsageError
-from klinetail.protocol import frames, limits
+from klinetail.protocol import frames
+from klinetail.protocol.venues import LIVE
 from klinetail.sim import hub
 from klinetail.sim.admission import Admission
 from klinetail.sim.recorded import Recorded
@@ -174,7 +175,7 @@ def test_invalid_json_is_answered_and_closes(server):
 
 def test_the_1025th_stream_closes(server):
     with websocket(server) as client:
-        names = [f"btcusdt@kline_{n}x" for n in range(limits.MAX_STREAMS + 1)]
+        names = [f"btcusdt@kline_{n}x" for n in range(LIVE.limits.streams + 1)]
         send(client, "SUBSCRIBE", *names)
         assert receive(client)["error"]["code"] == 4
         with expect_close(1008):

@@ -5,7 +5,8 @@ from datetime import UTC
 import msgspec
 
 from klinetail.candle import MINUTE, Interval, Stream
-from klinetail.view.table import REAL, Table
+from klinetail.protocol.venues import LIVE
+from klinetail.view.table import Table
 from klinetail.view.theme import UNICODE
 from tests.strategies import BTCUSDT_1M, candle
 
@@ -13,9 +14,10 @@ START = 1_700_000_040_000  # 2023-11-14 22:14 UTC
 ETHUSDT_1M = Stream("ETHUSDT", Interval.M1)
 
 
-def table_of(*streams, source=REAL, glyphs=UNICODE, tz=UTC, **columns):
+def table_of(*streams, source=LIVE.name, glyphs=UNICODE, tz=UTC, **columns):
+    real = source == LIVE.name
     streams = streams or [BTCUSDT_1M]
-    return Table(streams, tz=tz, source=source, glyphs=glyphs, **columns)
+    return Table(streams, tz=tz, source=source, real=real, glyphs=glyphs, **columns)
 
 
 def plain(lines):

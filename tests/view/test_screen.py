@@ -40,7 +40,8 @@ def terminate(*_):
 print("before")
 signal.signal(signal.SIGTERM, terminate)
 stdout = sys.stdout
-table = Table([BTCUSDT_1M], tz=UTC, source="SIM (tests)", glyphs=glyphs_of(stdout))
+glyphs = glyphs_of(stdout)
+table = Table([BTCUSDT_1M], tz=UTC, source="SIM (tests)", real=False, glyphs=glyphs)
 table.put([candle(START)])
 with Screen(stdout, color=coloured(os.environ), rate=50) as screen:
     signal.signal(signal.SIGWINCH, lambda *_: screen.resized())

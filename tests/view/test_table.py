@@ -14,7 +14,7 @@ from klinetail.events import (
     LinkState,
 )
 from klinetail.pipeline.stats import Stats
-from klinetail.view.table import REAL
+from klinetail.protocol.venues import LIVE
 from klinetail.view.theme import ASCII, UNICODE
 from tests.cases import Case
 from tests.strategies import BTCUSDT_1M, candle, candles, runs
@@ -137,7 +137,7 @@ def test_while_it_only_takes_long_that_is_shown_in_full():
     assert plain(table.render(100, 12))[3].startswith(f" still connecting, {where}")
 
 
-@pytest.mark.parametrize("source", [REAL, "ws://127.0.0.1:9/market"])
+@pytest.mark.parametrize("source", [LIVE.name, "ws://127.0.0.1:9/market"])
 def test_while_there_is_nothing_the_cause_comes_first_and_an_address_once(source):
     table = table_of(source=source)
     where = "connecting to ws://127.0.0.1:9/market"

@@ -12,6 +12,7 @@ import msgspec
 
 from klinetail.errors import BadMessage
 from klinetail.protocol import rest
+from klinetail.protocol.venues import LIVE
 from klinetail.sim.faults import clocks
 from klinetail.sim.faults.chaos import Chaos
 from klinetail.sim.faults.table import FAULTS, Group
@@ -92,7 +93,14 @@ def fault_of(
 
 
 def disturbed(
-    name: str, random: Random, status: int, body: bytes, now: int, *, gentle: bool
+    name: str,
+    random: Random,
+    status: int,
+    body: bytes,
+    now: int,
+    *,
+    gentle: bool,
+    per_minute: int = LIVE.limits.weight_per_minute,
 ) -> Delivery | None:
     """Return the answer spoilt by a fault, or None if the fault cannot apply.
 
@@ -103,15 +111,18 @@ def disturbed(
         body: the body of the true answer.
         now: exchange time, ms.
         gentle: whether to spare the client a pause of a minute.
+        per_minute: the REST weight allowed in a minute.
     """
     if name in _ROWS:
         return _rows(name, random, status, body)
     if name in ("busy", "banned"):
-        return _limited(name, random, now, gentle=gentle)
+        return _limited(name, random, now, per_minute, gentle=gentle)
     return _SPOILT[name](random, status, body)
 
 
-def _limited(name: str, random: Random, now: int, *, gentle: bool) -> Delivery:
+def _limited(
+    name: str, random: Random, now: int, per_minute: int, *, gentle: bool
+) -> Delivery:
     """Return an answer of too many requests or of a ban."""
     seconds = random.randint(1, 3)
     until = now + 1000 * seconds
@@ -123,14 +134,18 @@ def _limited(name: str, random: Random, now: int, *, gentle: bool) -> Delivery:
     ways.append({"Retry-After": email.utils.formatdate(until / 1000, usegmt=True)})
     if not gentle:
         ways.append({})
-    return Delivery(429, too_many(), random.choice(ways))
+    return Delivery(429, too_many(per_minute), random.choice(ways))
 
 
-def too_many() -> bytes:
-    """Return the body of an answer with status 429."""
+def too_many(per_minute: int) -> bytes:
+    """Return the body of an answer with status 429.
+
+    Args:
+        per_minute: the REST weight allowed in a minute.
+    """
     words = (
-        "Too many requests; current limit of IP(127.0.0.1) is 2400 requests per"
-        f" minute. {_ADVICE}"
+        f"Too many requests; current limit of IP(127.0.0.1) is {per_minute} requests"
+        f" per minute. {_ADVICE}"
     )
     return _error(rest.TOO_MANY_REQUESTS, words)
 

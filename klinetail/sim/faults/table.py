@@ -149,7 +149,7 @@ _FAULTS: Final = (
         Group.REST,
         "5 s to 12 h ahead or behind, and its `Date` with it",
         0.2,
-        each="answer of `/fapi/v1/time`",
+        each="answer about the time",
         asked_for=True,
     ),
 )

@@ -1,13 +1,27 @@
-"""Addresses: candles flow only where they are routed, and never mix."""
+"""Venues: candles flow only where they are routed, and never mix; and what a venue
+says stands nowhere else."""
 
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
+import klinetail
 from klinetail.errors import UsageError
-from klinetail.protocol.routes import LIVE, TESTNET, Route, chosen, custom, sim_route
+from klinetail.protocol.venues import (
+    LIVE,
+    OF_ENV,
+    TESTNET,
+    Unit,
+    chosen,
+    custom,
+    own_venue,
+    sim_venue,
+    ws_path,
+)
 
 REST = "https://example.org"
 
@@ -19,30 +33,63 @@ def refused(ws_url, rest_url=REST):
 
 
 def test_the_exchanges_own_are_routed_to_market():
-    assert Route("wss://fstream.binance.com/market", "https://fapi.binance.com") == LIVE
+    assert LIVE.ws_url == LIVE.official_ws_url == "wss://fstream.binance.com/market"
+    assert LIVE.rest_url == "https://fapi.binance.com"
     assert TESTNET.ws_url.startswith("wss://demo-")
     assert TESTNET.ws_url.endswith("/market")
     assert TESTNET.rest_url.startswith("https://demo-")
 
 
 def test_the_sims_is_on_the_loopback():
-    assert sim_route(8123) == Route(
-        "ws://127.0.0.1:8123/market", "http://127.0.0.1:8123"
-    )
+    sim = sim_venue(8123)
+    assert sim.ws_url == "ws://127.0.0.1:8123/market"
+    assert sim.rest_url == "http://127.0.0.1:8123"
+    assert sim.name == "SIM (synthetic market)"
 
 
-def test_no_addresses_are_no_route():
+def test_the_sim_serves_candles_where_the_venue_that_it_is_like_does():
+    like = replace(LIVE, official_ws_url="wss://dstream.example")
+    assert ws_path(like) == ""
+    assert sim_venue(8123, like).ws_url == "ws://127.0.0.1:8123"
+
+
+def test_all_speak_alike_and_only_one_is_certainly_real():
+    own = own_venue("wss://example.org", REST)
+    for venue in (*OF_ENV.values(), sim_venue(1), own):
+        assert (venue.paths, venue.limits) == (LIVE.paths, LIVE.limits)
+        assert venue.official_ws_url == LIVE.ws_url
+        assert (venue.volume_unit, venue.quote_volume_unit) == (Unit.BASE, Unit.QUOTE)
+        assert venue.real is (venue is LIVE)
+    assert own.name == own.ws_url
+
+
+def test_what_a_venue_says_stands_nowhere_else():
+    """A second market is one value: no module besides knows a path or a name."""
+    package = Path(klinetail.__file__).parent
+    own = {LIVE.name, TESTNET.name, "/fapi/", "fapi.binance", "fstream.binance"}
+    found = {
+        f"{path.relative_to(package)}: {word}"
+        for path in package.rglob("*.py")
+        if path.parent != package / "protocol"
+        for word in own
+        if word in path.read_text()
+    }
+    assert found == set()
+
+
+def test_no_addresses_are_no_venue():
     assert custom(None, None) is None
 
 
-def test_a_route_does_not_change():
+def test_a_venue_does_not_change():
     with pytest.raises(AttributeError):
         LIVE.ws_url = "wss://example.org"
 
 
-@pytest.mark.parametrize("route", [LIVE, TESTNET, sim_route(1), sim_route(65535)])
-def test_a_route_spelled_out_is_itself(route):
-    assert custom(route.ws_url, route.rest_url) == route
+@pytest.mark.parametrize("venue", [LIVE, TESTNET, sim_venue(1), sim_venue(65535)])
+def test_addresses_spelled_out_stay_as_they_are(venue):
+    found = custom(venue.ws_url, venue.rest_url)
+    assert found == own_venue(venue.ws_url, venue.rest_url)
 
 
 @pytest.mark.parametrize(
@@ -63,10 +110,10 @@ def test_one_without_the_other_is_refused(ws_url, rest_url, lacking):
     ["", "/", "/ws", "/ws/", "/stream", "/stream/", "//", "/ws//", "/ws/stream"],
 )
 def test_a_pasted_mode_is_taken_off(pasted):
-    expected = Route("wss://example.org/market", REST)
+    expected = own_venue("wss://example.org/market", REST)
     assert custom(f"wss://example.org/market{pasted}", REST) == expected
     bare = custom(f"wss://example.org:9443{pasted}", f"{REST}/")
-    assert bare == Route("wss://example.org:9443", REST)
+    assert bare == own_venue("wss://example.org:9443", REST)
 
 
 @pytest.mark.parametrize("path", ["/news", "/upstream", "/ws2", "/wss", "/x/public"])
@@ -93,7 +140,7 @@ def test_the_silent_address_is_refused_with_the_right_one(host, path):
 )
 def test_the_routed_address_is_taken(path):
     url = f"wss://fstream.binance.com{path}"
-    assert custom(url, LIVE.rest_url) == LIVE
+    assert custom(url, LIVE.rest_url) == own_venue(LIVE.ws_url, LIVE.rest_url)
 
 
 @pytest.mark.parametrize(
@@ -137,7 +184,7 @@ def test_what_an_address_looks_like_is_said_with_the_safe_scheme():
 
 
 def test_an_ipv6_address_is_one():
-    assert custom("ws://[::1]:8000/ws", "http://[::1]:8000") == Route(
+    assert custom("ws://[::1]:8000/ws", "http://[::1]:8000") == own_venue(
         "ws://[::1]:8000", "http://[::1]:8000"
     )
 
@@ -164,26 +211,26 @@ def test_a_name_or_password_is_refused_and_not_repeated(url):
 
 
 @given(st.text(), st.text())
-def test_any_text_is_a_route_or_a_usage_error(ws_url, rest_url):
+def test_any_text_is_a_venue_or_a_usage_error(ws_url, rest_url):
     for scheme, other in (("", ""), ("wss://", "https://")):
         try:
-            route = custom(scheme + ws_url, other + rest_url)
+            venue = custom(scheme + ws_url, other + rest_url)
         except UsageError:
             continue
-        assert route.ws_url.startswith("ws")
-        assert route.rest_url.startswith("http")
-        assert not urlsplit(route.ws_url).path.endswith(("/", "/ws", "/stream"))
+        assert venue.ws_url.startswith("ws")
+        assert venue.rest_url.startswith("http")
+        assert not urlsplit(venue.ws_url).path.endswith(("/", "/ws", "/stream"))
 
 
 @pytest.mark.parametrize(
-    ("env", "route"), [(None, LIVE), ("live", LIVE), ("testnet", TESTNET)]
+    ("env", "venue"), [(None, LIVE), ("live", LIVE), ("testnet", TESTNET)]
 )
-def test_a_program_names_the_exchange(env, route):
-    assert chosen(env, None, None) == route
+def test_a_program_names_the_exchange(env, venue):
+    assert chosen(env, None, None) == venue
 
 
 def test_a_program_gives_the_addresses_by_the_same_rules():
-    assert chosen(None, "ws://[::1]:1/ws", "http://[::1]:1/") == Route(
+    assert chosen(None, "ws://[::1]:1/ws", "http://[::1]:1/") == own_venue(
         "ws://[::1]:1", "http://[::1]:1"
     )
 
