@@ -16,8 +16,8 @@ from klinetail.events import (
     RevisionEvent,
 )
 from klinetail.mailbox import MOST, Mailbox
+from tests.items import STREAMS, item
 from tests.strategies import BTCUSDT_1M
-from tests.test_mailbox import STREAMS, item
 
 CANDLE = item(1)
 EVENTS = [

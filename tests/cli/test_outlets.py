@@ -17,7 +17,7 @@ from klinetail.formats import jsonl
 from klinetail.mailbox import Latest, Mailbox
 from klinetail.sinks.stdout import ReaderGone, StdoutSink
 from klinetail.view.table import REAL, Table
-from tests.sinks.test_stdout import candles, pipe, writable
+from tests.sinks.pipes import candles, pipe, writable
 from tests.strategies import candle
 
 

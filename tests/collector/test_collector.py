@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import faulthandler
 import math
 import queue
 import threading
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import msgspec
 import pytest
@@ -41,105 +39,23 @@ from klinetail.exchange.client import Handlers
 from klinetail.mailbox import MOST, Mailbox
 from klinetail.protocol.frames import Reply, encode_kline
 from klinetail.protocol.limits import MAX_STREAMS
-from klinetail.protocol.rest import BadRow, Listing, Row
+from klinetail.protocol.rest import BadRow, Listing
 from klinetail.protocol.routes import Route, sim_route
 from klinetail.sim.server import Server
 from klinetail.sim.synthetic import Synthetic
+from tests.collector.collecting import (
+    BTC,
+    PATIENCE,
+    START,
+    THIN,
+    FakeRest,
+    Seen,
+    collect,
+    never,
+    whole,
+)
 from tests.strategies import candle as made_up
 from tests.venue import eventually
-
-START = 1_760_000_000_000
-BTC = Stream("BTCUSDT", Interval.M1)
-THIN = Stream("ALGOUSDT", Interval.M1)
-PATIENCE = 60.0
-
-
-@pytest.fixture
-def exchange() -> Iterator[Server]:
-    """A synthetic market, 600 times faster than real time."""
-    with Server(Synthetic(seed=7, start=START), speed=600) as server:
-        yield server
-
-
-@pytest.fixture(autouse=True)
-def nothing_left() -> Iterator[None]:
-    """No thread of ours outlives a test."""
-    yield
-    until = time.monotonic() + 5
-    while time.monotonic() < until:
-        left = [t.name for t in threading.enumerate() if t.name.startswith("klinetail")]
-        if not left:
-            return
-        time.sleep(0.01)
-    faulthandler.dump_traceback()
-    pytest.fail(f"threads left: {left}")
-
-
-class Seen:
-    """What a collector delivered, to be waited for."""
-
-    def __init__(self) -> None:
-        self.candles: list[Candle] = []
-        self.events: list[Event] = []
-        self._news = threading.Condition()
-
-    def candle(self, candle: Candle) -> None:
-        with self._news:
-            self.candles.append(candle)
-            self._news.notify_all()
-
-    def event(self, event: Event) -> None:
-        with self._news:
-            self.events.append(event)
-            self._news.notify_all()
-
-    def closed(self, stream: Stream) -> list[Candle]:
-        with self._news:
-            return [c for c in self.candles if c.stream == stream and c.closed]
-
-    def wait(self, enough: Callable[[], bool]) -> None:
-        with self._news:
-            assert self._news.wait_for(enough, PATIENCE), (
-                len(self.candles),
-                self.events[-5:],
-            )
-
-    def wait_live(self, times: int = 1) -> None:
-        self.wait(
-            lambda: (
-                sum(
-                    isinstance(e, LinkEvent) and e.state is LinkState.LIVE
-                    for e in self.events
-                )
-                >= times
-            )
-        )
-
-
-def collect(
-    server: Server, streams: list[Stream], seen: Seen, **options: object
-) -> DataCollector:
-    return DataCollector(
-        streams,
-        seen.candle,
-        on_event=seen.event,
-        route=sim_route(server.port),
-        **options,
-    )
-
-
-def whole(server: Server, seen: Seen, stream: Stream) -> list[Candle]:
-    """The stream's closed candles, after making sure that they are the exchange's."""
-    closed = seen.closed(stream)
-    truth = server.market.klines(
-        stream, closed[0].open_time, None, len(closed), now=server.now()
-    )
-    assert [c.open_time for c in closed] == [c.open_time for c in truth]
-    assert [c.texts for c in closed] == [c.texts for c in truth]
-    assert [c.count for c in closed] == [c.count for c in truth]
-    gaps = [e for e in seen.events if isinstance(e, GapEvent | RevisionEvent)]
-    assert gaps == []
-    return closed
 
 
 def test_history_and_stream_join_without_hole_or_double(exchange: Server) -> None:
@@ -470,41 +386,6 @@ class FakeManager:
 
     def on_reply(self, reply: object) -> None:
         self.replies.append(reply)
-
-
-class FakeRest:
-    """A REST side that says what it is told to; the seam of the design."""
-
-    def __init__(self) -> None:
-        self.time = START
-        self.rows: list[Row] = []
-        self.failure: Exception | None = None
-        self.closed = False
-        self.used_weight: int | None = None
-
-    def server_time(self) -> int:
-        if self.failure is not None:
-            raise self.failure
-        return self.time
-
-    def klines(self, stream: Stream, *, start: int | None = None, limit: int) -> list:
-        if self.failure is not None:
-            raise self.failure
-        if start is None and limit == 1:  # what bears witness to the time
-            opens = self.time - self.time % 60_000
-            return [made_up(opens, stream=stream, source=Source.REST)]
-        return [r for r in self.rows if start is None or r.open_time >= start][:limit]
-
-    def listings(self) -> list[Listing]:
-        return [Listing(BTC.symbol, "TRADING")]
-
-    def close(self) -> None:
-        self.closed = True
-
-
-def never(handlers: object, deadline: object) -> object:
-    """A line that cannot be had."""
-    raise Unreachable("no line")
 
 
 class Lines:

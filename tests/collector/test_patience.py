@@ -1,7 +1,5 @@
 """Patience: how often and how long, and what ends it."""
 
-import threading
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,26 +7,13 @@ from hypothesis import strategies as st
 from klinetail.collector.patience import patiently
 from klinetail.errors import BadMessage, RateLimited, Refused, Unreachable
 from klinetail.events import LinkState
+from tests.collector.passing import Time
 
 FAILURES = st.one_of(
     st.just(Unreachable("no route")),
     st.just(BadMessage("a page of HTML")),
     st.floats(0, 100).map(lambda wait: RateLimited("slow", wait)),
 )
-
-
-class Time(threading.Event):
-    """Passes only by waiting."""
-
-    def __init__(self):
-        super().__init__()
-        self.now = 50.0
-        self.pauses = []
-
-    def wait(self, timeout=None):
-        self.now += timeout
-        self.pauses.append(timeout)
-        return self.is_set()
 
 
 def asked(failures, patience, fraction):

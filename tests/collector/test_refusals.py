@@ -34,7 +34,7 @@ from klinetail.exchange.supervision import (
     transition,
 )
 from klinetail.protocol.rest import error_of
-from tests.collector.test_patience import Time
+from tests.collector.passing import Time
 from tests.strategies import BTCUSDT_1M
 
 HOUR = 3600.0

@@ -14,7 +14,7 @@ from klinetail.formats import csv, jsonl
 from klinetail.mailbox import Mailbox, Pace
 from klinetail.sinks.file import FileSink, FileThread
 from klinetail.sinks.output import Outputs
-from tests.sinks.test_stdout import candles
+from tests.sinks.pipes import candles
 
 PATIENCE = 15.0
 FORMATS = pytest.mark.parametrize(
@@ -239,7 +239,7 @@ class TestFileSink:
             program = """
                 import os, sys
                 from klinetail.sinks.file import FileSink
-                from tests.sinks.test_stdout import candles
+                from tests.sinks.pipes import candles
                 sizes, write = [], os.write
                 def counting(fd, data):
                     sizes.append(len(data))
@@ -308,7 +308,7 @@ class TestFileSink:
             import sys
             from klinetail.errors import OutputError
             from klinetail.sinks.file import FileSink
-            from tests.sinks.test_stdout import candles
+            from tests.sinks.pipes import candles
             failed = []
             with FileSink(sys.argv[1]) as sink:
                 for candle in candles(50):
