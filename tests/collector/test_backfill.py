@@ -16,7 +16,7 @@ from klinetail.collector.backfill import PAGE, WORKERS, Backfill, Urgency, weigh
 from klinetail.collector.budget import Budget
 from klinetail.contract.series import Series
 from klinetail.protocol.limits import klines_weight
-from tests.collector.test_budget import spend_all
+from tests.collector.spending import spend_all
 from tests.strategies import BTCUSDT_1M
 
 PATIENCE = 60.0

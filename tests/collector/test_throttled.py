@@ -6,7 +6,7 @@ import pytest
 
 from klinetail.collector.throttled import ThrottledRest
 from klinetail.errors import ExchangeError, RateLimited, Unreachable
-from tests.collector.test_collector import BTC, START, FakeRest
+from tests.collector.collecting import BTC, START, FakeRest
 
 
 class Throttled:

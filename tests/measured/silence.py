@@ -8,7 +8,7 @@ from klinetail.protocol.rest import EXCHANGE_INFO_PATH
 from klinetail.protocol.routes import Route, sim_route
 from klinetail.sim.server import Server
 from klinetail.sim.synthetic import Synthetic
-from tests.collector.test_collector import whole
+from tests.collector.collecting import whole
 from tests.measured.faults import Rig, half_open, only_pings
 from tests.measured.shared import BTC, START, THIN, Timed, collecting, live, spread
 
