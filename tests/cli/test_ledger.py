@@ -8,7 +8,7 @@ from klinetail.cli.ledger import LedgerFile
 from klinetail.errors import OutputError, UsageError
 from klinetail.formats import jsonl
 from klinetail.sinks.output import Outputs
-from tests.sinks.test_stdout import candles
+from tests.sinks.pipes import candles
 
 OLD = jsonl.encode(candles(9))
 

@@ -18,7 +18,7 @@ from klinetail.pipeline.latest import Latest
 from klinetail.pipeline.mailbox import Mailbox
 from klinetail.sinks.stdout import ReaderGone, StdoutSink
 from klinetail.view.table import Table
-from tests.sinks.test_stdout import candles, pipe, writable
+from tests.sinks.pipes import candles, pipe, writable
 from tests.strategies import candle
 
 

@@ -16,8 +16,8 @@ from klinetail.events import CandleEvent, GapEvent
 from klinetail.formats import jsonl
 from klinetail.pipeline.latest import Latest
 from tests.cli.plans import plan
-from tests.sinks.test_stdout import candles, pipe
-from tests.sinks.test_worker import Memory
+from tests.sinks.memory import Memory
+from tests.sinks.pipes import candles, pipe
 from tests.strategies import BTCUSDT_1M
 
 GAP = GapEvent(BTCUSDT_1M, 0, 60_000, "why")

@@ -14,7 +14,7 @@ from klinetail.pipeline.fanout import FanOut
 from klinetail.pipeline.mailbox import Pace
 from klinetail.pipeline.meter import Meter
 from tests.cli.plans import plan
-from tests.sinks.test_worker import Memory
+from tests.sinks.memory import Memory
 from tests.strategies import candle
 
 

@@ -16,7 +16,7 @@ from klinetail.collector.backfill import WORKERS, Backfill, Urgency, weight_of
 from klinetail.collector.budget import Budget
 from klinetail.contract.series import Series
 from klinetail.protocol.venues import LIVE
-from tests.collector.test_budget import spend_all
+from tests.collector.spending import spend_all
 from tests.strategies import BTCUSDT_1M
 
 PATIENCE = 60.0

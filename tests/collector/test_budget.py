@@ -11,20 +11,9 @@ from hypothesis import strategies as st
 from klinetail.collector.budget import CEILING, Budget
 from klinetail.errors import UsageError
 from klinetail.protocol.venues import LIVE
+from tests.collector.spending import spend_all
 
 WEIGHT_PER_MINUTE = LIVE.limits.weight_per_minute
-
-
-def spend_all(budget: Budget, weights: list[int], start: float = 1000.0) -> list:
-    """Send these one after another, as soon as each may be; when each was sent."""
-    now = start
-    sent = []
-    for weight in weights:
-        while (delay := budget.delay(weight, now)) > 0:
-            now += delay + 1e-9
-        budget.spend(weight, now)
-        sent.append((now, weight))
-    return sent
 
 
 @given(

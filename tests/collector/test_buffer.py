@@ -1,3 +1,5 @@
+"""The buffer: what a program sees of each stream's latest candles."""
+
 import threading
 
 import pytest
@@ -5,6 +7,8 @@ import pytest
 from klinetail.candle import Interval, Stream
 from klinetail.collector.buffer import Buffer
 from klinetail.contract.series import Series
+from tests.contract import minutes
+from tests.contract.minutes import STREAM, T0, begun, moment
 from tests.strategies import candle
 
 BTC = Stream("BTCUSDT", Interval.M1)
@@ -43,3 +47,20 @@ def test_its_streams(buffer):
     assert list(buffer) == [BTC, ETH]
     assert len(buffer) == 2
     assert dict(buffer)[ETH] == ()
+
+
+def buffered():
+    """A buffer of one stream, and its series."""
+    series = begun()
+    return Buffer({STREAM: series}, threading.RLock()), series
+
+
+def test_closed_candles_come_first_and_then_at_most_one_forming():
+    buffer, series = buffered()
+    closed = minutes.candle(T0, 5)
+    forming = minutes.candle(T0 + 60_000, 2, closed=False)
+    assert buffer[STREAM] == ()
+    series.accept(closed, moment(T0 + 60_500))
+    assert buffer[STREAM] == (closed,)
+    series.accept(forming, moment(T0 + 61_000))
+    assert buffer[STREAM] == (closed, forming)

@@ -3,11 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import faulthandler
-import queue
-import threading
-import time
-from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -15,119 +10,27 @@ from klinetail import DataCollector, EventBus
 from klinetail.candle import Candle, Interval, Source, Stream
 from klinetail.errors import (
     UnknownSymbol,
-    Unreachable,
     UsageError,
 )
 from klinetail.events import (
     CandleEvent,
-    Event,
-    GapEvent,
     LinkEvent,
     LinkState,
-    RevisionEvent,
 )
-from klinetail.exchange.connection import Handlers
 from klinetail.pipeline.mailbox import Mailbox
-from klinetail.protocol.frames import Reply
-from klinetail.protocol.rest import Listing, Row
 from klinetail.protocol.venues import own_venue, sim_venue
 from klinetail.sim.server import Server
 from klinetail.sim.synthetic import Synthetic
-from tests.strategies import candle as made_up
+from tests.collector.collecting import (
+    BTC,
+    PATIENCE,
+    START,
+    THIN,
+    Seen,
+    collect,
+    whole,
+)
 from tests.venue import eventually
-
-START = 1_760_000_000_000
-BTC = Stream("BTCUSDT", Interval.M1)
-THIN = Stream("ALGOUSDT", Interval.M1)
-PATIENCE = 60.0
-
-
-@pytest.fixture
-def exchange() -> Iterator[Server]:
-    """A synthetic market, 600 times faster than real time."""
-    with Server(Synthetic(seed=7, start=START), speed=600) as server:
-        yield server
-
-
-@pytest.fixture(autouse=True)
-def nothing_left() -> Iterator[None]:
-    """No thread of ours outlives a test."""
-    yield
-    until = time.monotonic() + 5
-    while time.monotonic() < until:
-        left = [t.name for t in threading.enumerate() if t.name.startswith("klinetail")]
-        if not left:
-            return
-        time.sleep(0.01)
-    faulthandler.dump_traceback()
-    pytest.fail(f"threads left: {left}")
-
-
-class Seen:
-    """What a collector delivered, to be waited for."""
-
-    def __init__(self) -> None:
-        self.candles: list[Candle] = []
-        self.events: list[Event] = []
-        self._news = threading.Condition()
-
-    def candle(self, candle: Candle) -> None:
-        with self._news:
-            self.candles.append(candle)
-            self._news.notify_all()
-
-    def event(self, event: Event) -> None:
-        with self._news:
-            self.events.append(event)
-            self._news.notify_all()
-
-    def closed(self, stream: Stream) -> list[Candle]:
-        with self._news:
-            return [c for c in self.candles if c.stream == stream and c.closed]
-
-    def wait(self, enough: Callable[[], bool]) -> None:
-        with self._news:
-            assert self._news.wait_for(enough, PATIENCE), (
-                len(self.candles),
-                self.events[-5:],
-            )
-
-    def wait_live(self, times: int = 1) -> None:
-        self.wait(
-            lambda: (
-                sum(
-                    isinstance(e, LinkEvent) and e.state is LinkState.LIVE
-                    for e in self.events
-                )
-                >= times
-            )
-        )
-
-
-def collect(
-    server: Server, streams: list[Stream], seen: Seen, **options: object
-) -> DataCollector:
-    return DataCollector(
-        streams,
-        seen.candle,
-        on_event=seen.event,
-        venue=sim_venue(server.port),
-        **options,
-    )
-
-
-def whole(server: Server, seen: Seen, stream: Stream) -> list[Candle]:
-    """The stream's closed candles, after making sure that they are the exchange's."""
-    closed = seen.closed(stream)
-    truth = server.market.klines(
-        stream, closed[0].open_time, None, len(closed), now=server.now()
-    )
-    assert [c.open_time for c in closed] == [c.open_time for c in truth]
-    assert [c.texts for c in closed] == [c.texts for c in truth]
-    assert [c.count for c in closed] == [c.count for c in truth]
-    gaps = [e for e in seen.events if isinstance(e, GapEvent | RevisionEvent)]
-    assert gaps == []
-    return closed
 
 
 def test_history_and_stream_join_without_hole_or_double(exchange: Server) -> None:
@@ -303,92 +206,6 @@ def test_a_coroutine_function_is_no_callback() -> None:
 def test_no_streams_is_a_usage_error() -> None:
     with pytest.raises(UsageError):
         DataCollector([])
-
-
-class FakeManager:
-    """Stands for the connection that a message came over."""
-
-    candles = 0
-
-    def __init__(self) -> None:
-        self.replies: list[object] = []
-
-    def on_reply(self, reply: object) -> None:
-        self.replies.append(reply)
-
-
-class FakeRest:
-    """A REST side that says what it is told to; the seam of the design."""
-
-    def __init__(self) -> None:
-        self.time = START
-        self.rows: list[Row] = []
-        self.failure: Exception | None = None
-        self.closed = False
-        self.used_weight: int | None = None
-
-    def server_time(self) -> int:
-        if self.failure is not None:
-            raise self.failure
-        return self.time
-
-    def klines(self, stream: Stream, *, start: int | None = None, limit: int) -> list:
-        if self.failure is not None:
-            raise self.failure
-        if start is None and limit == 1:  # what bears witness to the time
-            opens = self.time - self.time % 60_000
-            return [made_up(opens, stream=stream, source=Source.REST)]
-        return [r for r in self.rows if start is None or r.open_time >= start][:limit]
-
-    def listings(self) -> list[Listing]:
-        return [Listing(BTC.symbol, "TRADING")]
-
-    def under_way(self) -> tuple[str, str]:
-        return "", ""
-
-    def close(self) -> None:
-        self.closed = True
-
-
-def never(handlers: object, deadline: object) -> object:
-    """A line that cannot be had."""
-    raise Unreachable("no line")
-
-
-class Lines:
-    """Makes lines that never say anything, and notes what is asked of them."""
-
-    def __init__(self) -> None:
-        self.opened = threading.Event()
-        self.stopped = threading.Event()
-        self.subscribed: queue.Queue[list[str]] = queue.Queue()
-        self.candles = 0
-
-    def __call__(self, handlers: object, deadline: object) -> Lines:
-        self.opened.set()
-        return self
-
-    def ping(self, payload: bytes) -> None: ...
-
-    def subscribe(self, stream: list[str], id: int) -> None:  # noqa: A002
-        self.subscribed.put(stream)
-
-    def stop(self, timeout: float) -> None:
-        self.stopped.set()
-
-
-class Answering(Lines):
-    """Makes a line that acks all that is asked of it."""
-
-    taken = False
-
-    def __call__(self, handlers: Handlers, deadline: object) -> Lines:
-        self.taken = True
-        self.handlers = handlers
-        return self
-
-    def subscribe(self, stream: list[str], id: int) -> None:  # noqa: A002
-        self.handlers.on_reply(Reply(id, None))
 
 
 def test_history_alone_needs_no_connection() -> None:

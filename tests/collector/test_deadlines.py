@@ -12,7 +12,7 @@ from klinetail.candle import MINUTE, Stream
 from klinetail.clock import Moment
 from klinetail.collector.deadlines import Deadlines
 from klinetail.contract.series import GRACE, Series
-from tests.contract.test_series import STREAM, T0, candle
+from tests.contract.minutes import STREAM, T0, candle
 
 ALL = 10_000
 

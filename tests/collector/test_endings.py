@@ -16,8 +16,8 @@ from klinetail.errors import Unreachable
 from klinetail.events import Drop, DropEvent, EndedEvent, Event, TradedEvent
 from klinetail.protocol.rest import Listing, Listings
 from klinetail.protocol.statuses import PENDING
-from tests.collector.test_collector import FakeRest
-from tests.contract.test_series import T0, candle
+from tests.collector.collecting import FakeRest
+from tests.contract.minutes import T0, candle
 from tests.states import SetClock, Times, state_of
 
 NAMES = ("AUSDT", "BUSDT", "CUSDT", "DUSDT")

@@ -22,7 +22,7 @@ from klinetail.events import (
 from klinetail.protocol.rest import BadRow, Listing
 from klinetail.sim.server import Server
 from klinetail.sim.synthetic import Synthetic
-from tests.collector.test_collector import (
+from tests.collector.collecting import (
     BTC,
     PATIENCE,
     START,
@@ -31,12 +31,9 @@ from tests.collector.test_collector import (
     Seen,
     collect,
     never,
-    nothing_left,
     whole,
 )
 from tests.strategies import candle as made_up
-
-__all__ = ["nothing_left"]
 
 
 def test_an_answer_that_cannot_be_handled_is_asked_for_again() -> None:

@@ -22,19 +22,16 @@ from klinetail.events import (
 )
 from klinetail.protocol.frames import encode_kline
 from klinetail.protocol.rest import Listing
-from tests.collector.test_collector import (
+from tests.collector.collecting import (
     BTC,
     START,
     FakeManager,
     FakeRest,
     Seen,
     never,
-    nothing_left,
 )
 from tests.strategies import candle as made_up
 from tests.venue import eventually
-
-__all__ = ["nothing_left"]
 
 
 def test_messages_of_any_kind_never_leave_the_handler() -> None:

@@ -21,7 +21,7 @@ from klinetail.pipeline.mailbox import MOST
 from klinetail.protocol.venues import sim_venue
 from klinetail.sim.server import Server
 from klinetail.sim.synthetic import Synthetic
-from tests.collector.test_collector import (
+from tests.collector.collecting import (
     BTC,
     PATIENCE,
     START,
@@ -29,13 +29,9 @@ from tests.collector.test_collector import (
     FakeRest,
     Seen,
     collect,
-    exchange,
     never,
-    nothing_left,
     whole,
 )
-
-__all__ = ["exchange", "nothing_left"]
 
 
 def test_a_collector_is_an_async_iterator(exchange: Server) -> None:

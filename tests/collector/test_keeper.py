@@ -17,7 +17,7 @@ from klinetail.collector.sleep import PULSE
 from klinetail.contract.attempts import RETRY
 from klinetail.contract.finality import SETTLED
 from klinetail.contract.series import GRACE, Series
-from tests.contract.test_series import STREAM, T0, candle
+from tests.contract.minutes import STREAM, T0, candle
 
 MANY = 1000
 PATIENCE = 60.0

@@ -13,18 +13,15 @@ from klinetail.events import LinkEvent, LinkState
 from klinetail.exchange.connection import Handlers
 from klinetail.protocol.rest import Listing
 from klinetail.protocol.venues import LIVE
-from tests.collector.test_collector import (
+from tests.collector.collecting import (
     BTC,
     PATIENCE,
     Answering,
     FakeRest,
     Seen,
     never,
-    nothing_left,
 )
 from tests.venue import eventually
-
-__all__ = ["nothing_left"]
 
 
 def test_no_refusal_ends_a_run_of_which_another_line_is_live() -> None:

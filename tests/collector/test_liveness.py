@@ -28,7 +28,7 @@ from klinetail.sim.history import Afterlife
 from klinetail.sim.recorded import Recorded
 from klinetail.sim.server import Server
 from klinetail.sim.synthetic import Synthetic
-from tests.collector.test_collector import (
+from tests.collector.collecting import (
     BTC,
     PATIENCE,
     START,
@@ -36,16 +36,12 @@ from tests.collector.test_collector import (
     FakeRest,
     Seen,
     collect,
-    exchange,
     never,
-    nothing_left,
     whole,
 )
 from tests.held import Held
 from tests.toxic import Toxic, same
 from tests.venue import eventually
-
-__all__ = ["exchange", "nothing_left"]
 
 ETH = Stream("ETHUSDT", Interval.M1)
 

@@ -12,8 +12,8 @@ from klinetail.contract.series import Series
 from klinetail.errors import Unreachable
 from klinetail.events import MuteEvent
 from klinetail.protocol.rest import BadRow, Row
-from tests.collector.test_collector import FakeRest
-from tests.contract.test_series import T0, candle
+from tests.collector.collecting import FakeRest
+from tests.contract.minutes import T0, candle
 from tests.states import Times, state_of
 
 STREAMS = [Stream(name, Interval.M1) for name in ("AUSDT", "BUSDT", "CUSDT", "DUSDT")]

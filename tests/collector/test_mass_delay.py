@@ -7,7 +7,7 @@ from klinetail.clock import Moment
 from klinetail.collector.mass_delay import MassDelay
 from klinetail.contract.finality import SETTLED
 from klinetail.contract.series import GRACE, Series
-from tests.contract.test_series import STREAM, T0, candle
+from tests.contract.minutes import STREAM, T0, candle
 
 LATE = Moment(T0 + MINUTE + GRACE, 63.0)
 

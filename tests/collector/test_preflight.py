@@ -39,7 +39,7 @@ from klinetail.protocol.rest import (
 )
 from klinetail.protocol.statuses import PENDING
 from tests.cases import Case
-from tests.collector.test_collector import BTC, START, FakeRest
+from tests.collector.collecting import BTC, START, FakeRest
 from tests.strategies import candle
 
 PATIENCE = 60.0

@@ -18,19 +18,15 @@ from klinetail.events import GapEvent
 from klinetail.protocol.venues import LIVE, TESTNET, sim_venue
 from klinetail.sim.server import Server
 from klinetail.sim.synthetic import Synthetic
-from tests.collector.test_collector import (
+from tests.collector.collecting import (
     BTC,
     PATIENCE,
     START,
     THIN,
     FakeRest,
-    exchange,
     never,
-    nothing_left,
 )
 from tests.venue import eventually
-
-__all__ = ["exchange", "nothing_left"]
 
 
 def addresses(server: Server) -> dict[str, str]:

@@ -8,7 +8,7 @@ from klinetail.candle import Stream
 from klinetail.clock import AHEAD, ExchangeClock
 from klinetail.collector.quarantine import FRESH, PAUSE, SKEW, Quarantine
 from tests.clocks import known, tell
-from tests.contract.test_series import STREAM, T0, candle
+from tests.contract.minutes import STREAM, T0, candle
 
 OTHER = Stream("ETHUSDT", STREAM.interval)
 FAR = T0 + AHEAD + 1

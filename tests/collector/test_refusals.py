@@ -29,7 +29,7 @@ from klinetail.exchange.inputs import Due, Served, broken_by
 from klinetail.exchange.status import Status
 from klinetail.exchange.supervision import transition
 from klinetail.protocol.rest import error_of
-from tests.collector.test_retry import Time
+from tests.collector.passing import Time
 from tests.strategies import BTCUSDT_1M
 
 HOUR = 3600.0

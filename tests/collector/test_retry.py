@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from klinetail.collector.retry import retry
 from klinetail.errors import BadMessage, RateLimited, Refused, Unreachable
 from klinetail.events import REST, LinkEvent, LinkState
+from tests.collector.passing import Time
 from tests.venue import PATIENCE
 
 FAILURES = st.one_of(
@@ -17,20 +18,6 @@ FAILURES = st.one_of(
     st.just(BadMessage("a page of HTML")),
     st.floats(0, 100).map(lambda wait: RateLimited("slow", wait)),
 )
-
-
-class Time(threading.Event):
-    """Passes only by waiting."""
-
-    def __init__(self):
-        super().__init__()
-        self.now = 50.0
-        self.pauses = []
-
-    def wait(self, timeout=None):
-        self.now += timeout
-        self.pauses.append(timeout)
-        return self.is_set()
 
 
 def asked(failures, patience, fraction):

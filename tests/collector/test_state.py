@@ -17,7 +17,7 @@ from klinetail.collector.state import CollectorState
 from klinetail.contract.series import Series
 from klinetail.events import REST, Event, LinkEvent, LinkState
 from klinetail.protocol.venues import LIVE
-from tests.collector.test_collector import FakeRest
+from tests.collector.collecting import FakeRest
 
 STREAMS = [Stream("BTCUSDT", Interval.M1), Stream("ETHUSDT", Interval.M1)]
 LONG = 60.0

@@ -7,7 +7,7 @@ import pytest
 from klinetail.collector.throttled import ThrottledRest
 from klinetail.errors import ExchangeError, RateLimited, Unreachable
 from klinetail.protocol.venues import LIVE
-from tests.collector.test_collector import BTC, START, FakeRest
+from tests.collector.collecting import BTC, START, FakeRest
 
 
 class Throttled:

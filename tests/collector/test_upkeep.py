@@ -12,17 +12,14 @@ from klinetail.errors import (
     Refused,
     Unreachable,
 )
-from tests.collector.test_collector import (
+from tests.collector.collecting import (
     BTC,
     PATIENCE,
     FakeRest,
     Lines,
     Seen,
     never,
-    nothing_left,
 )
-
-__all__ = ["nothing_left"]
 
 
 class SlowRest(FakeRest):

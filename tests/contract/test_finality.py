@@ -8,7 +8,7 @@ import pytest
 from klinetail.candle import MINUTE, Candle, Source
 from klinetail.clock import Moment
 from klinetail.contract.finality import CONFIRM, NOTICE, SETTLED, Finality
-from tests.contract.test_series import T0, candle
+from tests.contract.minutes import T0, candle
 
 END = T0 + MINUTE
 ROW = candle(T0, 2, source=Source.REST)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from klinetail.candle import MINUTE
 from klinetail.contract.gaps import OpenGaps
 from klinetail.events import GapEvent
-from tests.contract.test_series import STREAM, T0, candle
+from tests.contract.minutes import STREAM, T0, candle
 
 
 def gap(start: int, end: int, reason: str = "HTTP 503") -> GapEvent:

@@ -7,7 +7,7 @@ import pytest
 from klinetail.candle import MINUTE, Source
 from klinetail.clock import Moment
 from klinetail.contract.mute import Hearing
-from tests.contract.test_series import T0, candle
+from tests.contract.minutes import T0, candle
 
 NOW = Moment(T0 + 5 * MINUTE, 1_000.0)
 

@@ -24,7 +24,7 @@ from klinetail.events import (
     UnconfirmedEvent,
 )
 from klinetail.protocol.rest import Row
-from tests.contract.test_series import STREAM, T0, begun, candle, moment, row
+from tests.contract.minutes import STREAM, T0, begun, candle, moment, row
 
 
 def test_how_long_it_waits_is_what_was_measured() -> None:

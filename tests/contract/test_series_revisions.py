@@ -12,7 +12,7 @@ from klinetail.candle import DAY, HOUR, MINUTE, Candle, Interval, Source, Stream
 from klinetail.clock import Moment
 from klinetail.contract.series import GRACE, Series
 from klinetail.events import Drop, DropEvent, GapEvent, RevisionEvent
-from tests.contract.test_series import STREAM, T0, candle
+from tests.contract.minutes import STREAM, T0, candle
 
 START = T0 - T0 % DAY
 LONG = (Interval.H2, Interval.H4, Interval.H8, Interval.H12, Interval.D1, Interval.D3)

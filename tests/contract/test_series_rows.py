@@ -17,7 +17,7 @@ from klinetail.contract.holes import NO_ROW, bad_row
 from klinetail.contract.series import GRACE, HELD, Output, Series, Wish
 from klinetail.events import Drop, DropEvent, GapEvent, PreviewEvent
 from klinetail.protocol.venues import LIVE
-from tests.contract.test_series import (
+from tests.contract.minutes import (
     HARMLESS,
     HOWS,
     STREAM,

@@ -34,7 +34,7 @@ from klinetail.contract.trading import (
 )
 from klinetail.events import Drop, DropEvent, GapEvent, TradedEvent
 from klinetail.protocol.statuses import PENDING, TRADING, UNKNOWN
-from tests.contract.test_series import STREAM, T0, begun, candle, moment
+from tests.contract.minutes import STREAM, T0, begun, candle, moment
 
 H1 = Stream("BTCUSDT", Interval.H1)
 HOUR0 = T0 - T0 % HOUR

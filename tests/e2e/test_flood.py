@@ -14,8 +14,8 @@ from klinetail.candle import MINUTE
 from klinetail.escape import LINE
 from klinetail.sim.server import Server
 from tests.e2e.conftest import urls
-from tests.e2e.test_table import Terminal, terminal
-from tests.e2e.test_watch import ended, read_lines, run
+from tests.e2e.processes import ended, read_lines, run
+from tests.e2e.terminals import Terminal, terminal
 from tests.toxic import Toxic
 from tests.venue import Ack, Answer, Heed, Stall, Text, Venue
 

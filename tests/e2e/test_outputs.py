@@ -15,8 +15,8 @@ import pytest
 from klinetail.formats import csv, jsonl
 from klinetail.sim.server import Server
 from tests.e2e.conftest import DEADLINE, KLINETAIL, environment, urls
-from tests.e2e.test_watch import candles, ended, wait_for_line
-from tests.sinks.test_stdout import candles as some
+from tests.e2e.processes import candles, ended, wait_for_line
+from tests.sinks.pipes import candles as some
 
 Popen = Callable[..., subprocess.Popen[bytes]]
 NOWHERE = ["--ws-url", "ws://127.0.0.1:1", "--rest-url", "http://127.0.0.1:1"]

@@ -19,7 +19,7 @@ import pytest
 
 from klinetail.sim.server import Server
 from tests.e2e.conftest import DEADLINE, KLINETAIL, environment, urls
-from tests.e2e.test_watch import ended
+from tests.e2e.processes import ended
 from tests.venue import Answer, Venue
 
 Popen = Callable[..., subprocess.Popen[bytes]]

@@ -14,7 +14,7 @@ import pytest
 
 from klinetail.sim.server import Server
 from tests.e2e.conftest import DEADLINE, KLINETAIL, environment, urls
-from tests.e2e.test_watch import candles, check_whole, ended, run
+from tests.e2e.processes import candles, check_whole, ended, run
 from tests.toxic import Toxic
 from tests.venue import Answer, Request, Stall, Venue
 

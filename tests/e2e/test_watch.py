@@ -12,7 +12,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
 from datetime import UTC
 from decimal import Decimal
 from pathlib import Path
@@ -22,7 +21,7 @@ import msgspec
 import pytest
 
 from klinetail.candle import MINUTE, Candle, Interval, Stream
-from klinetail.formats import csv, jsonl
+from klinetail.formats import csv
 from klinetail.formats.plain import Plain
 from klinetail.pipeline.notices import utc
 from klinetail.recordings.read import read
@@ -32,49 +31,20 @@ from klinetail.sim.recorded import Recorded
 from klinetail.sim.server import Server
 from klinetail.sim.synthetic import Synthetic
 from tests.e2e.conftest import DEADLINE, KLINETAIL, START, environment, urls
+from tests.e2e.processes import (
+    Popen,
+    candles,
+    check_whole,
+    ended,
+    read_lines,
+    run,
+    wait_for_line,
+)
 from tests.held import Held
 from tests.toxic import Toxic
 from tests.venue import Answer, Venue
 
 BTC = Stream("BTCUSDT", Interval.M1)
-Popen = Callable[..., subprocess.Popen[bytes]]
-
-
-def run(*arguments: str, **env: str) -> subprocess.CompletedProcess[bytes]:
-    return subprocess.run(
-        [*KLINETAIL, *arguments],
-        capture_output=True,
-        stdin=subprocess.DEVNULL,
-        timeout=DEADLINE,
-        check=False,
-        env=environment(**env),
-    )
-
-
-def ended(process: subprocess.Popen[bytes]) -> tuple[int, str]:
-    """Its exit code and stderr, after it ended."""
-    _, err = process.communicate(timeout=DEADLINE)
-    return process.returncode, err.decode()
-
-
-def candles(data: bytes) -> list[Candle]:
-    return [jsonl.decode(line) for line in data.splitlines(keepends=True)]
-
-
-def check_whole(server: Server, got: list[Candle]) -> None:
-    """Every stream's candles are the exchange's own, in order, each once."""
-    for stream in {c.stream for c in got}:
-        mine = [c for c in got if c.stream == stream]
-        truth = server.market.klines(
-            stream, mine[0].open_time, None, len(mine), now=server.now()
-        )
-        assert [c.open_time for c in mine] == [c.open_time for c in truth]
-        assert [(c.texts, c.count) for c in mine] == [(c.texts, c.count) for c in truth]
-
-
-def read_lines(process: subprocess.Popen[bytes], count: int) -> list[bytes]:
-    assert process.stdout is not None
-    return [process.stdout.readline() for _ in range(count)]
 
 
 def test_the_history_alone_as_json_lines(exchange: Server) -> None:
@@ -417,15 +387,6 @@ def test_what_is_forbidden_for_now_at_the_start_is_said_and_tried_again(
     assert "REST answers again\n" in err or "connected\n" in err
     assert len(got) == 4
     check_whole(fast_exchange, got)
-
-
-def wait_for_line(process: subprocess.Popen[bytes], words: str) -> str:
-    """The first line of stderr with these words."""
-    assert process.stderr is not None
-    for line in process.stderr:
-        if words in line.decode():
-            return line.decode()
-    pytest.fail(f"never said {words!r}")
 
 
 def test_an_exchange_that_cannot_be_reached_is_tried_on_and_can_be_stopped(

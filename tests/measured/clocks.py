@@ -15,7 +15,7 @@ from klinetail.protocol.venues import own_venue
 from klinetail.sim.server import Server
 from klinetail.sim.synthetic import Synthetic
 from tests.e2e.conftest import urls
-from tests.e2e.test_watch import candles
+from tests.e2e.processes import candles
 from tests.measured import lies
 from tests.measured.shared import START, STREAMS, Process, Timed, collecting, live
 from tests.measured.truth import agree, rows_of

@@ -17,7 +17,7 @@ from typing import NamedTuple
 from klinetail.escape import printable
 from klinetail.sim.server import Server
 from klinetail.sim.synthetic import Synthetic
-from tests.e2e.test_table import Terminal
+from tests.e2e.terminals import Terminal
 from tests.measured.flood import flood
 from tests.measured.shared import START, Process
 from tests.venue import Ack, Answer, Close, Heed, Stall, Text, Venue

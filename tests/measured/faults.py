@@ -19,7 +19,7 @@ from klinetail.protocol.venues import own_venue
 from klinetail.sim.faults import junk
 from klinetail.sim.server import Server
 from klinetail.sim.synthetic import Synthetic
-from tests.collector.test_collector import whole
+from tests.collector.collecting import whole
 from tests.measured.shared import START, STREAMS, Timed, collecting, live, spread
 from tests.toxic import Toxic, nothing
 from tests.venue import (

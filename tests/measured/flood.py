@@ -11,7 +11,7 @@ import msgspec
 
 from klinetail.candle import MINUTE
 from klinetail.protocol.frames import encode_kline
-from tests.e2e.test_table import Terminal
+from tests.e2e.terminals import Terminal
 from tests.measured.shared import BTC, Process
 from tests.venue import Ack, Heed, Stall, Text, Venue
 

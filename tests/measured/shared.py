@@ -12,7 +12,7 @@ import time
 from klinetail import DataCollector
 from klinetail.candle import Interval, Stream
 from klinetail.events import LinkEvent, LinkState
-from tests.collector.test_collector import Seen
+from tests.collector.collecting import Seen
 from tests.e2e.conftest import KLINETAIL, environment
 
 START = 1_760_000_000_000

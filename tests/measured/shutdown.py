@@ -18,7 +18,7 @@ from klinetail.formats import jsonl
 from klinetail.sim.server import Server
 from klinetail.sim.synthetic import Synthetic
 from tests.e2e.conftest import KLINETAIL, environment
-from tests.e2e.test_table import Terminal
+from tests.e2e.terminals import Terminal
 from tests.measured.shared import START, Process, spread
 from tests.measured.storm import closed_port
 from tests.toxic import Toxic

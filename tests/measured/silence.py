@@ -7,7 +7,7 @@ from klinetail.events import EndedEvent, LinkState
 from klinetail.protocol.venues import own_venue, sim_venue
 from klinetail.sim.server import Server
 from klinetail.sim.synthetic import Synthetic
-from tests.collector.test_collector import whole
+from tests.collector.collecting import whole
 from tests.measured.faults import Rig, half_open, only_pings
 from tests.measured.shared import BTC, START, THIN, Timed, collecting, live, spread
 

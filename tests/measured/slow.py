@@ -9,7 +9,7 @@ from klinetail.sim.recorded import Recorded
 from klinetail.sim.server import Server
 from klinetail.sim.synthetic import Synthetic
 from tests.e2e.conftest import START, urls
-from tests.e2e.test_watch import candles, check_whole
+from tests.e2e.processes import candles, check_whole
 from tests.measured.outage import row, stream_of
 from tests.measured.shared import Process
 

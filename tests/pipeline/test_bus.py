@@ -17,7 +17,7 @@ from klinetail.events import (
 )
 from klinetail.pipeline.bus import EventBus
 from klinetail.pipeline.mailbox import MOST, Mailbox
-from tests.pipeline.test_mailbox import STREAMS, item
+from tests.items import STREAMS, item
 from tests.strategies import BTCUSDT_1M
 
 CANDLE = item(1)

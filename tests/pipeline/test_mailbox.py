@@ -8,7 +8,6 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from klinetail.candle import Interval, Stream
 from klinetail.errors import SlowConsumer
 from klinetail.events import (
     CandleEvent,
@@ -18,16 +17,11 @@ from klinetail.events import (
     PreviewEvent,
 )
 from klinetail.pipeline.mailbox import BATCH, Mailbox, Pace, as_it_is
+from tests.items import STREAMS, item
 from tests.strategies import BTCUSDT_1M, candle
 
 PATIENCE = 15.0
-STREAMS = [Stream(symbol, Interval.M1) for symbol in ("AUSDT", "BUSDT", "CUSDT")]
 LINK = LinkEvent("link-0", LinkState.LIVE)
-
-
-def item(number=0, *, closed=True, stream=BTCUSDT_1M):
-    """A candle's event; the number of trades tells one from another."""
-    return CandleEvent(candle(stream=stream, count=number, closed=closed))
 
 
 def numbers(events):

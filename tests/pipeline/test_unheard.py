@@ -21,7 +21,7 @@ from klinetail.events import (
     TradedEvent,
 )
 from klinetail.pipeline.unheard import Unheard
-from tests.pipeline.test_mailbox import item
+from tests.items import item
 
 BTC = Stream("BTCUSDT", Interval.M1)
 GAP = GapEvent(BTC, 0, 60_000, "why")

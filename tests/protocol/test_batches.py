@@ -11,7 +11,7 @@ from klinetail.candle import LAST_TIME, MINUTE, Interval, Source, Stream
 from klinetail.protocol.batches import _places, decode_klines
 from klinetail.protocol.frames import REMEMBERED, decode, encode_kline
 from tests.cases import Case
-from tests.protocol.test_frames import recorded_klines
+from tests.protocol.recorded import recorded_klines
 from tests.strategies import candle, candles, decimals, json_values
 
 SENT = candles(source=Source.STREAM)

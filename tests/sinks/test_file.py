@@ -14,7 +14,7 @@ from klinetail.formats import csv, jsonl
 from klinetail.formats.registry import FORMATS
 from klinetail.sinks.file import FileSink
 from klinetail.sinks.output import Outputs
-from tests.sinks.test_stdout import candles
+from tests.sinks.pipes import candles
 from tests.strategies import BTCUSDT_1M, candle
 
 EACH_FORMAT = pytest.mark.parametrize(
@@ -98,7 +98,7 @@ class TestFileSink:
             import sys
             from klinetail.errors import OutputError
             from klinetail.sinks.file import FileSink
-            from tests.sinks.test_stdout import candles
+            from tests.sinks.pipes import candles
             with FileSink(sys.argv[1], updates=True) as sink:
                 try:
                     sink.write([sink.prepare(candle) for candle in candles(100)])
@@ -272,7 +272,7 @@ class TestFileSink:
             program = """
                 import os, sys
                 from klinetail.sinks.file import FileSink
-                from tests.sinks.test_stdout import candles
+                from tests.sinks.pipes import candles
                 sizes, write = [], os.write
                 def counting(fd, data):
                     sizes.append(len(data))
@@ -341,7 +341,7 @@ class TestFileSink:
             import sys
             from klinetail.errors import OutputError
             from klinetail.sinks.file import FileSink
-            from tests.sinks.test_stdout import candles
+            from tests.sinks.pipes import candles
             failed = []
             with FileSink(sys.argv[1]) as sink:
                 for candle in candles(50):

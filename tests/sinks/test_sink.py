@@ -11,7 +11,7 @@ from klinetail.sinks.output import Outputs
 from klinetail.sinks.registry import Opening
 from klinetail.sinks.sink import NO_RETRY, Sink, WrittenOn, words
 from klinetail.sinks.stdout import StdoutSink
-from tests.sinks.test_stdout import pipe
+from tests.sinks.pipes import pipe
 from tests.sinks.toy import Toy
 from tests.strategies import BTCUSDT_1M
 

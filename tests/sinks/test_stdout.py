@@ -4,7 +4,6 @@ import fcntl
 import os
 import pty
 import resource
-import select
 import socket
 import struct
 import subprocess
@@ -25,6 +24,7 @@ from klinetail.sinks.stdout import (
     header_for,
     unblocking,
 )
+from tests.sinks.pipes import candles, pipe, writable
 from tests.strategies import candle
 
 PATIENCE = 15.0
@@ -32,35 +32,8 @@ MINUTE = 60_000
 F_SETPIPE_SZ = 1031
 
 
-def candles(number, start=0):
-    first = 1_700_000_040_000
-    return [candle(first + n * MINUTE) for n in range(start, start + number)]
-
-
 EVERYTHING = candles(9000)
 """More than any pipe holds."""
-
-
-@contextlib.contextmanager
-def pipe(size=None):
-    reading, writing = os.pipe()
-    if size is not None:
-        fcntl.fcntl(writing, F_SETPIPE_SZ, size)
-    with contextlib.ExitStack() as stack:
-        for fd in (reading, writing):
-            stack.callback(_close, fd)
-        yield reading, writing
-
-
-def _close(fd):
-    with contextlib.suppress(OSError):
-        os.close(fd)
-
-
-def writable(fd):
-    poll = select.poll()
-    poll.register(fd, select.POLLOUT)
-    return bool(poll.poll(0))
 
 
 def in_time(act):

@@ -12,44 +12,16 @@ from klinetail.events import EndedEvent, GapEvent, LinkEvent, LinkState, Revisio
 from klinetail.formats import jsonl
 from klinetail.pipeline.mailbox import Pace
 from klinetail.sinks.file import FileSink
-from klinetail.sinks.sink import Record, Retry, Sink
+from klinetail.sinks.sink import Retry
 from klinetail.sinks.worker import SinkWorker
-from tests.sinks.test_stdout import candles
+from tests.sinks.memory import Memory
+from tests.sinks.pipes import candles
 from tests.strategies import BTCUSDT_1M
 
 PATIENCE = 60.0
 GAP = GapEvent(BTCUSDT_1M, 0, 60_000, "why")
 FILLED = GapEvent(BTCUSDT_1M, 0, 60_000, "why", tuple(candles(1)))
 REVISION = RevisionEvent(None, candles(1)[0])
-
-
-class Memory(Sink[Record, Record]):
-    """Keeps what it gets; `faults` are raised first, one a call of `write`."""
-
-    events = (GapEvent, RevisionEvent)
-
-    def __init__(self, faults=()):
-        self.name = "memory"
-        self.written = 0
-        self.calls = []
-        self.faults = list(faults)
-        self.kept = []
-
-    def prepare(self, record):
-        return record
-
-    def write(self, batch):
-        self.calls.append("write")
-        if self.faults and (fault := self.faults.pop(0)) is not None:
-            raise fault
-        self.kept += batch
-        self.written += len(batch)
-
-    def flush(self):
-        self.calls.append("flush")
-
-    def close(self):
-        self.calls.append("close")
 
 
 class Run:
