@@ -815,6 +815,7 @@ class TestQuiet:
             from klinetail.exchange.connection import Handlers
             from klinetail.exchange.rest import BinanceRest
             from klinetail.exchange.deadline import Deadline
+            from klinetail.protocol.venues import own_venue
             ended = threading.Event()
             def on_message(manager, message):
                 raise RuntimeError("a bug")
