@@ -51,8 +51,9 @@ def test_the_record_s_keys_are_all_there() -> None:
 def test_the_numbers_are_those_of_the_code() -> None:
     from klinetail import escape, stats, throttle
     from klinetail.contract.attempts import RETRY
+    from klinetail.contract.close import GRACE
     from klinetail.contract.finality import CONFIRM, SETTLED
-    from klinetail.contract.series import GRACE, HELD
+    from klinetail.contract.held import HELD
     from klinetail.errors import FORBIDDEN
     from klinetail.exchange import client, http, rest, supervision
     from klinetail.mailbox import MOST, PATIENCE

@@ -42,7 +42,11 @@ from klinetail.collector.shards import Shard, shards
 from klinetail.collector.sleep import PULSE, SleepWatch, slept
 from klinetail.collector.timekeeping import TimeKeeper
 from klinetail.contract.attempts import RETRY
-from klinetail.contract.series import GRACE, HELD, Output, Series, Wish
+from klinetail.contract.close import GRACE
+from klinetail.contract.fetching import Wish
+from klinetail.contract.held import HELD
+from klinetail.contract.output import Output
+from klinetail.contract.series import Series
 from klinetail.errors import (
     BadMessage,
     ExchangeError,

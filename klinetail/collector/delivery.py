@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 from klinetail.candle import Candle
-from klinetail.contract.series import Output
+from klinetail.contract.output import Output
 from klinetail.events import Event
 from klinetail.mailbox import PATIENCE, Mailbox
 

@@ -53,6 +53,11 @@ class Attempts:
         """Since when the exchange answers, and has neither the awaited candle nor a
         later one; monotonic seconds."""
 
+    @property
+    def failing(self) -> bool:
+        """Whether requests failed, or answers lacked a candle, since one came out."""
+        return self.failures > 0 or self.failing_since is not None
+
     def allowed(self, now: Moment) -> bool:
         """Whether the next request may be sent."""
         return now.monotonic >= self.retry_at and now.exchange >= self.ask_from

@@ -36,6 +36,12 @@ class Finality:
         """The candle was delivered: it needs no second look."""
         self.seen.pop(open_time, None)
 
+    def forget_range(self, start: int, end: int) -> None:
+        """The candles that open in [start, end), both in ms, were delivered."""
+        if self.seen:
+            for open_time in [time for time in self.seen if start <= time < end]:
+                del self.seen[open_time]
+
     def is_final(self, row: Candle, later: bool, asked: Moment) -> bool:
         """Whether a row will not change any more; else it is remembered.
 

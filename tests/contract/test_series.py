@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import copy
+import functools
 import json
 import random
+from array import array
 from collections import Counter, deque
+from types import MethodType
 
 import pytest
 from hypothesis import settings
@@ -20,14 +23,13 @@ from hypothesis.stateful import (
 
 from klinetail.candle import MINUTE, Candle, Interval, Source, Stream
 from klinetail.clock import Moment
-from klinetail.contract.attempts import Attempts
-from klinetail.contract.finality import CONFIRM, SETTLED, Finality
-from klinetail.contract.fingerprints import Fingerprints
-from klinetail.contract.gaps import OpenGaps
-from klinetail.contract.holes import NO_ROW, Holes, bad_row
-from klinetail.contract.mute import Hearing
-from klinetail.contract.series import FOUNDED, GRACE, HELD, Series, Wish
-from klinetail.contract.trading import Trading
+from klinetail.contract.close import GRACE
+from klinetail.contract.fetching import Wish
+from klinetail.contract.finality import CONFIRM, SETTLED
+from klinetail.contract.grid import FOUNDED
+from klinetail.contract.held import HELD
+from klinetail.contract.holes import NO_ROW, bad_row
+from klinetail.contract.series import Series
 from klinetail.events import (
     Drop,
     DropEvent,
@@ -131,14 +133,40 @@ def answer_of(rows: list) -> list[Row]:
     return decode_rows(json.dumps(rows).encode(), STREAM)
 
 
-def _state(series: Series) -> dict:
-    return {
-        name: {slot: getattr(value, slot) for slot in value.__slots__}
-        if type(value)
-        in (OpenGaps, Finality, Attempts, Hearing, Trading, Fingerprints, Holes)
-        else value
-        for name, value in vars(series).items()
-    }
+@functools.cache
+def _slots(kind: type) -> tuple[str, ...]:
+    """The names of all that parts of this kind know; none of other objects."""
+    return tuple(
+        name
+        for one in kind.__mro__
+        if one.__module__.startswith("klinetail.contract")
+        for name in getattr(one, "__slots__", ())
+    )
+
+
+def _state(value: object) -> object:
+    """All that a series or a part of it knows, to be compared."""
+    if isinstance(value, Series):
+        return {name: _state(part) for name, part in vars(value).items()}
+    if slots := _slots(type(value)):
+        own = {**value} if isinstance(value, dict) else None
+        return own, {name: _state(getattr(value, name)) for name in slots}
+    return None if isinstance(value, MethodType) else value
+
+
+def _twin(value: object, known: dict[int, object]) -> object:
+    """A copy of a series or a part of it, down to the containers. Candles are shared:
+    none of them changes."""
+    slots = _slots(type(value))
+    if isinstance(value, MethodType):
+        return MethodType(value.__func__, _twin(value.__self__, known))
+    if not slots and not isinstance(value, (Series, dict, list, deque, array)):
+        return value
+    if id(value) not in known:
+        known[id(value)] = twin = copy.copy(value)
+        for name in slots or getattr(value, "__dict__", ()):
+            setattr(twin, name, _twin(getattr(value, name), known))
+    return known[id(value)]
 
 
 class Line(RuleBasedStateMachine):
@@ -326,28 +354,14 @@ class Line(RuleBasedStateMachine):
         """The short way answers what the long way would have, or leaves it to it."""
         self.newest_event = max(self.newest_event, frame.event_time)
         self.heard.add(frame.open_time)
-        twin = copy.copy(self.series)
-        vars(twin).update(
-            (name, copy.copy(value))
-            for name, value in vars(self.series).items()
-            if isinstance(value, dict | list | deque)
-        )
-        parts = (
-            "_gaps",
-            "_finality",
-            "_attempts",
-            "_holes",
-            "_fingerprints",
-            "hearing",
-        )
-        for name in parts:
-            setattr(twin, name, copy.deepcopy(getattr(self.series, name)))
-        output = twin.accept(frame, self.moment)
-        if self.series.follow(frame):
+        twin = None if frame.closed else _twin(self.series, {})
+        if not self.series.follow(frame):
+            output = self.series.accept(frame, self.moment)
+        else:
+            assert twin is not None
+            output = twin.accept(frame, self.moment)
             assert output == [frame]
             assert _state(self.series) == _state(twin)
-        else:
-            self.series = twin
         self.take(output)
 
     @rule()
@@ -469,14 +483,14 @@ class Line(RuleBasedStateMachine):
     @invariant()
     def bounded(self) -> None:
         if hasattr(self, "series"):
-            assert len(self.series._held) <= HELD
-            assert len(self.series._finality.seen) <= 8
+            assert len(self.series._order.held) <= HELD
+            assert len(self.series._fetching.finality.seen) <= 8
 
     def missing(self) -> set[int]:
         """What was announced as missing and did not come later."""
         return {
             time
-            for gap in self.series._gaps._gaps
+            for gap in self.series._fetching.gaps._gaps
             for time in range(gap.start, gap.end, MINUTE)
         }
 
@@ -887,7 +901,7 @@ def test_of_many_streams_each_holds_fewer(held: int) -> None:
     series = begun(held=held)
     for n in range(1, held + 10):
         series.accept(candle(T0 + n * MINUTE, 1), moment(T0 + (n + 2) * MINUTE))
-        assert len(series._held) == min(n, held)
+        assert len(series._order.held) == min(n, held)
     asked = moment(T0 + (held + 12) * MINUTE)
     assert series.take_wish(asked) == Wish(T0, T0 + MINUTE)
     rows = [row(T0, asked.exchange), row(T0 + MINUTE, asked.exchange)]

@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 
 from klinetail.candle import HOUR, MINUTE, Candle, Interval, Source, Stream
 from klinetail.clock import Moment
+from klinetail.contract.close import GRACE
+from klinetail.contract.fetching import Wish
 from klinetail.contract.finality import SETTLED
 from klinetail.contract.holes import NO_ROW
-from klinetail.contract.series import GRACE, Series, Wish
+from klinetail.contract.series import Series
 from klinetail.contract.trading import (
     DELIVERED,
     LEAST,
