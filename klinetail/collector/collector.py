@@ -47,6 +47,7 @@ from klinetail.contract.fetching import Wish
 from klinetail.contract.held import HELD
 from klinetail.contract.output import Output
 from klinetail.contract.series import Series
+from klinetail.contract.start import check_start
 from klinetail.errors import (
     BadMessage,
     ExchangeError,
@@ -108,6 +109,11 @@ class DataCollector:
             can do more with many together.
         on_event: the same for all other events.
         lines: closed candles to deliver from before the start.
+        starts: for some of the streams the open time (ms since the epoch) of the first
+            closed candle to deliver, in place of `lines`; such as the one after the
+            last candle that a recording has. All from there on is fetched, and is
+            delivered in order before the live candles; what the exchange lacks of it
+            is a gap.
         hold: real seconds that candles wait for an earlier one whose fetch fails.
         share: the part of the exchange's REST weight to take at most, above 0 and up
             to 1.
@@ -127,7 +133,9 @@ class DataCollector:
         lifetime: seconds after which a connection is renewed at the latest.
 
     Raises:
-        UsageError: a stream that cannot be, or none; a share or a proxy that cannot be.
+        UsageError: a stream that cannot be, or none; a share or a proxy that cannot be;
+            a start of another stream, or at which no candle opens. One in the future
+            is known as such by exchange time alone: `start_streaming` raises it.
         TypeError: a coroutine function as a callback.
 
     Example::
@@ -147,6 +155,7 @@ class DataCollector:
         on_candles: Callable[[Sequence[Candle]], object] | None = None,
         on_event: Callable[[Event], object] | None = None,
         lines: int = 0,
+        starts: Mapping[Stream, int] | Mapping[str, int] | None = None,
         hold: float = 30.0,
         share: float = SHARE,
         follow: bool = True,
@@ -170,6 +179,7 @@ class DataCollector:
         )
         if not self.streams:
             raise UsageError("no stream to follow")
+        self._starts = _checked(starts or {}, self.streams)
         self.ended: Future[None] = Future()
         """Done when the collector has ended; with its error if it had to."""
         self._delivery = Delivery(on_candle_callback, on_candles, on_event, monotonic)
@@ -345,7 +355,8 @@ class DataCollector:
         An exchange that cannot be reached is tried for ever; cancel to give up.
 
         Raises:
-            UsageError: the exchange does not list a symbol.
+            UsageError: the exchange does not list a symbol, or a start is in the
+                future.
             Refused: the exchange refuses for good.
             RuntimeError: it began before.
         """
@@ -708,8 +719,14 @@ class DataCollector:
             shard.was_live = True
             if self._begun:
                 self._resume(shard)
-            if all(other.was_live for other in self._shards):
-                _settle(self._subscribed)
+            self._settle_subscribed()
+
+    def _settle_subscribed(self) -> None:
+        """Let `start_streaming` return if every stream is subscribed, and no start
+        point can turn out to be in the future any more; the lock is held."""
+        checked = self._begun or not self._starts
+        if checked and all(shard.was_live for shard in self._shards):
+            _settle(self._subscribed)
 
     def _come_back(self, shard: Shard) -> None:
         self._times.read()
@@ -789,8 +806,14 @@ class DataCollector:
             return False
         with self._lock:
             self._answered_at = self._now()
-            self._begun = True
             now = self._moment()
+            try:
+                for stream, start in self._starts.items():
+                    check_start(stream, start, now)
+            except UsageError as error:
+                self._fail(error)
+                return False
+            self._begun = True
             pending = {
                 listing.symbol: listing.onboard_time
                 for listing in began.listed
@@ -798,7 +821,7 @@ class DataCollector:
             }
             for series in self._series.values():
                 onboard = pending.get(series.stream.symbol)
-                series.begin(now, onboard)
+                series.begin(now, onboard, self._starts.get(series.stream))
                 if onboard is not None:
                     event = PendingEvent(series.stream, onboard)
                     self._delivery.deliver([event])
@@ -806,6 +829,7 @@ class DataCollector:
             if began.listed:
                 self._endings.learn(began.listed, now)
             self._resume_all()
+            self._settle_subscribed()
         return True
 
     def _admit(self) -> None:
@@ -848,6 +872,25 @@ class DataCollector:
         _settle(self._history, error)
         _settle(self.ended, error)
         self._stopping.set()
+
+
+def _checked(
+    starts: Mapping[Stream, int] | Mapping[str, int], streams: Sequence[Stream]
+) -> Mapping[Stream, int]:
+    """The start points by stream.
+
+    Raises:
+        UsageError: a stream that is not followed, or cannot start there.
+    """
+    checked: dict[Stream, int] = {}
+    followed = frozenset(streams)
+    for name, start in starts.items():
+        stream = name if isinstance(name, Stream) else Stream.parse(name)
+        if stream not in followed:
+            raise UsageError(f"{stream} has a start and is not followed")
+        check_start(stream, start)
+        checked[stream] = start
+    return checked
 
 
 def _limit(series: Series, wish: Wish) -> int:

@@ -217,6 +217,8 @@ class Fetching:
         order, listed = self._order, self.listed
         if order.expected != order.first or not places:
             return order.expected
+        if order.start_point is not None:  # the candle before it exists
+            return order.expected
         for time, why in places.items():
             if why is not None:
                 listed.show(time)

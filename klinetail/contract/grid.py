@@ -49,6 +49,11 @@ class Grid:
         most = self.interval.steps(founded, open_time)
         return self.interval.shift(open_time, -max(0, min(lines, most)))
 
+    def first_from(self, time: int) -> int:
+        """The open time (ms) of the first candle that opens at `time` (ms) or later."""
+        opens = self.floor(time)
+        return opens if opens >= time else self.end_of(opens)
+
     def amid(self, open_time: int) -> bool:
         """Whether a candle would open while another one of the stream runs: 3d may open
         on any day, but only on each third."""

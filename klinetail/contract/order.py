@@ -47,6 +47,7 @@ class Order:
         "hearing",
         "held",
         "lines",
+        "start_point",
         "started",
         "stream",
         "subscribed_in",
@@ -60,6 +61,8 @@ class Order:
         """When the stream was begun."""
         self.lines = lines
         """Closed candles wanted from before the start."""
+        self.start_point: int | None = None
+        """Open time (ms) of the first closed candle wanted, in place of `lines`."""
         self.first = 0
         """Open time (ms) of the first closed candle that was ever awaited; earlier
         ones are of no concern."""
@@ -89,12 +92,14 @@ class Order:
 
     # The start
 
-    def begin(self, now: Moment, onboard: int | None = None) -> None:
+    def begin(self, now: Moment, onboard: int | None, start: int | None) -> None:
         """Fix what is expected first; arguments as `Series.begin`."""
         self.begun = now
         self.trading.begin(now.exchange, onboard)
         if onboard is not None:
             self.lines, self.started = 0, True
+        else:
+            self.start_point = start
         if self.stream.interval is not Interval.D3:
             self.start(None)
 
@@ -108,8 +113,12 @@ class Order:
         self.grid.anchor = anchor
         current = self.grid.floor(self.begun.exchange)
         self.subscribed_in = self.fetch_until = current
-        self.expected = self.first = self.grid.back(current, self.lines)
-        self.started = self.started or self.lines == 0
+        if self.start_point is None:
+            self.expected = self.first = self.grid.back(current, self.lines)
+            self.started = self.started or self.lines == 0
+        else:
+            self.expected = self.first = self.grid.first_from(self.start_point)
+            self.started = self.expected >= current
 
     def first_range(self, begun: Moment) -> tuple[int, int]:
         """The candles to ask for while the stream's open times are unknown, as the open
@@ -119,7 +128,10 @@ class Order:
             begun: when the stream was begun.
         """
         current = self.grid.floor(begun.exchange)
-        return self.grid.back(current, self.lines + 1), self.grid.end_of(current)
+        start = self.grid.back(current, self.lines + 1)
+        if self.start_point is not None:
+            start = min(start, self.start_point)
+        return start, self.grid.end_of(current)
 
     # What is awaited
 

@@ -17,6 +17,7 @@ from klinetail.contract.held import HELD
 from klinetail.contract.hold import Hold
 from klinetail.contract.order import Order
 from klinetail.contract.output import Output, bad
+from klinetail.contract.start import check_start
 from klinetail.contract.timetable import Timetable
 from klinetail.contract.trading import State
 from klinetail.events import Drop, DropEvent, MuteEvent, UnconfirmedEvent
@@ -128,15 +129,28 @@ class Series:
 
     # Time
 
-    def begin(self, now: Moment, onboard: int | None = None) -> None:
-        """Fix what is expected first: `lines` candles before the one of `now`.
+    def begin(
+        self, now: Moment, onboard: int | None = None, start: int | None = None
+    ) -> None:
+        """Fix what is expected first: `lines` candles before the one of `now`, or the
+        one that opens at `start`.
 
         Args:
             now: the start.
             onboard: of a symbol that is not traded yet, exchange time (ms) at which it
-                shall be, or 0 if nobody knows. It has no candles so far.
+                shall be, or 0 if nobody knows. It has no candles so far, and `start`
+                counts for nothing.
+            start: open time (ms) of the first closed candle wanted, in place of
+                `lines`. The candle before it is taken to exist: all that the exchange
+                lacks from there on is a gap, and nothing was "not listed then". Of 3d,
+                where no candle opens then, the next one is the first.
+
+        Raises:
+            UsageError: the stream cannot start there, see `check_start`.
         """
-        self._order.begin(now, onboard)
+        if start is not None:
+            check_start(self.stream, start, now)
+        self._order.begin(now, onboard, start)
 
     def due(self, now: Moment) -> float:
         """Monotonic seconds at which to `tick` and `take_wish` next, if exchange

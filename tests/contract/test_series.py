@@ -188,6 +188,7 @@ class Line(RuleBasedStateMachine):
             st.integers(-5, 12), st.sampled_from([*IMPOSSIBLE, "absent"]), max_size=4
         ),
         healed=st.booleans(),
+        start=st.one_of(st.none(), st.none(), st.integers(0, 8)),
     )
     def begin(
         self,
@@ -198,15 +199,20 @@ class Line(RuleBasedStateMachine):
         listed: int,
         rotten: dict[int, str],
         healed: bool,
+        start: int | None,
     ) -> None:
+        """It begins so many lines back, or at a start point so many minutes back."""
         self.now = T0 + offset
         self.monotonic = 1000.0
         self.newest_event = 0
         self.listed = T0 + listed * MINUTE
         self.series = Series(self.stream, lines=lines, hold=hold, keep=keep)
-        self.series.begin(self.moment)
         current = self.now - self.now % MINUTE
-        self.asked = current - lines * MINUTE
+        self.has_start = start is not None
+        self.asked = current - (lines if start is None else start) * MINUTE
+        self.series.begin(self.moment, start=self.asked if self.has_start else None)
+        if self.has_start:  # the stream was listed before
+            self.listed = min(self.listed, self.asked)
         self.first = max(self.asked, self.listed)
         self.rotten = {T0 + n * MINUTE: how for n, how in rotten.items()}
         self.healed = healed or hold == float("inf")
@@ -229,6 +235,8 @@ class Line(RuleBasedStateMachine):
 
     def begin_at(self, open_time: int) -> None:
         """Nothing came out before: what neither a frame nor a row was of is no gap."""
+        if self.has_start:
+            return  # from a start point on all is a gap that does not come out
         skipped = range(self.first, open_time, MINUTE)
         absent = all(self.rotten.get(time) == "absent" for time in skipped)
         if absent and not self.heard.intersection(skipped):
