@@ -13,8 +13,9 @@ from statistics import median
 from benchmarks.market import HOUR, streams
 from klinetail.candle import DAY, MINUTE, Candle, Interval, Source, Stream
 from klinetail.clock import Moment
+from klinetail.contract.close import GRACE
 from klinetail.contract.fingerprints import Fingerprints
-from klinetail.contract.series import GRACE, Series
+from klinetail.contract.series import Series
 
 KEPT = 16
 """Closed candles that are kept of each of all streams."""

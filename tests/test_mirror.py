@@ -17,6 +17,18 @@ ELSEWHERE = {
     "klinetail/cli/signals.py": "e2e/test_stopping.py",
     "klinetail/cli/symbols.py": "e2e/test_symbols.py",
     "klinetail/cli/watch.py": "e2e/test_watch.py",
+    "klinetail/contract/answers.py": "contract/test_series_edges.py",
+    "klinetail/contract/close.py": "contract/test_series_edges.py",
+    "klinetail/contract/delivered.py": "contract/test_series_edges.py",
+    "klinetail/contract/ending.py": "contract/test_series_edges.py",
+    "klinetail/contract/fetching.py": "contract/test_series_edges.py",
+    "klinetail/contract/grid.py": "contract/test_series_edges.py",
+    "klinetail/contract/held.py": "contract/test_series_edges.py",
+    "klinetail/contract/hold.py": "contract/test_series_edges.py",
+    "klinetail/contract/listing.py": "contract/test_series_edges.py",
+    "klinetail/contract/order.py": "contract/test_series_edges.py",
+    "klinetail/contract/output.py": "contract/test_series_edges.py",
+    "klinetail/contract/timetable.py": "contract/test_series_edges.py",
     "klinetail/events.py": "pipeline/test_bus.py",
     "klinetail/exchange/connection.py": "exchange/test_client.py",
     "klinetail/exchange/connector.py": "exchange/test_client.py",
@@ -33,7 +45,8 @@ ELSEWHERE = {
 }
 """Modules that are tested where the whole of what they serve is tested, and where.
 
-A command is seen by running it. The connections of the embedded exchange, and their
+The parts of a series are seen through the series, against a model and at each edge. A
+command is seen by running it. The connections of the embedded exchange, and their
 faults, are seen by connecting to it. Events, kinds, plans, connections, the status of a
 link and tables are data of what makes or takes them.
 """

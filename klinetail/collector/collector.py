@@ -12,7 +12,7 @@ import os
 import random as _random
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from types import TracebackType
 from typing import Final, Self
@@ -29,14 +29,15 @@ from klinetail.collector.iteration import iterate
 from klinetail.collector.lifecycle import Lifecycle, reached
 from klinetail.collector.links import Links
 from klinetail.collector.lookups import Lookups
-from klinetail.collector.options import real, seconds, whole
+from klinetail.collector.options import real, seconds, starts_of, whole
 from klinetail.collector.shards import shards
 from klinetail.collector.sleep import slept
 from klinetail.collector.state import CollectorState
 from klinetail.collector.throttled import ThrottledRest
 from klinetail.collector.timekeeping import TimeKeeper
 from klinetail.collector.upkeep import Upkeep
-from klinetail.contract.series import HELD, Series
+from klinetail.contract.held import HELD
+from klinetail.contract.series import Series
 from klinetail.errors import UsageError
 from klinetail.events import Event
 from klinetail.exchange.client import connector
@@ -75,6 +76,11 @@ class DataCollector:
             symbol that is not traded any more or not yet, and for each time that the
             exchange cannot be reached.
         lines: number of closed candles to deliver from before the start.
+        starts: for some of the streams the open time (ms since the epoch) of the first
+            closed candle to deliver, instead of `lines`: for example the open time
+            after the last candle of a recording. All candles from there on are fetched
+            and delivered in order before the live candles; a candle that the exchange
+            lacks is a gap.
         hold: real seconds for which candles wait for an earlier candle whose fetch
             fails.
         share: the part of the exchange's REST weight to take at most, above 0 and up to
@@ -102,7 +108,8 @@ class DataCollector:
 
     Raises:
         UsageError: there is no stream, or a stream, a number, an exchange or a proxy is
-            impossible.
+            impossible; or a start is of another stream, or no candle opens then.
+            `start_streaming` raises the error for a start in the future.
         TypeError: `streams` is no list of streams, a number is no number, or a callback
             is no plain function.
 
@@ -120,6 +127,7 @@ class DataCollector:
         on_candles: Callable[[Sequence[Candle]], object] | None = None,
         on_event: Callable[[Event], object] | None = None,
         lines: int = 0,
+        starts: Mapping[Stream, int] | Mapping[str, int] | None = None,
         hold: float = 30.0,
         share: float = SHARE,
         follow: bool = True,
@@ -184,6 +192,7 @@ class DataCollector:
             lifecycle=lifecycle,
             monotonic=monotonic,
             patience=math.inf if follow else patience,
+            starts=starts_of(starts or {}, self.streams),
         )
         """The state that the parts below share."""
         self.buffer = Buffer(self._state.series, self._state.lock)

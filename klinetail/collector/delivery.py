@@ -8,7 +8,7 @@ from typing import Any
 
 from klinetail.callbacks import check_callback
 from klinetail.candle import Candle
-from klinetail.contract.series import Output
+from klinetail.contract.output import Output
 from klinetail.events import Event
 from klinetail.pipeline.fanout import CandleQueue, Failures, FanOut
 from klinetail.pipeline.mailbox import Mailbox

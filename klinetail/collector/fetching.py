@@ -19,7 +19,9 @@ from klinetail.collector.lookups import Lookups
 from klinetail.collector.state import CollectorState
 from klinetail.collector.timekeeping import TimeKeeper
 from klinetail.contract.attempts import RETRY
-from klinetail.contract.series import GRACE, Series, Wish
+from klinetail.contract.close import GRACE
+from klinetail.contract.fetching import Wish
+from klinetail.contract.series import Series
 from klinetail.errors import BadMessage, ExchangeError, KlinetailError, RateLimited
 from klinetail.events import REST, LinkEvent, LinkState
 from klinetail.protocol.rest import Listing, Row

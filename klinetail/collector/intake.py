@@ -18,7 +18,8 @@ from klinetail.collector.fetching import Fetching
 from klinetail.collector.quarantine import Quarantine
 from klinetail.collector.state import CollectorState
 from klinetail.collector.timekeeping import TimeKeeper
-from klinetail.contract.series import Output, Series
+from klinetail.contract.output import Output
+from klinetail.contract.series import Series
 from klinetail.errors import BadMessage
 from klinetail.events import Drop, DropEvent
 from klinetail.exchange.connection import Manager

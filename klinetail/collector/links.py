@@ -131,8 +131,15 @@ class Links:
                     link.served()
             shard.was_live = True
             self._resume(shard)
-            if all(other.was_live for other in state.shards):
-                settle(state.lifecycle.subscribed)
+            self.settle_subscribed()
+
+    def settle_subscribed(self) -> None:
+        """Let `start_streaming` return once every stream is subscribed and no start
+        point can turn out to be in the future any more; the lock is held."""
+        state = self._state
+        checked = state.begun or not state.starts
+        if checked and all(shard.was_live for shard in state.shards):
+            settle(state.lifecycle.subscribed)
 
     def _come_back(self, shard: Shard) -> None:
         """Read the time after a reconnect, then go on with the streams of the link."""

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import operator
+from collections.abc import Mapping, Sequence
 from typing import SupportsFloat, SupportsIndex
 
+from klinetail.candle import Stream
+from klinetail.contract.start import check_start
 from klinetail.errors import UsageError
 
 
@@ -46,3 +49,22 @@ def real(name: str, value: SupportsFloat) -> float:
     if not hasattr(value, "__float__"):
         raise TypeError(f"{name} has to be a number, not {value!r:.60}")
     return float(value)
+
+
+def starts_of(
+    starts: Mapping[Stream, int] | Mapping[str, int], streams: Sequence[Stream]
+) -> Mapping[Stream, int]:
+    """Return the start points (open times, ms) by stream.
+
+    Raises:
+        UsageError: a stream is not followed, or no candle opens at a start.
+    """
+    checked: dict[Stream, int] = {}
+    followed = frozenset(streams)
+    for name, start in starts.items():
+        stream = name if isinstance(name, Stream) else Stream.parse(name)
+        if stream not in followed:
+            raise UsageError(f"{stream} has a start and is not followed")
+        check_start(stream, start)
+        checked[stream] = start
+    return checked

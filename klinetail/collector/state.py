@@ -40,6 +40,7 @@ class CollectorState:
         lifecycle: the milestones of the run.
         monotonic: local seconds.
         patience: seconds without an answer before a history alone is given up.
+        starts: the open time (ms) of the first candle wanted, for some of the streams.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class CollectorState:
         lifecycle: Lifecycle,
         monotonic: Callable[[], float],
         patience: float,
+        starts: Mapping[Stream, int] | None = None,
     ) -> None:
         self.series = series
         """The series of each stream, in the order of the streams."""
@@ -82,6 +84,8 @@ class CollectorState:
         """The milestones of the run, and the order to end."""
         self.patience = patience
         """Seconds without an answer before a history alone is given up."""
+        self.starts: Mapping[Stream, int] = starts or {}
+        """The open time (ms) of the first candle wanted, for some of the streams."""
         self.monotonic = monotonic
         """Local seconds."""
         self.keeper = Keeper(

@@ -17,6 +17,7 @@ from klinetail.collector.preflight import Preflight, preflight
 from klinetail.collector.sleep import PULSE, SleepWatch
 from klinetail.collector.state import CollectorState
 from klinetail.collector.timekeeping import TimeKeeper
+from klinetail.contract.start import check_start
 from klinetail.errors import BadMessage, ExchangeError, KlinetailError, UsageError
 from klinetail.events import PendingEvent
 from klinetail.protocol.rest import Listing
@@ -107,6 +108,13 @@ class Upkeep:
             state.lifecycle.fail(error)
             return False
         with state.lock:
+            now = state.moment()
+            try:
+                for stream, start in state.starts.items():
+                    check_start(stream, start, now)
+            except UsageError as error:
+                state.lifecycle.fail(error)
+                return False
             self._begin_series(began)
         if not state.follow:
             settle(state.lifecycle.subscribed)
@@ -124,12 +132,13 @@ class Upkeep:
         }
         for series in state.series.values():
             onboard = pending.get(series.stream.symbol)
-            series.begin(now, onboard)
+            series.begin(now, onboard, state.starts.get(series.stream))
             if onboard is not None:
                 state.delivery.deliver([PendingEvent(series.stream, onboard)])
             self._fetching.after(series, now)
         self._fetching.begin(began.listed, now)
         self._links.resume()
+        self._links.settle_subscribed()
 
     def _pulse(self) -> float:
         """Look after the clock, and return the seconds until the next look is due; the

@@ -58,6 +58,11 @@ class Attempts:
         """The monotonic seconds since when answers hold neither the awaited candle nor
         a later candle; None while answers hold either."""
 
+    @property
+    def failing(self) -> bool:
+        """Whether requests failed, or answers lacked a candle, since one came out."""
+        return self.failures > 0 or self.failing_since is not None
+
     def allowed(self, now: Moment) -> bool:
         """Return whether the next request may be sent."""
         return now.monotonic >= self.retry_at and now.exchange >= self.ask_from

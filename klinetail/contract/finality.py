@@ -38,6 +38,12 @@ class Finality:
         """Drop a delivered candle's row: the row needs no second answer."""
         self.seen.pop(open_time, None)
 
+    def forget_range(self, start: int, end: int) -> None:
+        """The candles that open in [start, end), both in ms, were delivered."""
+        if self.seen:
+            for open_time in [time for time in self.seen if start <= time < end]:
+                del self.seen[open_time]
+
     def is_final(self, row: Candle, later: bool, asked: Moment) -> bool:
         """Return whether a row is final; remember a row that is not.
 

@@ -20,7 +20,7 @@ MINUTE = 60_000
 def buffer():
     series = {stream: Series(stream) for stream in (BTC, ETH)}
     series[BTC].closed.extend(candle(n * MINUTE, stream=BTC) for n in range(2))
-    series[BTC].forming = candle(2 * MINUTE, stream=BTC)
+    series[BTC]._order.forming = candle(2 * MINUTE, stream=BTC)
     return Buffer(series, threading.RLock())
 
 

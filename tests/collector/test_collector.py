@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from klinetail import DataCollector, EventBus
-from klinetail.candle import Candle, Interval, Source, Stream
+from klinetail.candle import HOUR, Candle, Interval, Source, Stream
 from klinetail.errors import (
     UnknownSymbol,
     UsageError,
@@ -52,6 +52,53 @@ def test_history_and_stream_join_without_hole_or_double(exchange: Server) -> Non
         assert {c.source for c in closed[:15]} == {Source.REST}
     assert Source.STREAM in {c.source for c in seen.closed(BTC)}
     assert any(not c.closed for c in seen.candles)
+
+
+def test_it_goes_on_from_given_candles_page_by_page(exchange: Server) -> None:
+    """More than two pages of one stream; of another one so many lines."""
+    seen = Seen()
+    now = exchange.now()
+    current = now - now % HOUR
+    five = Stream("BTCUSDT", Interval.M5)
+    starts = {"btcusdt@1m": current - 20 * HOUR, "btcusdt@5m": current - HOUR}
+    collector = collect(exchange, [BTC, THIN, five], seen, lines=3, starts=starts)
+    collector.start()
+    try:
+        seen.wait(lambda: any(c.source is Source.STREAM for c in seen.closed(BTC)))
+        seen.wait(lambda: len(seen.closed(five)) > 14 and len(seen.closed(THIN)) > 5)
+    finally:
+        collector.stop()
+    assert whole(exchange, seen, BTC)[0].open_time == starts["btcusdt@1m"]
+    assert whole(exchange, seen, five)[0].open_time == starts["btcusdt@5m"]
+    assert whole(exchange, seen, THIN)[0].open_time >= current - 3 * 60_000
+    live = [c.closed for c in seen.candles if c.stream == BTC].index(False)
+    assert live >= 20 * 60, "the history comes first"
+
+
+@pytest.mark.parametrize(
+    ("starts", "why"),
+    [
+        ({"btcusdt@1m": START + 1}, "no candle opens then"),
+        ({Stream("ETHUSDT", Interval.M1): START}, "has a start and is not followed"),
+        ({"btcusdt": START // 1000}, "no open time in milliseconds"),
+    ],
+)
+def test_a_start_that_cannot_be_is_refused_at_once(starts: dict, why: str) -> None:
+    with pytest.raises(UsageError, match=why):
+        DataCollector([BTC], starts=starts)
+
+
+def test_a_start_in_the_future_is_refused_by_exchange_time(exchange: Server) -> None:
+    seen = Seen()
+    future = START - START % HOUR + 1000 * HOUR
+
+    async def main() -> None:
+        collector = collect(exchange, [THIN, BTC], seen, starts={BTC: future})
+        with pytest.raises(UsageError, match=r"btcusdt@1m cannot start at .*: for the"):
+            await asyncio.wait_for(collector.start_streaming(), PATIENCE)
+
+    asyncio.run(main())
+    assert seen.candles == []
 
 
 def test_ten_lost_connections_lose_and_double_nothing(exchange: Server) -> None:

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from klinetail.candle import MINUTE, Stream
 from klinetail.clock import Moment
 from klinetail.collector.deadlines import Deadlines
-from klinetail.contract.series import GRACE, Series
+from klinetail.contract.close import GRACE
+from klinetail.contract.series import Series
 from tests.contract.minutes import STREAM, T0, candle
 
 ALL = 10_000

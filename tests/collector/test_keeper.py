@@ -15,8 +15,9 @@ from klinetail.clock import Moment
 from klinetail.collector.keeper import Keeper
 from klinetail.collector.sleep import PULSE
 from klinetail.contract.attempts import RETRY
+from klinetail.contract.close import GRACE
 from klinetail.contract.finality import SETTLED
-from klinetail.contract.series import GRACE, Series
+from klinetail.contract.series import Series
 from tests.contract.minutes import STREAM, T0, candle
 
 MANY = 1000
@@ -170,11 +171,11 @@ def test_values_are_remembered_when_the_closes_are_through(first: str) -> None:
                 one.accept(candle(T0, 3, stream=one.stream), end)
                 kept.keeper.heed(one, end)
         kept.set(Moment(T0 + MINUTE + GRACE - 1, 62.9))
-        assert not any(T0 in one._fingerprints for one in series)
+        assert not any(T0 in one._order.delivered.fingerprints for one in series)
         assert sorted(map(id, kept.set(Moment(T0 + MINUTE + GRACE, 63.0)))) == sorted(
             map(id, series)
         )
-        assert all(T0 in one._fingerprints for one in series)
+        assert all(T0 in one._order.delivered.fingerprints for one in series)
         assert kept.set(Moment(T0 + MINUTE + 20_000, 80.0)) == []
 
 

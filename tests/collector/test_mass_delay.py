@@ -5,8 +5,9 @@ from __future__ import annotations
 from klinetail.candle import MINUTE, Stream
 from klinetail.clock import Moment
 from klinetail.collector.mass_delay import MassDelay
+from klinetail.contract.close import GRACE
 from klinetail.contract.finality import SETTLED
-from klinetail.contract.series import GRACE, Series
+from klinetail.contract.series import Series
 from tests.contract.minutes import STREAM, T0, candle
 
 LATE = Moment(T0 + MINUTE + GRACE, 63.0)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import copy
+import functools
 import random
+from array import array
 from collections import Counter, deque
+from types import MethodType
 
 import pytest
 from hypothesis import settings
@@ -19,14 +22,13 @@ from hypothesis.stateful import (
 
 from klinetail.candle import MINUTE, Candle, Interval, Source, Stream
 from klinetail.clock import Moment
-from klinetail.contract.attempts import Attempts
-from klinetail.contract.finality import CONFIRM, SETTLED, Finality
-from klinetail.contract.fingerprints import Fingerprints
-from klinetail.contract.gaps import OpenGaps
-from klinetail.contract.holes import NO_ROW, Holes, bad_row
-from klinetail.contract.mute import Hearing
-from klinetail.contract.series import FOUNDED, GRACE, HELD, Series, Wish
-from klinetail.contract.trading import Trading
+from klinetail.contract.close import GRACE
+from klinetail.contract.fetching import Wish
+from klinetail.contract.finality import CONFIRM, SETTLED
+from klinetail.contract.grid import FOUNDED
+from klinetail.contract.held import HELD
+from klinetail.contract.holes import NO_ROW, bad_row
+from klinetail.contract.series import Series
 from klinetail.events import (
     Drop,
     DropEvent,
@@ -53,14 +55,40 @@ from tests.contract.minutes import (
 )
 
 
-def _state(series: Series) -> dict:
-    return {
-        name: {slot: getattr(value, slot) for slot in value.__slots__}
-        if type(value)
-        in (OpenGaps, Finality, Attempts, Hearing, Trading, Fingerprints, Holes)
-        else value
-        for name, value in vars(series).items()
-    }
+@functools.cache
+def _slots(kind: type) -> tuple[str, ...]:
+    """The names of all that parts of this kind know; none of other objects."""
+    return tuple(
+        name
+        for one in kind.__mro__
+        if one.__module__.startswith("klinetail.contract")
+        for name in getattr(one, "__slots__", ())
+    )
+
+
+def _state(value: object) -> object:
+    """All that a series or a part of it knows, to be compared."""
+    if isinstance(value, Series):
+        return {name: _state(part) for name, part in vars(value).items()}
+    if slots := _slots(type(value)):
+        own = {**value} if isinstance(value, dict) else None
+        return own, {name: _state(getattr(value, name)) for name in slots}
+    return None if isinstance(value, MethodType) else value
+
+
+def _twin(value: object, known: dict[int, object]) -> object:
+    """A copy of a series or a part of it, down to the containers. Candles are shared:
+    none of them changes."""
+    slots = _slots(type(value))
+    if isinstance(value, MethodType):
+        return MethodType(value.__func__, _twin(value.__self__, known))
+    if not slots and not isinstance(value, (Series, dict, list, deque, array)):
+        return value
+    if id(value) not in known:
+        known[id(value)] = twin = copy.copy(value)
+        for name in slots or getattr(value, "__dict__", ()):
+            setattr(twin, name, _twin(getattr(value, name), known))
+    return known[id(value)]
 
 
 class Line(RuleBasedStateMachine):
@@ -82,6 +110,7 @@ class Line(RuleBasedStateMachine):
             st.integers(-5, 12), st.sampled_from([*IMPOSSIBLE, "absent"]), max_size=4
         ),
         healed=st.booleans(),
+        start=st.one_of(st.none(), st.none(), st.integers(0, 8)),
     )
     def begin(
         self,
@@ -92,15 +121,20 @@ class Line(RuleBasedStateMachine):
         listed: int,
         rotten: dict[int, str],
         healed: bool,
+        start: int | None,
     ) -> None:
+        """It begins so many lines back, or at a start point so many minutes back."""
         self.now = T0 + offset
         self.monotonic = 1000.0
         self.newest_event = 0
         self.listed = T0 + listed * MINUTE
         self.series = Series(self.stream, lines=lines, hold=hold, keep=keep)
-        self.series.begin(self.moment)
         current = self.now - self.now % MINUTE
-        self.asked = current - lines * MINUTE
+        self.has_start = start is not None
+        self.asked = current - (lines if start is None else start) * MINUTE
+        self.series.begin(self.moment, start=self.asked if self.has_start else None)
+        if self.has_start:  # the stream was listed before
+            self.listed = min(self.listed, self.asked)
         self.first = max(self.asked, self.listed)
         self.rotten = {T0 + n * MINUTE: how for n, how in rotten.items()}
         self.healed = healed or hold == float("inf")
@@ -123,6 +157,8 @@ class Line(RuleBasedStateMachine):
 
     def begin_at(self, open_time: int) -> None:
         """Nothing came out before: what neither a frame nor a row was of is no gap."""
+        if self.has_start:
+            return  # from a start point on all is a gap that does not come out
         skipped = range(self.first, open_time, MINUTE)
         absent = all(self.rotten.get(time) == "absent" for time in skipped)
         if absent and not self.heard.intersection(skipped):
@@ -248,28 +284,14 @@ class Line(RuleBasedStateMachine):
         """The short way answers what the long way would have, or leaves it to it."""
         self.newest_event = max(self.newest_event, frame.event_time)
         self.heard.add(frame.open_time)
-        twin = copy.copy(self.series)
-        vars(twin).update(
-            (name, copy.copy(value))
-            for name, value in vars(self.series).items()
-            if isinstance(value, dict | list | deque)
-        )
-        parts = (
-            "_gaps",
-            "_finality",
-            "_attempts",
-            "_holes",
-            "_fingerprints",
-            "hearing",
-        )
-        for name in parts:
-            setattr(twin, name, copy.deepcopy(getattr(self.series, name)))
-        output = twin.accept(frame, self.moment)
-        if self.series.follow(frame):
+        twin = None if frame.closed else _twin(self.series, {})
+        if not self.series.follow(frame):
+            output = self.series.accept(frame, self.moment)
+        else:
+            assert twin is not None
+            output = twin.accept(frame, self.moment)
             assert output == [frame]
             assert _state(self.series) == _state(twin)
-        else:
-            self.series = twin
         self.take(output)
 
     @rule()
@@ -391,14 +413,14 @@ class Line(RuleBasedStateMachine):
     @invariant()
     def bounded(self) -> None:
         if hasattr(self, "series"):
-            assert len(self.series._held) <= HELD
-            assert len(self.series._finality.seen) <= 8
+            assert len(self.series._order.held) <= HELD
+            assert len(self.series._fetching.finality.seen) <= 8
 
     def missing(self) -> set[int]:
         """What was announced as missing and did not come later."""
         return {
             time
-            for gap in self.series._gaps._gaps
+            for gap in self.series._fetching.gaps._gaps
             for time in range(gap.start, gap.end, MINUTE)
         }
 
@@ -797,7 +819,7 @@ def test_of_many_streams_each_holds_fewer(held: int) -> None:
     series = begun(held=held)
     for n in range(1, held + 10):
         series.accept(candle(T0 + n * MINUTE, 1), moment(T0 + (n + 2) * MINUTE))
-        assert len(series._held) == min(n, held)
+        assert len(series._order.held) == min(n, held)
     asked = moment(T0 + (held + 12) * MINUTE)
     assert series.take_wish(asked) == Wish(T0, T0 + MINUTE)
     rows = [row(T0, asked.exchange), row(T0 + MINUTE, asked.exchange)]

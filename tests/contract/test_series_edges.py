@@ -10,9 +10,13 @@ import msgspec
 from klinetail.candle import DAY, MINUTE, Candle, Interval, Source, Stream
 from klinetail.clock import Moment
 from klinetail.contract.attempts import RETRY
+from klinetail.contract.close import GRACE
+from klinetail.contract.fetching import ABSENT, Wish
 from klinetail.contract.finality import CONFIRM, NOTICE, SETTLED
+from klinetail.contract.held import HELD
 from klinetail.contract.holes import NO_ROW
-from klinetail.contract.series import ABSENT, GRACE, HELD, Output, Series, Wish
+from klinetail.contract.output import Output
+from klinetail.contract.series import Series
 from klinetail.events import (
     Drop,
     DropEvent,
@@ -254,7 +258,7 @@ def test_young_rows_fill_no_gap_before_they_are_confirmed() -> None:
     following = candle(T0 + 3 * MINUTE, 1, source=Source.REST)
     (piece,) = series.fill([last, following], asked, asked)
     assert piece.candles == (last,)
-    assert not series._finality.seen
+    assert not series._fetching.finality.seen
 
 
 def test_the_pause_between_failures_doubles_up_to_thirty_seconds() -> None:
@@ -985,21 +989,21 @@ def test_what_was_seen_of_a_delivered_candle_is_forgotten() -> None:
     series.take_wish(asked)
     rows = [candle(T0, 1, source=Source.REST), row(T0 + MINUTE, T0 + MINUTE)]
     assert series.fill(rows, asked, asked) == []
-    assert series._finality.seen
+    assert series._fetching.finality.seen
     series.accept(candle(T0, 2, event_time=T0 + MINUTE + 5_000), asked)
-    assert not series._finality.seen
+    assert not series._fetching.finality.seen
 
 
 def test_what_was_seen_of_a_gap_is_forgotten_when_its_close_is_pushed() -> None:
     series, now = given_up()
     series.take_wish(now)
     assert series.fill([candle(T0, 1, source=Source.REST)], now, now) == []
-    assert series._finality.seen
+    assert series._fetching.finality.seen
     close = candle(T0, 2)
     assert series.accept(close, now) == [
         GapEvent(STREAM, T0, T0 + MINUTE, "HTTP 503", (close,))
     ]
-    assert not series._finality.seen
+    assert not series._fetching.finality.seen
 
 
 def test_only_the_usual_frame_is_followed() -> None:
@@ -1152,7 +1156,7 @@ def test_a_close_that_is_pushed_after_its_gap_was_announced_fills_it() -> None:
     series.fail("HTTP 503", now)
     times = [one.open_time for one in series.closed]
     assert times == [T0 + n * MINUTE for n in range(4)]
-    assert not series._gaps
+    assert not series._fetching.gaps
 
 
 def test_a_delivery_ends_the_failing_that_a_hold_counts_from() -> None:

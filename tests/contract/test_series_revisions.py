@@ -10,7 +10,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from klinetail.candle import DAY, HOUR, MINUTE, Candle, Interval, Source, Stream
 from klinetail.clock import Moment
-from klinetail.contract.series import GRACE, Series
+from klinetail.contract.close import GRACE
+from klinetail.contract.series import Series
 from klinetail.events import Drop, DropEvent, GapEvent, RevisionEvent
 from tests.contract.minutes import STREAM, T0, candle
 
@@ -253,10 +254,10 @@ def test_there_is_a_deadline_to_remember_values_by_and_only_if_they_leave() -> N
         oldest = series.closed[0].open_time
         soon = Moment(end + GRACE - 1, n * 60 + 2.999)
         series.tick(soon)
-        assert oldest not in series._fingerprints
+        assert oldest not in series._order.delivered.fingerprints
         then = Moment(end + GRACE, n * 60 + 3.0)
         assert series.tick(then) == []
-        assert oldest in series._fingerprints
+        assert oldest in series._order.delivered.fingerprints
         assert series.exchange_due(then) == end + MINUTE
         assert series.due(then) == (n + 1) * 60
 
@@ -277,4 +278,4 @@ def test_where_a_day_is_kept_nothing_is_remembered(
         assert series.accept(close, now) == [close]
         opens = close.close_time + 1
         assert series.exchange_due(now) == interval.shift(opens, 1)
-    assert series._fingerprints._hashes.tolist() == []
+    assert series._order.delivered.fingerprints._hashes.tolist() == []

@@ -12,9 +12,13 @@ from hypothesis import strategies as st
 from klinetail.candle import DAY, MINUTE, Candle, Interval, Source, Stream
 from klinetail.clock import Moment
 from klinetail.contract.attempts import RETRY
+from klinetail.contract.close import GRACE
+from klinetail.contract.fetching import Wish
 from klinetail.contract.finality import CONFIRM, SETTLED
+from klinetail.contract.held import HELD
 from klinetail.contract.holes import NO_ROW, bad_row
-from klinetail.contract.series import GRACE, HELD, Output, Series, Wish
+from klinetail.contract.output import Output
+from klinetail.contract.series import Series
 from klinetail.events import Drop, DropEvent, GapEvent, PreviewEvent
 from klinetail.protocol.venues import LIVE
 from tests.contract.minutes import (
@@ -234,7 +238,7 @@ def test_what_lies_behind_a_hole_is_held_as_far_as_there_is_room(held: int) -> N
     exchange.bad = dict.fromkeys(minutes(-25, -8), "absent")
     run = started(30, exchange, held=held)
     run.until(run.now + 1_000)
-    assert len(run.series._held) <= held
+    assert len(run.series._order.held) <= held
     run.until(run.now + 70_000)
     assert [gap.start for _, gap in run.gaps] == minutes(-25, -8)
     left = [n for n in range(-30, 0) if n not in (-25, -8)]
@@ -318,7 +322,7 @@ def test_what_lies_behind_a_hole_is_held_only_if_it_is_final(lag: int) -> None:
     run = Run(series, exchange, now)
     run.until(now)
     assert [one.open_time for one in run.closed] == [minute - 2 * MINUTE]
-    assert not series._held, "it is five seconds old"
+    assert not series._order.held, "it is five seconds old"
     run.until(now + 61_000)
     assert [gap.start for _, gap in run.gaps] == [minute - MINUTE]
     assert run.closed[1] == row(minute, minute + DAY)
@@ -430,7 +434,7 @@ def test_rows_from_the_future_prove_nothing_and_are_not_kept() -> None:
     (drop,) = series.fill([last, ahead], asked, asked)
     assert isinstance(drop, DropEvent)
     assert f"{T0 + 2 * MINUTE} opens in the future" in drop.detail
-    assert not series._held
+    assert not series._order.held
     again = moment(asked.exchange + CONFIRM)
     assert series.take_wish(again) is not None
     assert series.fill([last, ahead], again, again) == [last], "and is told of once"
@@ -443,7 +447,7 @@ def test_a_row_that_was_not_asked_for_is_not_held() -> None:
     assert series.take_wish(asked) == Wish(*minutes(-10, 0))
     rows = [row(T0 + n * MINUTE, asked.exchange) for n in (-10, -9, -7, 0, 1)]
     series.fill(rows, asked, asked)
-    assert [*series._held] == minutes(-7)
+    assert [*series._order.held] == minutes(-7)
 
 
 def three_days(*days: int) -> tuple[list[Candle], int]:

@@ -19,9 +19,11 @@ from klinetail.candle import (
     Stream,
 )
 from klinetail.clock import Moment
+from klinetail.contract.close import GRACE
+from klinetail.contract.fetching import Wish
 from klinetail.contract.finality import SETTLED
 from klinetail.contract.holes import NO_ROW
-from klinetail.contract.series import GRACE, Series, Wish
+from klinetail.contract.series import Series
 from klinetail.contract.trading import (
     DELIVERED,
     LEAST,

@@ -1,0 +1,101 @@
+"""The closed candles of one stream that were delivered. Pure.
+
+The latest ones are kept whole. Of those before, for a day, the values are remembered,
+so that a close that comes once more is known for a duplicate or for a revision.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+
+from klinetail.candle import DAY, Candle, Interval
+from klinetail.contract.fingerprints import Fingerprints
+from klinetail.events import RevisionEvent
+
+
+class Delivered:
+    """Closed candles that were delivered, and the values of earlier ones.
+
+    Wherever `expected` is an argument, it is the open time (ms) of the closed candle to
+    be delivered next.
+
+    Args:
+        interval: the stream's.
+        keep: how many candles are kept whole, at least 1.
+    """
+
+    __slots__ = ("closed", "fingerprints", "looked_ahead")
+
+    def __init__(self, interval: Interval, keep: int) -> None:
+        self.closed: deque[Candle] = deque(maxlen=keep)
+        """The latest closed candles delivered, oldest first."""
+        self.fingerprints = Fingerprints(interval)
+        """The values of candles that left `closed` within the last day."""
+        self.looked_ahead = False
+        """Whether the candle that leaves `closed` with the next one was looked at since
+        the last one came: its values are remembered, or need not be."""
+
+    def add(self, candle: Candle) -> None:
+        """Keep the candle that is delivered now, as the newest one."""
+        if not self.looked_ahead:
+            self.look_ahead(candle.open_time)
+        self.closed.append(candle)
+        self.looked_ahead = False
+
+    def leaving(self, expected: int) -> Candle | None:
+        """The candle that leaves `closed` with the next one, if that candle will still
+        be of the last day."""
+        closed = self.closed
+        if len(closed) < (closed.maxlen or 0):
+            return None
+        oldest = closed[0]
+        return oldest if oldest.open_time > expected - DAY else None
+
+    def look_ahead(self, expected: int) -> None:
+        """Remember the values of the candle that leaves `closed` with the next one."""
+        if (leaving := self.leaving(expected)) is not None:
+            self._remember(leaving, expected)
+        self.looked_ahead = True
+
+    def revise(self, candle: Candle, expected: int) -> RevisionEvent | None:
+        """Take in the close of a candle that was delivered before.
+
+        Returns:
+            The announcement of a revision, if the close has other values than those
+            that were delivered and they are kept or remembered; they are replaced. None
+            if the close is a duplicate.
+        """
+        time = candle.open_time
+        index = self._place_of(time)
+        known = None if index is None else self.closed[index]
+        if known is not None:
+            if known.same_values(candle):
+                return None
+        elif time < expected - DAY or not self.fingerprints.differ(candle):
+            return None
+        if index is not None:
+            self.closed[index] = candle
+        if time in self.fingerprints:
+            self._remember(candle, expected)
+        return RevisionEvent(known, candle)
+
+    def insert(self, found: Sequence[Candle], expected: int) -> None:
+        """Put candles of a gap, which came after all, where they belong."""
+        merged = sorted([*self.closed, *found], key=lambda candle: candle.open_time)
+        for candle in merged[: -(self.closed.maxlen or 0)]:
+            self._remember(candle, expected)
+        self.looked_ahead = False
+        self.closed.clear()
+        self.closed.extend(merged)
+
+    def _place_of(self, open_time: int) -> int | None:
+        """The index of a candle in `closed`; from its end, near which most are."""
+        for index in range(len(self.closed) - 1, -1, -1):
+            if (time := self.closed[index].open_time) <= open_time:
+                return index if time == open_time else None
+        return None
+
+    def _remember(self, candle: Candle, expected: int) -> None:
+        """Remember the values of a candle, if the candle is of the last day."""
+        self.fingerprints.add(candle, expected - DAY)
