@@ -33,7 +33,6 @@ ELSEWHERE = {
     "klinetail/exchange/connection.py": "exchange/test_client.py",
     "klinetail/exchange/connector.py": "exchange/test_client.py",
     "klinetail/exchange/http.py": "exchange/test_rest.py",
-    "klinetail/exchange/status.py": "exchange/test_supervision.py",
     "klinetail/kinds.py": "pipeline/test_notices.py",
     "klinetail/sim/faults/line.py": "sim/test_faults.py",
     "klinetail/sim/faults/table.py": "sim/test_faults.py",
@@ -47,8 +46,8 @@ ELSEWHERE = {
 
 The parts of a series are seen through the series, against a model and at each edge. A
 command is seen by running it. The connections of the embedded exchange, and their
-faults, are seen by connecting to it. Events, kinds, plans, connections, the status of a
-link and tables are data of what makes or takes them.
+faults, are seen by connecting to it. Events, kinds, plans, connections and tables are
+data of what makes or takes them.
 """
 
 
