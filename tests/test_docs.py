@@ -59,7 +59,7 @@ def test_the_numbers_are_those_of_the_code() -> None:
     from klinetail.contract.finality import CONFIRM, SETTLED
     from klinetail.contract.series import GRACE, HELD
     from klinetail.errors import FORBIDDEN
-    from klinetail.exchange import backoff, http, reader, rest, status
+    from klinetail.exchange import backoff, http, reader, rest_client, status
     from klinetail.mailbox import MOST, PATIENCE
 
     assert backoff.BACKOFF == (0.5, 30.0)
@@ -71,7 +71,7 @@ def test_the_numbers_are_those_of_the_code() -> None:
     assert (escape.LINE, escape.STACKED) == (500, 4)
     assert (throttle.BURST, throttle.RATE, throttle.FEW) == (50, 10, 5)
     assert stats.ANNOUNCED_KEPT == 100_000
-    assert status.CONNECT_TIMEOUT == rest.PATIENCE == 10.0
+    assert status.CONNECT_TIMEOUT == rest_client.PATIENCE == 10.0
 
 
 def test_every_public_name_can_be_had_and_is_shown() -> None:

@@ -43,7 +43,7 @@ from klinetail.events import (
 )
 from klinetail.exchange.client import connector
 from klinetail.exchange.proxy import Proxy
-from klinetail.exchange.rest import BinanceRest
+from klinetail.exchange.rest_client import BinanceRest
 from klinetail.exchange.slowness import SOON
 from klinetail.formats import OUTPUTS
 from klinetail.kinds import Kind

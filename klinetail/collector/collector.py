@@ -66,10 +66,10 @@ from klinetail.events import (
 from klinetail.exchange.client import connector
 from klinetail.exchange.connection import Connect, Manager
 from klinetail.exchange.link import Link
+from klinetail.exchange.pacing import ConnectPacing
 from klinetail.exchange.proxy import proxy_for
-from klinetail.exchange.rest import BinanceRest, Rest
+from klinetail.exchange.rest_client import BinanceRest, Rest
 from klinetail.exchange.status import LIFETIME
-from klinetail.exchange.turns import Turns
 from klinetail.mailbox import Mailbox, as_it_is
 from klinetail.protocol.batches import decode_klines
 from klinetail.protocol.frames import decode, stream_name
@@ -259,8 +259,8 @@ class DataCollector:
         )
         self._shards = shards(self.streams) if follow else []
         self._link_of: dict[Stream, Link] = {}
-        turns = Turns()
-        self._links = [self._link(shard, turns) for shard in self._shards]
+        pacing = ConnectPacing()
+        self._links = [self._link(shard, pacing) for shard in self._shards]
         self._sleep = SleepWatch(monotonic(), slept())
         self._keeper = Keeper(
             [[self._series[s] for s in shard.streams] for shard in self._shards]
@@ -274,7 +274,7 @@ class DataCollector:
             target=self._keep, name="klinetail-keeper", daemon=True
         )
 
-    def _link(self, shard: Shard, turns: Turns) -> Link:
+    def _link(self, shard: Shard, pacing: ConnectPacing) -> Link:
         link = Link(
             shard.name,
             [stream_name(stream) for stream in shard.streams],
@@ -287,7 +287,7 @@ class DataCollector:
             monotonic=self._monotonic,
             random=self._random,
             lifetime=self._lifetime,
-            turns=turns,
+            pacing=pacing,
             early=True,
         )
         self._link_of.update(dict.fromkeys(shard.streams, link))

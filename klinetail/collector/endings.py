@@ -16,7 +16,7 @@ from klinetail.collector.symbols import oddity
 from klinetail.contract.series import Series
 from klinetail.errors import BadMessage, ExchangeError
 from klinetail.events import DropEvent
-from klinetail.exchange.rest import Rest
+from klinetail.exchange.rest_client import Rest
 from klinetail.protocol.limits import LISTINGS_WEIGHT, TIME_WEIGHT
 from klinetail.protocol.rest import Listing, Listings
 from klinetail.protocol.statuses import TRADING

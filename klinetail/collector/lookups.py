@@ -16,7 +16,7 @@ from klinetail.contract.series import Series
 from klinetail.errors import BadMessage, ExchangeError
 from klinetail.events import MuteEvent
 from klinetail.exchange.link import Link
-from klinetail.exchange.rest import Rest
+from klinetail.exchange.rest_client import Rest
 from klinetail.protocol.frames import stream_name
 from klinetail.protocol.routes import LIVE
 

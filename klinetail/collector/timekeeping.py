@@ -11,7 +11,7 @@ from klinetail.candle import Candle, Interval, Stream
 from klinetail.clock import ExchangeClock, NewestRow
 from klinetail.errors import BadMessage, ExchangeError
 from klinetail.events import CLOCK, LinkEvent, LinkState
-from klinetail.exchange.rest import Rest
+from klinetail.exchange.rest_client import Rest
 from klinetail.pace import SPAN, Reading
 
 TRIES: Final = 6

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from klinetail.exchange.connection import Connection
 from klinetail.exchange.inputs import Acked, Broken
-from klinetail.exchange.turns import MESSAGES, Rate
+from klinetail.exchange.pacing import MESSAGES, TokenBucket
 from klinetail.protocol.frames import Rejection, Reply
 from klinetail.protocol.limits import MAX_NAMES
 
@@ -25,12 +25,12 @@ class Channel:
         take_turn: waits until a message may be sent at the given rate.
     """
 
-    def __init__(self, number: int, take_turn: Callable[[Rate], None]) -> None:
+    def __init__(self, number: int, take_turn: Callable[[TokenBucket], None]) -> None:
         self.number = number
         self.connection: Connection | None = None
         """The connection; None before it is open, and if it never opened."""
         self._take_turn = take_turn
-        self._rate = Rate(*MESSAGES)
+        self._rate = TokenBucket(*MESSAGES)
         """The rate at which the exchange lets messages in."""
         self._requests = 0
         """The number of the last request."""

@@ -21,7 +21,7 @@ from klinetail.events import (
     PendingEvent,
     TradedEvent,
 )
-from klinetail.exchange.rest import BinanceRest
+from klinetail.exchange.rest_client import BinanceRest
 from klinetail.protocol.rest import Listing
 from klinetail.protocol.routes import Route, sim_route
 from klinetail.sim.history import Afterlife

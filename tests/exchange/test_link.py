@@ -12,7 +12,7 @@ from klinetail.events import LinkEvent, LinkState
 from klinetail.exchange.backoff import BACKOFF
 from klinetail.exchange.client import connector
 from klinetail.exchange.link import Link
-from klinetail.exchange.turns import ATTEMPT_APART, Turns
+from klinetail.exchange.pacing import ATTEMPT_APART, ConnectPacing
 from klinetail.protocol.frames import Candle, Rejection, Reply, decode
 from klinetail.protocol.limits import MESSAGES_PER_SECOND
 from klinetail.sim.limits import MessageRate
@@ -231,8 +231,8 @@ class TestLink:
             assert len(connection.sent) <= 3
 
     def test_links_connect_one_after_another(self):
-        turns, connect = Turns(), Fake(Unreachable("nobody there"))
-        links = [Running(connect, turns=turns, random=lambda: 0.01) for _ in range(8)]
+        pacing, connect = ConnectPacing(), Fake(Unreachable("nobody there"))
+        links = [Running(connect, pacing=pacing, random=lambda: 0.01) for _ in range(8)]
         began = time.monotonic()
         with contextlib.ExitStack() as stack:
             for link in links:
@@ -242,11 +242,11 @@ class TestLink:
             assert at - began > number * ATTEMPT_APART - 0.01
 
     def test_two_links_are_not_renewed_within_a_minute(self):
-        turns, opened = Turns(), []
+        pacing, opened = ConnectPacing(), []
         with contextlib.ExitStack() as stack:
             for name in ("one", "other"):
                 connect = Fake(None)
-                running = Running(connect, name=name, turns=turns, lifetime=0.5)
+                running = Running(connect, name=name, pacing=pacing, lifetime=0.5)
                 stack.enter_context(running)
                 connect.opened.get(timeout=PATIENCE).ack()
                 running.until(LIVE)
@@ -257,14 +257,14 @@ class TestLink:
             renewed.candles = 1
             assert one.until(LIVE).reason == "the connection was renewed"
             assert second.opened.empty()
-            assert turns.renewal("a third", 0.0) > 2 * 60
+            assert pacing.renewal("a third", 0.0) > 2 * 60
 
     def test_it_stops_while_it_waits_for_its_turn(self):
-        turns = Turns()
-        while turns.attempt(time.monotonic()) < time.monotonic() + 600:
+        pacing = ConnectPacing()
+        while pacing.attempt(time.monotonic()) < time.monotonic() + 600:
             pass
         connect = Fake(None)
-        with Running(connect, turns=turns):
+        with Running(connect, pacing=pacing):
             pass
         assert connect.attempts == 0
 
@@ -463,7 +463,7 @@ class Obliging(Fake):
         return connection
 
 
-class Prompt(Turns):
+class Prompt(ConnectPacing):
     """Nobody waits for a turn."""
 
     def attempt(self, now):
@@ -477,7 +477,7 @@ class TestWhateverAnActionRaises:
     @pytest.mark.parametrize("error", SHORTAGES, ids=repr)
     def test_a_connection_that_cannot_be_made(self, error):
         connect = Fake(*[error] * 3, None)
-        with Running(connect, turns=Prompt()) as running:
+        with Running(connect, pacing=Prompt()) as running:
             connect.opened.get(timeout=PATIENCE).ack()
             running.until(LIVE)
         assert connect.attempts == 4
@@ -490,7 +490,7 @@ class TestWhateverAnActionRaises:
             (tell if event.state is state else running.events.put)(event)
 
         connect = Obliging(None, *[Unreachable("no")] * 3, None)
-        with Running(connect, turns=Prompt(), on_event=on_event) as running:
+        with Running(connect, pacing=Prompt(), on_event=on_event) as running:
             first = connect.opened.get(timeout=PATIENCE)
             if state is WAITING:
                 running.until(LIVE)
@@ -503,7 +503,7 @@ class TestWhateverAnActionRaises:
 
     def test_a_connection_that_cannot_be_ended(self):
         connect = Fake(None)
-        with Running(connect, turns=Prompt()) as running:
+        with Running(connect, pacing=Prompt()) as running:
             first = connect.opened.get(timeout=PATIENCE)
             first.ack()
             running.until(LIVE)
@@ -515,7 +515,7 @@ class TestWhateverAnActionRaises:
 
     def test_a_request_that_cannot_be_sent(self):
         connect = Fake(None)
-        with Running(connect, turns=Prompt()) as running:
+        with Running(connect, pacing=Prompt()) as running:
             first = connect.opened.get(timeout=PATIENCE)
             first.ack()
             running.until(LIVE)
@@ -529,7 +529,7 @@ class TestWhateverAnActionRaises:
         looked = queue.Queue()
         connect = Fake(None)
         look = Failing(NO_THREAD, 1, lambda: looked.put(None))
-        with Running(connect, turns=Prompt(), on_quiet=look) as running:
+        with Running(connect, pacing=Prompt(), on_quiet=look) as running:
             connection = connect.opened.get(timeout=PATIENCE)
             connection.ack()
             running.until(LIVE)
@@ -545,7 +545,7 @@ class TestWhateverAnActionRaises:
             renewal = Failing(NO_THREAD, 1, lambda link, now: now)
 
         connect = Fake(None)
-        with Running(connect, lifetime=0.2, turns=Lacking()) as running:
+        with Running(connect, lifetime=0.2, pacing=Lacking()) as running:
             first = connect.opened.get(timeout=PATIENCE)
             first.ack()
             running.until(LIVE)
@@ -556,7 +556,7 @@ class TestWhateverAnActionRaises:
 
     def test_an_old_connection_that_cannot_be_ended_after_a_renewal(self):
         connect = Fake(None)
-        with Running(connect, turns=Prompt(), lifetime=0.2) as running:
+        with Running(connect, pacing=Prompt(), lifetime=0.2) as running:
             first = connect.opened.get(timeout=PATIENCE)
             first.ack()
             first.stop = Failing(NO_THREAD, 99, None)

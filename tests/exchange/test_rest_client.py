@@ -18,7 +18,7 @@ from klinetail.errors import (
     Unreachable,
 )
 from klinetail.exchange.http import MAX_BODY
-from klinetail.exchange.rest import BinanceRest
+from klinetail.exchange.rest_client import BinanceRest
 from klinetail.protocol.rest import Listing, encode_rows
 from tests import starved
 from tests.strategies import BTCUSDT_1M, candle
@@ -637,7 +637,7 @@ def test_without_a_thread_it_is_unreachable_and_with_one_it_answers():
 STARVED = """
 import klinetail.exchange.http
 from klinetail.errors import Unreachable
-from klinetail.exchange.rest import BinanceRest
+from klinetail.exchange.rest_client import BinanceRest
 
 rest = BinanceRest(sys.argv[1], patience=60)
 starve()

@@ -28,9 +28,9 @@ RENEWAL_APART: Final = 70.0
 _LATE: Final = 10.0
 
 
-class Rate:
-    """Turns at a steady rate, some of them at once: in any span of so many seconds at
-    most `burst + seconds / period`. Not thread-safe.
+class TokenBucket:
+    """A steady rate at which some turns may come at once: in any span of so many
+    seconds at most `burst + seconds / period`. Not thread-safe.
 
     Args:
         burst: turns at once, 1 at least.
@@ -54,13 +54,13 @@ class Rate:
         return at
 
 
-class Turns:
+class ConnectPacing:
     """When each of several links may connect. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._spacing = Rate(1, ATTEMPT_APART)
-        self._attempts = Rate(*ATTEMPTS)
+        self._spacing = TokenBucket(1, ATTEMPT_APART)
+        self._attempts = TokenBucket(*ATTEMPTS)
         self._renewals: dict[str, float] = {}
         self._promised: set[str] = set()
 
