@@ -1,8 +1,8 @@
 """The reader of a connection: bytes in, messages out. The reader does no I/O.
 
-Whoever owns the socket feeds the reader with what the socket brought, in pieces of any
-size, and takes events from the reader until more bytes are needed. So one thread can
-read one connection, or one selector many of them.
+The owner of the socket feeds the reader with the bytes of each read, in pieces of any
+size, and takes events from the reader until more bytes are needed. One thread can read
+one connection in this way, and one selector can read many connections.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from websocket import ABNF, WebSocketProtocolException
 from klinetail.exchange.framing import cut
 
 MAX_MESSAGE: Final = 1 << 20
-"""Bytes of one message, all its fragments together. A kline has some 300."""
+"""Bytes of one message at most, all fragments together. A kline has about 300."""
 
 MAX_FRAGMENTS: Final = 1024
-"""Fragments of one message; even empty fragments take memory."""
+"""Fragments of one message at most: even empty fragments take memory."""
 
 _MAX_CONTROL: Final = 125
 """Bytes of a control frame's payload (RFC 6455, 5.5)."""
@@ -28,7 +28,7 @@ _MASKED: Final = 0x80
 """The bit of the second byte that marks a masked frame; a server never masks."""
 
 _LENGTHS: Final = {126: struct.Struct(">H"), 127: struct.Struct(">Q")}
-"""How the length is written that follows the second byte, by that byte's value."""
+"""The form of the length behind the second byte, by the value of the second byte."""
 
 _MEANINGS: Final = {
     1000: "normal closure",
@@ -38,7 +38,7 @@ _MEANINGS: Final = {
     1012: "service restart",
     1013: "try again later",
 }
-"""Of close codes that come without a reason: RFC 6455, 7.4.1, and IANA's registry."""
+"""Words for close codes without a reason: RFC 6455, 7.4.1, and IANA's registry."""
 
 
 class Messages(NamedTuple):
@@ -60,7 +60,7 @@ class Pong(NamedTuple):
 
 
 class Close(NamedTuple):
-    """The server closes the connection; no event follows this one."""
+    """The server closes the connection; no further event follows."""
 
     reason: str
     """The reason in words."""
@@ -80,21 +80,21 @@ class MessageReader:
 
     def __init__(self) -> None:
         self._data = b""
-        """The bytes that events are taken from."""
+        """The bytes from which the next events are taken."""
         self._at = 0
-        """How many of these bytes are used up."""
+        """The number of bytes of `_data` that are used up."""
         self._arrived: list[bytes] = []
-        """What came since, not joined to `_data` yet."""
+        """The bytes that were fed since, not joined to `_data` yet."""
         self._missing = 0
-        """How many bytes still have to arrive before the frame under way is whole, if
-        its length is known. A long frame is looked at once, not at each piece."""
+        """The least number of bytes that the next event still lacks; none, if 0 or
+        less. A long frame is looked at once in this way, and not at each piece."""
         self._fragments: list[bytes] = []
-        """The fragments of the message under way, so far."""
+        """The fragments of the present message, in order."""
         self._size = 0
-        """The bytes of these fragments."""
+        """The number of bytes in `_fragments`."""
 
     def feed(self, data: bytes) -> None:
-        """Take in the bytes that came next."""
+        """Take in the next bytes of the connection."""
         self._arrived.append(data)
         self._missing -= len(data)
 
@@ -103,23 +103,18 @@ class MessageReader:
 
         Raises:
             WebSocketProtocolException: the bytes break the protocol or a limit of ours;
-                the connection is of no use any more.
+                nothing more can be read.
         """
         if self._missing > 0:
             return None
         if self._arrived:
             self._data += b"".join(self._arrived)
             self._arrived.clear()
-            self._missing = 0
-        event = self._next_event()
-        if event is None:
-            self._data, self._at = self._data[self._at :], 0
-        return event
-
-    def _next_event(self) -> Event | None:
         while True:
             if not self._fragments:
                 messages, self._at, odd = cut(self._data, self._at)
+                if not odd:
+                    self._wait_for(1)
                 if messages:
                     return Messages(messages)
                 if not odd:
@@ -131,15 +126,22 @@ class MessageReader:
             if event is not None:
                 return event
 
+    def _wait_for(self, missing: int) -> None:
+        """Look at the bytes again once at least so many more have been fed."""
+        self._data, self._at = self._data[self._at :], 0
+        self._missing = missing
+
     def _next_frame(self) -> ABNF | None:
         """Return the next frame of any kind, or None if the frame is not whole yet."""
         data, begin = self._data, self._at + 2
         if len(data) < begin:
+            self._wait_for(1)
             return None
         first, second = data[begin - 2], data[begin - 1]
         length = second & ~_MASKED
         if (written := _LENGTHS.get(length)) is not None:
             if len(data) < begin + written.size:
+                self._wait_for(1)
                 return None
             (length,) = written.unpack_from(data, begin)
             begin += written.size
@@ -152,7 +154,7 @@ class MessageReader:
             raise WebSocketProtocolException("a masked frame")
         end = begin + length
         if end > len(data):
-            self._missing = end - len(data)
+            self._wait_for(end - len(data))
             return None
         self._at = end
         fin, *reserved = (first >> bit & 1 for bit in (7, 6, 5, 4))
@@ -162,6 +164,7 @@ class MessageReader:
         return frame
 
     def _event_of(self, frame: ABNF) -> Event | None:
+        """Return the event of a frame, or None if more fragments follow."""
         match frame.opcode:
             case ABNF.OPCODE_PING:
                 return Ping(frame.data)
@@ -173,7 +176,7 @@ class MessageReader:
                 return self._assembled(frame)
 
     def _assembled(self, frame: ABNF) -> Messages | None:
-        """Return the message that a frame completes, or None if fragments follow."""
+        """Return the message if this frame completes a message, or None."""
         if (frame.opcode == ABNF.OPCODE_CONT) != bool(self._fragments):
             raise WebSocketProtocolException("Illegal frame")
         self._fragments.append(frame.data)
@@ -189,6 +192,7 @@ class MessageReader:
 
 
 def _close(payload: bytes) -> Close:
+    """Return the event of a close frame with this payload (RFC 6455, 5.5.1)."""
     if len(payload) < 2:
         return Close("the server closed the connection without a code", None)
     code = int.from_bytes(payload[:2])
