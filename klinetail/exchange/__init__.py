@@ -1,4 +1,4 @@
 """The exchange's side: the only room that imports `binance` and `websocket`.
 
-Their exceptions end here; what leaves are the errors of `klinetail.errors`.
+Exceptions of these libraries end here and leave as errors of `klinetail.errors`.
 """

@@ -1,4 +1,4 @@
-"""What a link is told to do: the actions that `supervision` decides on. Pure."""
+"""The actions that `supervision` decides on: what a link has to do. Pure."""
 
 from __future__ import annotations
 
@@ -10,63 +10,70 @@ from klinetail.exchange.inputs import Broken, NextBroken
 
 
 class Open(NamedTuple):
-    """To do: connect."""
+    """Action: connect."""
 
 
 class Hangup(NamedTuple):
-    """To do: drop every connection."""
+    """Action: drop every connection."""
 
 
 class Ping(NamedTuple):
-    """To do: send a ping of ours."""
+    """Action: send a ping."""
 
 
 class SubscribeAll(NamedTuple):
-    """To do: subscribe everything."""
+    """Action: subscribe to every stream."""
 
 
 class Subscribe(NamedTuple):
-    """To do: subscribe these, whose ack is not waited for."""
+    """Action: subscribe to some streams, without waiting for the ack."""
 
     streams: tuple[str, ...]
+    """The names of the streams on the wire."""
 
 
 class OpenNext(NamedTuple):
-    """To do: connect a second time."""
+    """Action: open a second connection."""
 
 
 class SubscribeNext(NamedTuple):
-    """To do: subscribe everything over the second connection."""
+    """Action: subscribe to every stream over the second connection."""
 
 
 class DropNext(NamedTuple):
-    """To do: drop the second connection."""
+    """Action: drop the second connection."""
 
 
 class Swap(NamedTuple):
-    """To do: drop the first connection and go on with the second."""
+    """Action: drop the first connection and go on with the second connection."""
 
 
 class Tell(NamedTuple):
-    """To do: report."""
+    """Action: publish a `LinkEvent`; the fields are the fields of the event."""
 
     state: LinkState
+    """The state of the link."""
     reason: str = ""
+    """The reason of the change, in words."""
     failures: int = 0
+    """The number of failures in a row."""
     delay: float = 0.0
+    """Seconds until the next attempt."""
     where: str = ""
+    """The operation that failed, with the address."""
     patience: float = float("inf")
-    """Seconds after which it gives up, if all attempts fail like the last one."""
+    """Seconds until the link gives up, if all attempts fail like the last attempt."""
 
 
 class TellQuiet(NamedTuple):
-    """To do: report that the connection lives and says nothing."""
+    """Action: report a connection that lives and brings no candle."""
 
 
 class GiveUp(NamedTuple):
-    """To do: report that there is no use in going on."""
+    """Action: report that the link has given up."""
 
     error: Refused
+    """The refusal of the last attempt."""
 
 
 Action = (
@@ -87,11 +94,15 @@ Actions = tuple[Action, ...]
 
 
 def failed(action: Action, reason: str) -> Broken | NextBroken | None:
-    """What it means to a link that an action could not be done: the connection that
-    the action was about is broken; None if the action was about none."""
+    """Return the link's input for an action that failed, or None without a meaning.
+
+    Args:
+        action: the action that failed; the connection of the action counts as broken.
+        reason: the reason of the failure, in words.
+    """
     match action:
         case TellQuiet():
-            return None  # whoever looks into the silence is called again while it lasts
+            return None  # the action is repeated while the connection brings no candle
         case OpenNext() | SubscribeNext() | DropNext() | Swap():
             return NextBroken()
         case _:

@@ -1,4 +1,4 @@
-"""How long to wait between attempts, and for how long to go on. Pure."""
+"""The pauses between attempts, and the seconds until giving up. Pure."""
 
 from __future__ import annotations
 
@@ -8,11 +8,16 @@ from typing import Final
 from klinetail.errors import Refused
 
 BACKOFF: Final = (0.5, 30.0)
-"""Seconds: the bound of the first pause, and of the longest."""
+"""Seconds: the bound of the first pause, and the bound of every pause."""
 
 
 def backoff(failures: int, random: Callable[[], float]) -> float:
-    """Seconds to wait after so many failures in a row, with full jitter."""
+    """Return the seconds to wait before the next attempt, with full jitter.
+
+    Args:
+        failures: the number of failures in a row.
+        random: uniform in [0, 1).
+    """
     base, most = BACKOFF
     return random() * min(most, base * float(2 ** min(failures, 16)))
 
@@ -20,13 +25,18 @@ def backoff(failures: int, random: Callable[[], float]) -> float:
 def insistence(
     error: Exception | None, since: float | None, now: float
 ) -> tuple[float | None, float]:
-    """Since when a run that has had no success yet has only been refused, and for how
-    many seconds it still goes on trying: 0 or less if it has to give up.
+    """Return the time of the first refusal in a row, and the seconds until giving up.
+
+    Only a run without any success gives up: when the seconds are 0 or less.
 
     Args:
-        error: what the last attempt failed with.
-        since: what this function said before about the attempt before that.
+        error: the error of the last attempt.
+        since: the time that this function returned for the attempt before, or None.
         now: monotonic seconds.
+
+    Returns:
+        The time of the first refusal (None if the error is no refusal) and the seconds
+        for which the run goes on trying (infinite if the error is no refusal).
     """
     if not isinstance(error, Refused):
         return None, float("inf")

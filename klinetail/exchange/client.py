@@ -1,9 +1,9 @@
 """The connector's WebSocket client, made safe.
 
-As published (4.2.0) it connects without a deadline, follows redirects, reads frames
-of any length, ends its thread without a word after broken UTF-8, drops the close
-code, and stops only if the server agrees; and its default address never sends a
-candle. None of that is left here, and nothing of it is seen outside.
+The published client (4.2.0) connects without a deadline, follows redirects, reads
+frames of any length, ends the thread without a word after broken UTF-8, drops the close
+code, and stops only if the server agrees; and the default address never sends a candle.
+The client of this module does none of these things.
 """
 
 from __future__ import annotations
@@ -38,45 +38,50 @@ from klinetail.protocol.rest import error_of, http_date
 from klinetail.shortage import safe_to_start, shortage
 
 MAX_HANDSHAKE: Final = 1 << 16
-"""Bytes of the answer to the handshake; a firewall's page of HTML fits."""
+"""Bytes of an answer to the handshake at most; a firewall's page of HTML fits."""
 
 SEND_TIMEOUT: Final = 2.0
-"""Seconds until a peer that does not take what we send is hung up on."""
+"""Seconds that sending may take before the connection is shut down."""
 
 READ: Final = 1 << 17
-"""Bytes of one read: some 400 frames, if so many are there."""
+"""Bytes of one read at most: about 400 frames."""
 
 MANY: Final = 100
-"""Messages in a read from which on the next one follows at once."""
+"""The number of messages in a read from which on the next read follows at once."""
 
 
 class _Socket(WebSocket):  # type: ignore[misc]
+    """The library's WebSocket: connects and sends. A `Receiver` handles the reads."""
+
     def read(self) -> bytes:
-        """All bytes that are there, up to `READ`; waits for the first.
+        """Return the bytes that have arrived, up to `READ`; wait for the first byte.
 
         Raises:
-            WebSocketConnectionClosedException: the other side has ended.
+            WebSocketConnectionClosedException: the server has ended the connection.
             OSError: the connection broke.
         """
         return self._recv(READ)  # type: ignore[no-any-return]
 
     def send_close(self, *args: Any) -> None:
-        """Say goodbye; who cannot hear it is gone already, which is what was wanted.
+        """Send a close frame, if the connection still takes a frame.
 
-        The library answers a CLOSE before it shows it: an error would hide its code.
+        An error is ignored: the connection is gone already, as the caller wants, and
+        the error would hide the code of the server's own close frame.
         """
         with contextlib.suppress(OSError, WebSocketException):
             super().send_close(*args)
 
 
 class _Handshaking:
-    """A socket that reads no more than an answer to a handshake can have."""
+    """A socket that reads `MAX_HANDSHAKE` bytes at most."""
 
     def __init__(self, sock: socket.socket | TlsSocket) -> None:
         self._sock = sock
         self._left = MAX_HANDSHAKE
+        """The number of bytes that may still be read."""
 
     def recv(self, size: int) -> bytes:
+        """Return up to `size` bytes, as a socket does."""
         data = self._sock.recv(size)
         self._left -= len(data)
         if self._left < 0:
@@ -88,7 +93,16 @@ class _Handshaking:
 
 
 class SocketManager(BinanceSocketManager):  # type: ignore[misc]
-    """The connector's thread around one connection."""
+    """The connector's thread, which reads one connection until the end.
+
+    Args:
+        stream_url: the address with its path.
+        handlers: the handlers of the connection.
+        deadline: running; the connection has to be open before the deadline.
+        proxy: the proxy to connect through, or None.
+        linger: seconds to wait after a read with few messages.
+        logger: the connector's logger.
+    """
 
     def __init__(
         self,
@@ -100,17 +114,22 @@ class SocketManager(BinanceSocketManager):  # type: ignore[misc]
         logger: object,
     ) -> None:
         self.candles = 0
+        """The number of candles that the connection brought; `Manager.candles`."""
         self.on_reply = handlers.on_reply
         self._handlers = handlers
+        """The handlers of the connection."""
         self._linger = linger
+        """Seconds to wait after a read with few messages."""
         self._deadline = deadline
+        """The deadline for opening the connection."""
         self._proxy = proxy
+        """The proxy to connect through, or None."""
         super().__init__(stream_url, on_message=handlers.on_message, logger=logger)
         self.daemon = True
         self.name = "klinetail-socket"
 
     def create_ws_connection(self) -> None:
-        """Connect before the deadline; errors as `connect`."""
+        """Connect before the deadline; `connector` names the errors."""
         self.ws = _Socket()
         sock = dial(self.stream_url, self._deadline, self._proxy)
         try:
@@ -122,7 +141,7 @@ class SocketManager(BinanceSocketManager):  # type: ignore[misc]
             raise
 
     def start(self) -> None:
-        """Begin to read. If there is no thread for it, the connection is closed."""
+        """Begin to read. The connection is closed if the system gives no thread."""
         safe_to_start(self)
         try:
             super().start()
@@ -131,7 +150,7 @@ class SocketManager(BinanceSocketManager):  # type: ignore[misc]
             raise
 
     def run(self) -> None:
-        """Read until the connection ends, and say so whatever ended it."""
+        """Read until the connection ends, and report the end in every case."""
         reason, code = "the connection ended", None
         try:
             reason, code = self.read_data()
@@ -145,7 +164,7 @@ class SocketManager(BinanceSocketManager):  # type: ignore[misc]
                 self._handlers.on_exit(reason, code)
 
     def read_data(self) -> tuple[str, int | None]:
-        """Hand over messages until the server closes; returns the reason and code."""
+        """Read until the server closes; return the reason and the close code."""
         receiver = Receiver(self._handlers, self, self.ws.pong)
         while (closed := receiver.feed(self.ws.read())) is None:
             if self._linger and 0 < receiver.received < MANY:
@@ -154,7 +173,7 @@ class SocketManager(BinanceSocketManager):  # type: ignore[misc]
         return closed
 
     def abort(self) -> None:
-        """Wake the thread whatever it waits for."""
+        """End the connection at once; a thread that reads or sends wakes up."""
         # The library's own abort does nothing once a CLOSE was sent.
         sock = self.ws.sock
         if sock is not None:
@@ -163,7 +182,17 @@ class SocketManager(BinanceSocketManager):  # type: ignore[misc]
 
 
 class StreamClient(UMFuturesWebsocketClient):  # type: ignore[misc]
-    """The connector's client over our `SocketManager`; opens in the constructor."""
+    """The connector's client over our `SocketManager`.
+
+    The constructor opens the connection.
+
+    Args:
+        ws_url: the address, without `/ws`.
+        handlers: the handlers of the connection.
+        deadline: running; the connection has to be open before the deadline.
+        proxy: the proxy to connect through, or None.
+        linger: seconds to wait after a read with few messages.
+    """
 
     def __init__(
         self,
@@ -192,36 +221,37 @@ class StreamClient(UMFuturesWebsocketClient):  # type: ignore[misc]
 
     @property
     def candles(self) -> int:
-        """Candles that came over this connection."""
+        """The number of candles that the connection brought."""
         return self.socket_manager.candles  # type: ignore[no-any-return]
 
     def ping(self, payload: bytes) -> None:
-        """Send a ping of ours; a peer that does not read is hung up on."""
+        """Send a ping; shut the connection down if sending takes too long."""
         with self._hurried():
             self.socket_manager.ws.ping(payload)
 
     def subscribe(self, stream: list[str], id: int) -> None:  # noqa: A002
-        """Ask for streams; the same."""
+        """Ask for streams; shut the connection down if sending takes too long."""
         with self._hurried():
             super().subscribe(stream, id=id)
 
     @contextlib.contextmanager
     def _hurried(self) -> Iterator[None]:
+        """Shut the connection down if the body takes longer than `SEND_TIMEOUT`."""
         with Deadline(SEND_TIMEOUT) as deadline:
             if (sock := self.socket_manager.ws.sock) is not None:
                 deadline.guard(sock)
             yield
 
     def stop(self, timeout: float = 1.0) -> None:
-        """Say goodbye, wait half the time for the answer, then hang up."""
+        """Send a close frame, wait half the time for an answer, then hang up."""
         manager = self.socket_manager
         from_within = manager is threading.current_thread()
-        # Even goodbye can block: on a server that does not read.
+        # Even sending a close frame can block: on a server that does not read.
         hang_up = safe_to_start(threading.Timer(timeout / 2, manager.abort))
         hang_up.daemon = True
         try:
             hang_up.start()
-        except Exception:  # noqa: BLE001 - without a thread there is no goodbye
+        except Exception:  # noqa: BLE001 - without a thread no close frame is sent
             manager.abort()
         if manager.ws.connected:
             manager.ws.send_close()
@@ -235,13 +265,13 @@ class StreamClient(UMFuturesWebsocketClient):  # type: ignore[misc]
 def connector(
     ws_url: str, proxy: Proxy | None = None, *, linger: float = 0.0
 ) -> Connect:
-    """The maker of connections to one address.
+    """Return a function that opens connections to one address.
 
     Args:
         ws_url: the address, without `/ws`.
-        proxy: what to connect through.
-        linger: seconds for which the next read waits, unless there is much to read:
-            messages that come meanwhile cost far less together.
+        proxy: the proxy to connect through, or None.
+        linger: seconds to wait after a read of fewer than `MANY` messages: messages
+            that are read together cost far less.
     """
     where = f"connecting to {ws_url}{through(proxy)}"
 
@@ -266,6 +296,7 @@ def connector(
 
 
 def _status_error(error: WebSocketBadStatusException) -> ExchangeError:
+    """Return the error for an HTTP status in place of a WebSocket."""
     if error.status_code is None:
         return Unreachable("no HTTP there")
     headers = error.resp_headers or {}

@@ -1,4 +1,4 @@
-"""The connector's own names, or a clear word about who stands in their place."""
+"""The connector's own classes, or a clear error if another package hides them."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""A deadline for a whole operation on sockets, and what an error under one means.
+"""A deadline for a whole operation on sockets, and the meaning of errors.
 
-No library used here bounds a whole operation: a server that sends a byte now and then
-holds any of them for ever.
+No library of this project bounds a whole operation: a server that sends a byte now and
+then could hold a thread for ever.
 """
 
 from __future__ import annotations
@@ -22,23 +22,28 @@ from klinetail.shortage import safe_to_start, shortage
 class Deadline:
     """Shuts the guarded sockets down when the time is up or on `abort`.
 
-    Whatever blocks on one of them then ends with an error; look at `expired` and
-    `aborted` for the reason. A context manager: it runs from enter to exit.
+    Every call that blocks on a guarded socket then ends with an error; `expired` and
+    `aborted` tell the reason. A context manager: the time runs from enter to exit.
 
     Args:
-        seconds: how long all of it may take.
+        seconds: the time for the whole operation.
     """
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
+        """The time for the whole operation."""
         self.expired = False
+        """Whether the time is up."""
         self.aborted = False
+        """Whether `abort` was called."""
         self.doing = "waiting for the answer"
-        """How far it is, in words, for whoever waits."""
+        """The present step of the operation, in words, for the user."""
         self.where = ""
-        """What it is all about, with the address, as in an error's `where`."""
+        """The operation, with the address, as in the `where` of an error."""
         self._changed = threading.Condition()
+        """Guards the fields; notified at the end and by `wake`."""
         self._guarded: list[socket.socket] = []
+        """Duplicates of the guarded sockets."""
         self._timer = safe_to_start(threading.Timer(seconds, self._expire))
         self._timer.daemon = True
         self._timer.name = "klinetail-deadline"
@@ -61,13 +66,13 @@ class Deadline:
 
     @property
     def over(self) -> bool:
-        """Whether it is expired or aborted."""
+        """Whether the deadline is expired or aborted."""
         return self.expired or self.aborted
 
     def guard(self, sock: socket.socket) -> None:
-        """Let this socket end with the deadline, TLS or not, whoever wraps it.
+        """Shut this socket down at the end of the deadline, with or without TLS.
 
-        The socket must be connected or connecting: no other can be shut down.
+        The socket must be connected or connecting: other sockets cannot be shut down.
         """
         twin = socket.socket(fileno=os.dup(sock.fileno()))
         with self._changed:
@@ -76,18 +81,18 @@ class Deadline:
                 shut(twin)
 
     def abort(self) -> None:
-        """End it now, from any thread."""
+        """End the operation now, from any thread."""
         with self._changed:
             self.aborted = True
             self._shut_all()
 
     def wait_for(self, done: Callable[[], bool]) -> None:
-        """Wait until `done`, looked at after each `wake`, or until it is over."""
+        """Wait until `done()`, called after each `wake`, is true, or until the end."""
         with self._changed:
             self._changed.wait_for(lambda: done() or self.over)
 
     def wake(self) -> None:
-        """Have `wait_for` look again."""
+        """Let `wait_for` call `done` again."""
         with self._changed:
             self._changed.notify_all()
 
@@ -103,18 +108,18 @@ class Deadline:
 
 
 def shut(sock: socket.socket) -> None:
-    """End whatever blocks on a socket; the socket stays to be closed."""
+    """Shut a socket down, so that blocked calls end; the socket stays to be closed."""
     with contextlib.suppress(OSError):
         sock.shutdown(socket.SHUT_RDWR)
 
 
 def failure(error: BaseException, deadline: Deadline, where: str) -> ExchangeError:
-    """What a connection's error means, in our words.
+    """Return the meaning of an error on a connection, as an error of our own.
 
     Args:
-        error: what was raised.
-        deadline: the connection's, which says whether the time was up.
-        where: what was being done, with the address.
+        error: the error that was raised.
+        deadline: the deadline of the operation; a deadline that is over is the cause.
+        where: the operation, with the address.
     """
     meant = _meaning(error, deadline)
     meant.where = where

@@ -1,4 +1,4 @@
-"""What can happen to a link: the inputs of `supervision`. Pure."""
+"""The inputs of `supervision`: the events in the life of a link. Pure."""
 
 from __future__ import annotations
 
@@ -8,101 +8,112 @@ from klinetail.errors import ExchangeError, RateLimited, Refused
 
 
 class Start(NamedTuple):
-    """Begin."""
+    """The link has to begin."""
 
 
 class Admit(NamedTuple):
-    """From now on it may subscribe."""
+    """The link may subscribe from now on."""
 
 
 class Opened(NamedTuple):
-    """Connected; these requests are to be sent."""
+    """The connection is open."""
 
     requests: frozenset[int]
+    """The numbers of the requests to send."""
 
 
 class Acked(NamedTuple):
-    """A request was acked."""
+    """The exchange has acked a request."""
 
     request: int
+    """The number of the request."""
 
 
 class Ponged(NamedTuple):
-    """Our ping came back."""
+    """The exchange has answered our ping."""
 
 
 class Broken(NamedTuple):
-    """An attempt failed or a connection ended."""
+    """An attempt failed, or the connection ended."""
 
     reason: str
+    """The reason, in words."""
     candles: int = 0
+    """The number of candles that the connection brought."""
     wait: float = 0.0
-    """Seconds that the exchange asks to wait at least."""
+    """The least number of seconds to wait, if the exchange has named a number."""
     error: Refused | None = None
-    """Set where trying again as such makes no sense."""
+    """The refusal, if the exchange has refused the attempt."""
     code: int | None = None
-    """Of the close, if the server gave one."""
+    """The code of the server's close frame, or None."""
     where: str = ""
-    """What was being done, with the address."""
+    """The operation that failed, with the address."""
 
 
 class NextOpened(NamedTuple):
-    """The second connection is open; these requests are to be sent."""
+    """The second connection is open."""
 
     requests: frozenset[int]
+    """The numbers of the requests to send."""
 
 
 class NextAcked(NamedTuple):
-    """One of its requests was acked."""
+    """The exchange has acked a request on the second connection."""
 
     request: int
+    """The number of the request."""
 
 
 class NextBroken(NamedTuple):
-    """It failed or ended."""
+    """The second connection failed or ended."""
 
 
 class NextLater(NamedTuple):
-    """It has to wait for its turn: other links are being renewed."""
+    """The renewal has to wait: other links are being renewed."""
 
     at: float
+    """The earliest time of the renewal, monotonic seconds."""
 
 
 class Due(NamedTuple):
     """The time `Status.due` has come."""
 
     candles: int = 0
-    """Over the connection so far."""
+    """The number of candles that the connection brought."""
     next_candles: int = 0
-    """Over the second connection so far."""
+    """The number of candles that the second connection brought."""
 
 
 class Doubt(NamedTuple):
-    """Somebody has reason to doubt that the connection lives: after a sleep."""
+    """The connection may be dead: the machine slept, for example."""
 
 
 class Distrust(NamedTuple):
-    """The connection lives and yet does not bring what it should."""
+    """The connection lives, but candles that should come are missing."""
 
     reason: str
+    """The reason for connecting anew, in words."""
     where: str = ""
+    """The operation, with the address."""
 
 
 class Again(NamedTuple):
-    """Some streams say nothing: they are to be subscribed once more."""
+    """Some streams bring nothing and have to be subscribed to once more."""
 
     streams: tuple[str, ...]
+    """The names of the streams on the wire."""
     reason: str = ""
-    """Set if the user should know."""
+    """The reason to report, in words; empty if the user need not know."""
     where: str = ""
+    """The operation, with the address."""
 
 
 class Served(NamedTuple):
-    """Another link is live: the exchange serves this run."""
+    """Another link of the run is live: the exchange serves this run."""
 
 
 class Stop(NamedTuple):
-    """End."""
+    """The link has to end."""
 
 
 Input = (
@@ -126,7 +137,7 @@ Input = (
 
 
 def of_second(event: Input) -> Input | None:
-    """What an event of the second connection means to the link."""
+    """Return the link's input for an input from the second connection, or None."""
     match event:
         case Opened(requests):
             return NextOpened(requests)
@@ -139,7 +150,7 @@ def of_second(event: Input) -> Input | None:
 
 
 def broken_by(error: ExchangeError) -> Broken:
-    """What a failed attempt to connect means to the link."""
+    """Return the link's input for an attempt to connect that failed."""
     if isinstance(error, RateLimited):
         return Broken(error.cause, wait=error.retry_after, where=error.where)
     refused = error if isinstance(error, Refused) else None

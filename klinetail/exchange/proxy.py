@@ -1,8 +1,8 @@
-"""Which proxy a connection goes through, and what is said to it. Pure.
+"""The proxy of a connection, and the request to the proxy. Pure.
 
-A proxy is asked to CONNECT, for every kind of address: one path, and with TLS to the
-exchange the proxy sees nothing but its name. A user name or a password is in no text
-that comes from here but the request itself.
+A proxy gets a CONNECT request for every kind of address. So only one path exists, and
+with TLS the proxy sees nothing but the name of the exchange. User names and passwords
+appear in the request alone, and in no other text of this module.
 """
 
 from __future__ import annotations
@@ -30,28 +30,31 @@ _STATUS: Final = re.compile(rb"HTTP/1\.[01] ([0-9]{3})(?![0-9])").match
 
 
 class Proxy(msgspec.Struct, frozen=True):
-    """A proxy that understands CONNECT. Its text has no user name and no password."""
+    """A proxy that understands CONNECT. `str` shows no user name and no password."""
 
     secure: bool
-    """Whether it is spoken to over TLS."""
+    """Whether the connection to the proxy uses TLS."""
     host: str
+    """The name or address of the proxy."""
     port: int
+    """The port of the proxy."""
     _credentials: bytes | None = None
+    """User name and password, joined by a colon, or None."""
 
     def __repr__(self) -> str:
         return f"Proxy(secure={self.secure}, host={self.host!r}, port={self.port})"
 
     @classmethod
     def parse(cls, url: str, name: str = "--proxy") -> Self:
-        """The proxy of an address; `http://` goes without saying.
+        """Return the proxy of an address; `http://` may be left out.
 
         Args:
-            url: `http://user:password@host:port`, percent-encoded where need be.
-            name: of the option or variable that holds it, for the error.
+            url: `http://user:password@host:port`, special characters percent-encoded.
+            name: the name of the option or variable with the address, for the error.
 
         Raises:
-            UsageError: it is none, or of a kind that is not spoken here. The address
-                is not repeated there: it may hold a password.
+            UsageError: the address is malformed, or the kind of proxy is not supported.
+                The text does not repeat the address: the address may hold a password.
         """
         scheme = _SCHEME(url)
         if scheme is None:
@@ -85,7 +88,7 @@ class Proxy(msgspec.Struct, frozen=True):
         return f"{scheme}://{_joined(self.host, self.port)}"
 
     def request(self, host: str, port: int) -> bytes:
-        """What asks it for a connection."""
+        """Return the CONNECT request for a connection to a host."""
         target = _joined(host.encode("idna").decode(), port)
         lines = [f"CONNECT {target} HTTP/1.1", f"Host: {target}"]
         if self._credentials is not None:
@@ -95,19 +98,20 @@ class Proxy(msgspec.Struct, frozen=True):
 
 
 def proxy_for(url: str, given: str | None, environ: Mapping[str, str]) -> Proxy | None:
-    """The proxy to use for an address, or None for a direct connection.
+    """Return the proxy to use for an address, or None for a direct connection.
 
-    A given one is used for every address. Otherwise HTTPS_PROXY (for `https` and
-    `wss`) or HTTP_PROXY, and ALL_PROXY, tell; not for this machine itself, nor for
-    what NO_PROXY names. In lower case they come first; empty ones count as unset.
+    A given proxy is used for every address. Otherwise the variables HTTPS_PROXY (for
+    `https` and `wss`) or HTTP_PROXY, and ALL_PROXY, name the proxy; connections to this
+    machine, and to hosts in NO_PROXY, are direct. Variables in lower case come first;
+    empty variables count as unset.
 
     Args:
         url: a `ws`, `wss`, `http` or `https` address.
-        given: the address of the proxy that the caller asks for.
+        given: the address of the proxy to use in any case, or None.
         environ: the environment.
 
     Raises:
-        UsageError: the proxy's address is none.
+        UsageError: the address of the proxy is malformed.
     """
     if given is not None:
         return Proxy.parse(given)
@@ -124,6 +128,7 @@ def proxy_for(url: str, given: str | None, environ: Mapping[str, str]) -> Proxy 
 
 
 def _is_here(host: str) -> bool:
+    """Return whether a host is this machine."""
     address = _address(host)
     if address is not None:
         return address.is_loopback
@@ -131,13 +136,17 @@ def _is_here(host: str) -> bool:
 
 
 def _exempt(host: str, port: int, no_proxy: str) -> bool:
+    """Return whether NO_PROXY covers a host."""
     entries = re.split(r"[\s,]+", no_proxy.lower())
     return any(_covers(entry, host, port) for entry in entries if entry)
 
 
 def _covers(entry: str, host: str, port: int) -> bool:
-    """Whether an entry of NO_PROXY covers a host: `*`, a name with all names below
-    it, an address or a range of addresses, and any of them with a port."""
+    """Return whether an entry of NO_PROXY covers a host.
+
+    An entry is `*`, a domain with all subdomains, an address or a range of addresses,
+    each with or without a port.
+    """
     split = _HOST_AND_PORT(entry)
     if split is not None:
         entry = split[1]
@@ -156,12 +165,12 @@ def _covers(entry: str, host: str, port: int) -> bool:
 
 
 def through(proxy: Proxy | None) -> str:
-    """What to add where it is said what is connected to."""
+    """Return the words about the proxy to put behind an address; empty without one."""
     return "" if proxy is None else f" through the proxy {proxy}"
 
 
 def refusal(answer: bytes) -> ExchangeError | None:
-    """What a proxy's answer to CONNECT means, or None if it has connected."""
+    """Return the error in a proxy's answer to CONNECT, or None after a success."""
     status = _STATUS(answer)
     if status is None:
         return Unreachable("no HTTP there")

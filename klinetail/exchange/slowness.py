@@ -1,4 +1,4 @@
-"""Slowness: who waits is told why, before there is a failure to tell of."""
+"""Slowness: a waiting user is told the cause before a failure can be told."""
 
 from __future__ import annotations
 
@@ -11,29 +11,33 @@ from typing import Final, Self
 from klinetail.shortage import safe_to_start
 
 SOON: Final = 1.5
-"""Seconds after which somebody who waits wonders why."""
+"""Seconds after which a waiting user wants to know the cause."""
 
 
 class Slowness:
-    """Tells once that what runs while it is entered takes long; not after its end.
+    """Calls a function once if the body of a `with` statement takes long.
 
     Args:
-        tell: called on a thread of its own; leaving waits for it.
-        seconds: after how many.
+        tell: called on a thread of its own, never after the body; leaving waits for
+            the return of the function.
+        seconds: the time after which the function is called.
     """
 
     def __init__(self, tell: Callable[[], object], seconds: float = SOON) -> None:
         self.told = False
-        """Whether it took long."""
+        """Whether the body took long."""
         self._tell = tell
+        """The function to call."""
         self._over = False
+        """Whether the body has ended."""
         self._lock = threading.Lock()
+        """Held during the call, and by leaving."""
         self._timer = safe_to_start(threading.Timer(seconds, self._take_note))
         self._timer.daemon = True
         self._timer.name = "klinetail-slowness"
 
     def __enter__(self) -> Self:
-        # Where there is no thread for it, nothing is told, and all else goes on.
+        # If the system gives no thread, nothing is told, and the body runs.
         with contextlib.suppress(RuntimeError, MemoryError):
             self._timer.start()
         return self

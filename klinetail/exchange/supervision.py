@@ -1,14 +1,14 @@
-"""What a link does next: one state, one owner, a pure transition function.
+"""The next steps of a link: one state, one owner, a pure transition function.
 
-Reconnects never end. The pause between attempts grows with the failures in a row,
-with full jitter; it starts afresh only after candles have flowed for a while, since
-a server that accepts and hangs up would otherwise be stormed.
+Reconnects never end. The pause between attempts grows with the failures in a row, with
+full jitter. The pauses start afresh only after candles have flowed for a while: a
+server that accepts connections and hangs up would otherwise be stormed.
 
-A live connection that says nothing is asked: our ping must come back. What the server
-sends of its own accord, its pings included, proves nothing about what it reads.
+A connection without candles is tested: the server has to answer our ping. Pings and
+other messages of the server do not prove that the server still reads.
 
-Before the exchange's 24 h are over a second connection is opened, and the first one is
-closed only once candles come over the second.
+A second connection is opened before the exchange's 24 h are over. The first connection
+is closed only once candles come over the second connection.
 """
 
 from __future__ import annotations
@@ -79,11 +79,11 @@ def transition(
     random: Callable[[], float],
     lifetime: float = LIFETIME,
 ) -> tuple[Status, Actions]:
-    """What a link becomes, and what is to be done, when something happens.
+    """Return the new status of a link after an input, and the actions to do.
 
     Args:
-        status: what it is.
-        event: what happened.
+        status: the status of the link.
+        event: the input.
         now: monotonic seconds.
         random: uniform in [0, 1).
         lifetime: seconds after which a connection is renewed at the latest.
@@ -109,7 +109,7 @@ def transition(
 
 
 def connects(status: Status, event: Input) -> bool:
-    """Whether what happens leads to an attempt to connect, which takes its turn."""
+    """Return whether an input leads to an attempt to connect."""
     match status.state:
         case LinkState.IDLE:
             return isinstance(event, Start) or (
@@ -122,6 +122,7 @@ def connects(status: Status, event: Input) -> bool:
 
 
 def _connecting(status: Status, now: float) -> tuple[Status, Actions]:
+    """Begin an attempt to connect."""
     connecting = status._replace(
         state=LinkState.CONNECTING, due=now + 2 * CONNECT_TIMEOUT
     )
@@ -131,8 +132,10 @@ def _connecting(status: Status, now: float) -> tuple[Status, Actions]:
 def _early(
     status: Status, event: Input, now: float, random: Callable[[], float]
 ) -> tuple[Status, Actions]:
-    """Before it is known whether there is anything to subscribe to: one attempt to
-    connect, of whose failure nobody hears, unless the exchange asks to be left alone.
+    """Return the step of a link that may not subscribe yet.
+
+    The link tries to connect once. A failure is not reported, unless the exchange asks
+    for a pause.
     """
     connecting = status.state is LinkState.CONNECTING
     match event:
@@ -150,7 +153,7 @@ def _early(
         case Opened(requests) if connecting:
             return status._replace(unacked=requests, due=now + EARLY), ()
         case Broken(wait=wait) if connecting and wait:
-            # Whether it is refused for good shows once it counts.
+            # Whether the refusal is final shows once the link may subscribe.
             asked = event._replace(error=None)
             waiting, actions = _waiting(status, asked, now, random)
             return waiting._replace(early=True), actions
@@ -166,6 +169,7 @@ def _early(
 def _subscribing(
     status: Status, requests: frozenset[int], now: float
 ) -> tuple[Status, Actions]:
+    """Begin to subscribe to every stream."""
     asked = status._replace(
         state=LinkState.SUBSCRIBING, unacked=requests, due=now + ACK_TIMEOUT
     )
@@ -203,13 +207,13 @@ def _while_connecting(
                 renew_at=_renewal(now, random, lifetime),
                 policy=status.policy,
             )
-            return _scheduled(live, now), (Tell(LinkState.LIVE),)
+            return live.scheduled(now), (Tell(LinkState.LIVE),)
         case _:
             return status, ()
 
 
 def _renewal(now: float, random: Callable[[], float], lifetime: float) -> float:
-    """Spread, so that the links of one start are not renewed at once."""
+    """Return the time of the next renewal, spread over the links of one start."""
     return now + lifetime * (1 - random() / 50)
 
 
@@ -244,7 +248,7 @@ def _while_live(
             acked = status._replace(
                 unacked=left, renewal=Renewal.ACKED, renewal_due=now + OVERLAP
             )
-            return _scheduled(acked, now), ()
+            return acked.scheduled(now), ()
         case NextBroken() | NextLater() if status.renewal is not Renewal.NONE:
             return _renewal_put_off(status, event, now)
         case Due():
@@ -253,30 +257,25 @@ def _while_live(
             return status, ()
 
 
-def _scheduled(status: Status, now: float) -> Status:
-    """Wake for whatever comes first, and to look whether candles came."""
-    dues = [status.quiet_at, status.renew_at, status.renewal_due]
-    if not status.pinged or status.renewal is Renewal.ACKED:
-        dues.append(now + LOOK)
-    return status._replace(due=min(dues))
-
-
 def _asking(status: Status, now: float) -> tuple[Status, Actions]:
+    """Send a ping and wait for the answer."""
     asking = status._replace(pinged=True, quiet_at=now + PING_TIMEOUT)
-    return _scheduled(asking, now), (Ping(),)
+    return asking.scheduled(now), (Ping(),)
 
 
 def _answered(status: Status, now: float) -> tuple[Status, Actions]:
+    """Take note of the answer to our ping, and plan the next ping."""
     answers = status.answers + 1
     if answers < FIRST_ANSWERS:
-        patience = FIRST_QUIET
+        pause = FIRST_QUIET
     else:
-        patience = QUIET if status.candles else LATER_QUIET
-    calm = status._replace(pinged=False, quiet_at=now + patience, answers=answers)
-    return _scheduled(calm, now), (TellQuiet(),)
+        pause = QUIET if status.candles else LATER_QUIET
+    calm = status._replace(pinged=False, quiet_at=now + pause, answers=answers)
+    return calm.scheduled(now), (TellQuiet(),)
 
 
 def _again(again: Again) -> Actions:
+    """Return the actions for streams that have to be subscribed to once more."""
     if not again.reason:
         return (Subscribe(again.streams),)
     tell = Tell(LinkState.LIVE, again.reason, 1, where=again.where)
@@ -291,7 +290,7 @@ def _live_due(
     lifetime: float,
 ) -> tuple[Status, Actions]:
     if due.candles != status.candles:
-        # The last of them may have come right after the look before this one.
+        # The last candle may have come right after the last look.
         quiet_at = now + QUIET - LOOK
         silent = status.silent
         status = status._replace(
@@ -316,9 +315,9 @@ def _live_due(
             renewal=Renewal.OPENING,
             renewal_due=now + 2 * CONNECT_TIMEOUT + ACK_TIMEOUT,
         )
-        return _scheduled(renewing, now), (OpenNext(),)
+        return renewing.scheduled(now), (OpenNext(),)
     if now < status.quiet_at:
-        return _scheduled(status, now), ()
+        return status.scheduled(now), ()
     if status.pinged:
         reason = f"the exchange did not answer our ping in {PING_TIMEOUT:g} s"
         return _waiting(status, Broken(reason), now, random)
@@ -335,7 +334,7 @@ def _renewal_put_off(
         renewal_due=float("inf"),
         renew_at=until,
     )
-    return _scheduled(put_off, now), (DropNext(),)
+    return put_off.scheduled(now), (DropNext(),)
 
 
 def _swapped(
@@ -351,7 +350,7 @@ def _swapped(
         policy=status.policy,
     )
     tell = Tell(LinkState.LIVE, "the connection was renewed")
-    return _scheduled(swapped, now), (Swap(), tell)
+    return swapped.scheduled(now), (Swap(), tell)
 
 
 def _waiting(

@@ -1,9 +1,9 @@
-"""TLS over a socket, many records a read.
+"""TLS over a socket, with many records in one read.
 
-`ssl.SSLSocket` reads one record a call, and the exchange sends a record a frame: two
-system calls and the interpreter's lock twice for 300 bytes. Here one read takes in
-what the kernel has, and OpenSSL is fed from memory. What is verified is the context's
-affair, as it is there.
+`ssl.SSLSocket` reads one record a call, and the exchange sends one record a frame: two
+system calls and two turns of the interpreter's lock for 300 bytes. Here one read takes
+all bytes of the kernel, and OpenSSL is fed from memory. The context decides on
+verification, as with `ssl.SSLSocket`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import threading
 from typing import Any, Final
 
 READ: Final = 1 << 17
-"""Bytes of one read from the socket."""
+"""Bytes of one read from the socket at most."""
 
 
 class TlsRecords:
@@ -24,29 +24,31 @@ class TlsRecords:
     One thread may read while others write.
 
     Args:
-        context: what to trust.
-        host: whose certificate it has to be.
+        context: decides on the certificates to trust.
+        host: the name that the certificate of the server has to have.
     """
 
     def __init__(self, context: ssl.SSLContext, host: str) -> None:
         self._incoming = ssl.MemoryBIO()
-        """Encrypted bytes that came and are not decrypted yet."""
+        """Encrypted bytes from the other side, not decrypted yet."""
         self._outgoing = ssl.MemoryBIO()
-        """Encrypted bytes that are still to be sent."""
+        """Encrypted bytes for the other side, not sent yet."""
         self._tls = context.wrap_bio(
             self._incoming, self._outgoing, server_hostname=host
         )
+        """OpenSSL's side of the connection."""
         self._failure: ssl.SSLError | None = None
-        """What reading found, told once all that came before has been read."""
+        """The error of a damaged record, raised after all bytes before are read."""
         self._state = threading.Lock()
         """Held while OpenSSL works on the connection."""
 
     def handshake(self) -> None:
-        """Go on with the handshake.
+        """Go on with the handshake; return after the handshake is done.
 
         Raises:
-            SSLWantReadError: more has to come first.
-            SSLError: it failed; `ssl.SSLCertVerificationError` if it must.
+            SSLWantReadError: the other side has to send more first.
+            SSLCertVerificationError: the certificate is not valid.
+            SSLError: the handshake failed.
         """
         with self._state:
             self._tls.do_handshake()
@@ -56,7 +58,7 @@ class TlsRecords:
         return self._tls.version()
 
     def feed(self, data: bytes) -> None:
-        """Take in what the other side sent; no bytes mean that it has ended."""
+        """Take in encrypted bytes; no bytes mean the end of the connection."""
         with self._state:
             if data:
                 self._incoming.write(data)
@@ -64,7 +66,7 @@ class TlsRecords:
                 self._incoming.write_eof()
 
     def read(self, size: int) -> bytes | None:
-        """Up to `size` decrypted bytes: none at the end, None if more has to come.
+        """Return up to `size` decrypted bytes: none at the end, None if more must come.
 
         Raises:
             SSLError: a record is damaged.
@@ -86,42 +88,45 @@ class TlsRecords:
         return b"".join(parts)
 
     def write(self, data: bytes) -> None:
-        """Encrypt `data`; `outgoing` has what to send."""
+        """Encrypt `data`; `outgoing` then returns the bytes to send."""
         with self._state:
             self._tls.write(data)
 
     @property
     def pending(self) -> bool:
-        """Whether there is something to send."""
+        """Whether encrypted bytes wait to be sent."""
         return self._outgoing.pending > 0
 
     def outgoing(self) -> bytes:
-        """What is to be sent now; it counts as sent."""
+        """Return the encrypted bytes to send; the bytes count as sent."""
         with self._state:
             return self._outgoing.read()
 
 
 class TlsSocket:
-    """A client's end of a TLS connection; as far as it is used here, a socket.
+    """A client's end of a TLS connection, with the methods of a socket used here.
 
-    One thread may read while others write. A connection that ends without TLS's own
-    goodbye ends like one with it, as `ssl` has it by default.
+    One thread may read while others write. A connection that ends without the closing
+    message of TLS ends in the same way as after the message, like `ssl` by default.
 
     Args:
-        sock: connected and blocking; closed with this one, also if this fails.
-        context: what to trust.
-        host: whose certificate it has to be.
+        sock: connected and blocking; closed together with the new socket, and closed
+            if the handshake fails.
+        context: decides on the certificates to trust.
+        host: the name that the certificate of the server has to have.
 
     Raises:
-        OSError: the handshake failed; `ssl.SSLCertVerificationError` if it must.
+        ssl.SSLCertVerificationError: the certificate is not valid.
+        OSError: the handshake failed.
     """
 
     def __init__(self, sock: socket.socket, context: ssl.SSLContext, host: str) -> None:
         self._sock = sock
-        """The socket below, which carries encrypted bytes."""
+        """The socket below, for encrypted bytes."""
         self._records = TlsRecords(context, host)
+        """Encrypts and decrypts."""
         self._sending = threading.Lock()
-        """Held from encrypting to sending: records go out in their order."""
+        """Held from encrypting to sending: the other side needs records in order."""
         try:
             self._shake_hands()
         except BaseException:
@@ -153,7 +158,7 @@ class TlsSocket:
         return self._records.version()
 
     def recv(self, size: int) -> bytes:
-        """Up to `size` bytes, as many as are there; none at the end."""
+        """Return up to `size` bytes, as many as have arrived; none at the end."""
         while (data := self._records.read(size)) is None:
             if self._records.pending:
                 self._flush()
@@ -161,12 +166,13 @@ class TlsSocket:
         return data
 
     def _receive(self) -> bool:
+        """Read from the socket below; return whether bytes came."""
         data = self._sock.recv(READ)
         self._records.feed(data)
         return bool(data)
 
     def send(self, data: bytes) -> int:
-        """Send all of `data`; returns how much that was."""
+        """Send the whole of `data`; return the number of bytes."""
         with self._sending:
             self._records.write(data)
             self._send_pending()

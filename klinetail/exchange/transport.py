@@ -1,4 +1,4 @@
-"""Connections: name, addresses, proxy and TLS, all before one deadline."""
+"""Opens connections: name, addresses, proxy and TLS, all before one deadline."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ _Address = tuple[int, int, int, str, tuple[object, ...]]
 _OPTIONS: Final = (
     (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
     (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
-    # A peer that vanished is noticed after half a minute; by default, two hours.
+    # A server that vanished is noticed after half a minute, and not after two hours.
     (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 15),
     (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 5),
     (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3),
 )
 
 STAGGER: Final = 0.25
-"""Seconds after which a further address of a name is tried: RFC 8305, 5."""
+"""Seconds after which the next address of a name is tried: RFC 8305, 5."""
 
 _NO_WAY: Final = (
     errno.ENETUNREACH,
@@ -41,7 +41,7 @@ _NO_WAY: Final = (
     errno.EADDRNOTAVAIL,
     errno.EAFNOSUPPORT,
 )
-"""Errors of a family of addresses that this machine has no way to."""
+"""Errors of addresses of a family without a route on this machine."""
 
 _ROOTS: Final = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 
@@ -49,10 +49,16 @@ _ROOTS: Final = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 def dial(
     url: str, deadline: Deadline, proxy: Proxy | None = None
 ) -> socket.socket | TlsSocket:
-    """Connect to a `ws://` or `wss://` address, TLS verified, before the deadline.
+    """Return a connection to a `ws://` or `wss://` address, with verified TLS.
+
+    Args:
+        url: the address.
+        deadline: running; the connection has to be open before the deadline.
+        proxy: the proxy to connect through, or None.
 
     Raises:
-        OSError: it did not work; `ssl.SSLCertVerificationError` if it must not.
+        ssl.SSLCertVerificationError: the certificate is not valid.
+        OSError: no connection was opened before the deadline.
         ExchangeError: the proxy did not connect.
     """
     parts = urlsplit(url)
@@ -63,7 +69,7 @@ def dial(
 
 
 def secured(sock: socket.socket, host: str) -> ssl.SSLSocket:
-    """A connected socket with verified TLS over it; it is closed if that fails."""
+    """Return a socket with verified TLS over a connected socket, closed on failure."""
     try:
         return tls_context().wrap_socket(sock, server_hostname=host)
     except BaseException:
@@ -74,10 +80,16 @@ def secured(sock: socket.socket, host: str) -> ssl.SSLSocket:
 def reach(
     host: str, port: int, deadline: Deadline, proxy: Proxy | None = None
 ) -> socket.socket:
-    """A connection without TLS, guarded by the deadline from its first packet on.
+    """Return a connection without TLS, guarded by the deadline from the beginning.
+
+    Args:
+        host: a name or an address.
+        port: the port.
+        deadline: running; the connection has to be open before the deadline.
+        proxy: the proxy to connect through, or None.
 
     Raises:
-        OSError: there is none before the deadline.
+        OSError: no connection was opened before the deadline.
         ExchangeError: the proxy did not connect.
     """
     if proxy is None:
@@ -107,7 +119,7 @@ def _reach(host: str, port: int, deadline: Deadline) -> socket.socket:
 
 
 def _in_turn(addresses: Sequence[_Address]) -> list[_Address]:
-    """The addresses with their families in turn: one of them may lead nowhere."""
+    """Return the addresses with families in turn: a family may have no route."""
     families: dict[int, list[_Address]] = {}
     for address in addresses:
         families.setdefault(address[0], []).append(address)
@@ -116,8 +128,11 @@ def _in_turn(addresses: Sequence[_Address]) -> list[_Address]:
 
 
 def _first_of(addresses: Sequence[_Address], deadline: Deadline) -> socket.socket:
-    """The first connection that comes about. The next address is tried when one has
-    failed, or `STAGGER` seconds after the one before, beside those under way."""
+    """Return the first connection that opens.
+
+    The next address is tried after a failure, or `STAGGER` seconds after the address
+    before, while earlier attempts go on.
+    """
     failure = OSError("no address")
     left = list(addresses)
     trying: dict[int, socket.socket] = {}
@@ -150,13 +165,16 @@ def _first_of(addresses: Sequence[_Address], deadline: Deadline) -> socket.socke
 
 
 def _graver(one: OSError, other: OSError) -> OSError:
-    """Which of two failures to report: that a family is not there at all says least."""
+    """Return the failure to report: a family without a route says least."""
     return one if other.errno in _NO_WAY and one.errno is not None else other
 
 
 def _resolve(host: str, port: int, deadline: Deadline) -> list[_Address]:
-    """Look a name up on a thread of its own, since nothing can interrupt it."""
-    # As bytes it needs none of IDNA's tables, which take a while to load.
+    """Return the addresses of a name; a thread of its own looks the name up.
+
+    Nothing can interrupt the system's look-up.
+    """
+    # A name as bytes needs no tables of IDNA; loading the tables takes a while.
     name = host.encode() if host.isascii() else host
     found: list[list[_Address]] = []
     failed: list[Exception] = []
@@ -164,7 +182,7 @@ def _resolve(host: str, port: int, deadline: Deadline) -> list[_Address]:
     def look_up() -> None:
         try:
             found.append(socket.getaddrinfo(name, port, type=socket.SOCK_STREAM))  # type: ignore[arg-type]
-        except Exception as error:  # noqa: BLE001 - whoever waits must hear of it
+        except Exception as error:  # noqa: BLE001 - the waiting thread must hear of it
             failed.append(error)
         deadline.wake()
 
@@ -179,10 +197,12 @@ def _resolve(host: str, port: int, deadline: Deadline) -> list[_Address]:
 
 
 def _connecting(address: _Address, deadline: Deadline) -> socket.socket:
-    """A socket that is connecting, guarded: a blocking connect leaves no time for it.
+    """Return a socket that is connecting, guarded by the deadline.
+
+    A blocking connect would leave no time for guarding the socket.
 
     Raises:
-        OSError: it cannot even begin to.
+        OSError: the socket cannot begin to connect.
     """
     family, kind, protocol, _, where = address
     sock = socket.socket(family, kind, protocol)
@@ -201,9 +221,10 @@ def _connecting(address: _Address, deadline: Deadline) -> socket.socket:
 
 
 def tls_context() -> ssl.SSLContext:
-    """Verification is always on; SSL_CERT_FILE and SSL_CERT_DIR name other roots.
+    """Return the TLS context of all connections; verification is always on.
 
-    One for all connections: reading the roots takes as long as a handshake.
+    The variables SSL_CERT_FILE and SSL_CERT_DIR name other root certificates. All
+    connections share a context: reading the roots takes as long as a handshake.
     """
     return _tls_context(*(os.environ.get(name) for name in _ROOTS))
 

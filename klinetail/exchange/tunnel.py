@@ -1,4 +1,4 @@
-"""The way through a proxy, over a socket that is under a deadline already."""
+"""Connects through a proxy, over a socket that a deadline guards already."""
 
 from __future__ import annotations
 
@@ -15,18 +15,22 @@ from klinetail.exchange.proxy import refusal
 from klinetail.shortage import safe_to_start
 
 MAX_ANSWER: Final = 1 << 16
-"""Bytes of a proxy's answer; one that refuses may show a page."""
+"""Bytes of a proxy's answer at most; a refusal may come with a page of HTML."""
 
 _END: Final = re.compile(rb"\r?\n\r?\n").search
 _PART: Final = 1 << 16
 
 
 def tunnel(sock: socket.socket, request: bytes) -> None:
-    """Ask for a connection and read the answer.
+    """Ask the proxy for a connection and read the answer.
+
+    Args:
+        sock: connected to the proxy.
+        request: the CONNECT request.
 
     Raises:
         ExchangeError: the proxy does not connect.
-        OSError: its connection broke.
+        OSError: the connection to the proxy broke.
     """
     sock.sendall(request)
     answer = b""
@@ -45,10 +49,10 @@ def tunnel(sock: socket.socket, request: bytes) -> None:
 
 
 def plain_end(tls: ssl.SSLSocket) -> socket.socket:
-    """A plain socket, over which bytes go through a TLS connection.
+    """Return a plain socket whose bytes go through a TLS connection.
 
-    TLS within TLS: Python wraps plain sockets only. A thread carries the bytes until
-    either side ends.
+    The socket is for TLS within TLS: Python wraps plain sockets only. A thread carries
+    the bytes until either side ends.
     """
     near, far = socket.socketpair()
     carrier = safe_to_start(
@@ -93,7 +97,7 @@ def _carry(tls: ssl.SSLSocket, far: socket.socket) -> None:
 
 
 def _received(sock: socket.socket) -> bytes | None:
-    """What is there: None if nothing yet, no bytes at the end."""
+    """Return the bytes that have arrived: None if none yet, no bytes at the end."""
     try:
         return sock.recv(_PART)
     except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
@@ -101,6 +105,7 @@ def _received(sock: socket.socket) -> bytes | None:
 
 
 def _sent(sock: socket.socket, data: bytes) -> int:
+    """Send bytes without blocking; return the number of bytes sent."""
     if not data:
         return 0
     try:

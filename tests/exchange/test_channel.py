@@ -3,7 +3,7 @@
 import pytest
 
 from klinetail.exchange.channel import Channel
-from klinetail.exchange.inputs import Acked, Broken
+from klinetail.exchange.inputs import Acked, Broken, Ponged
 from klinetail.protocol.frames import Rejection, Reply
 from klinetail.protocol.limits import MAX_NAMES
 
@@ -68,9 +68,9 @@ def test_only_the_last_ping_is_answered(channel, turns):
     channel.ping()
     channel.ping()
     first, second = channel.connection.sent
-    assert not channel.asked_with(first)
-    assert channel.asked_with(second)
-    assert not Channel(4, turns.append).asked_with(second)
+    assert channel.meaning_of_pong(first) is None
+    assert channel.meaning_of_pong(second) == Ponged()
+    assert Channel(4, turns.append).meaning_of_pong(second) is None
     assert len(turns) == 2
 
 

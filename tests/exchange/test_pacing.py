@@ -1,4 +1,4 @@
-"""ConnectPacing: the exchange's limits hold, whatever the links do."""
+"""Pacing: the exchange's limits hold, whatever the links do."""
 
 import itertools
 import random
