@@ -1,4 +1,4 @@
-"""EventBus: what the rest of a system subscribes to."""
+"""The event bus, for subscribers in the rest of a system."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from klinetail.pipeline.unheard import Unheard
 _CLASSES: Final[tuple[type[Event], ...]] = get_args(Event)
 
 Subscribed = TypeVar("Subscribed", bound=Event)
-"""The one class of events that is subscribed to."""
+"""The single class of events of a subscription."""
 
 
 class _Subscription:
-    """Which events a subscriber wants.
+    """A subscriber's choice of events.
 
     Args:
         types: the classes of events; None for all.
-        streams: the streams that the events are about; None for all.
+        streams: the streams of the events; None for all.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class _Subscription:
         return self._streams is None or stream_of(event) in self._streams
 
     def _events(self, candles: Sequence[Candle]) -> list[Event]:
-        """The events of those candles that the subscriber wants."""
+        """Return the candles' events wanted by the subscriber."""
         if self._types is not None and CandleEvent not in self._types:
             return []
         streams = self._streams
@@ -52,7 +52,7 @@ class _Subscription:
 
 
 class _Handling(_Subscription):
-    """A subscriber that is called, as a consumer of the bus's fan-out."""
+    """A subscriber with a handler, as a consumer of the bus's fan-out."""
 
     def __init__(
         self,
@@ -74,11 +74,11 @@ class _Handling(_Subscription):
         return wanted
 
     def close(self, error: BaseException | None = None) -> None:
-        pass  # a handler is called no more, and that is all
+        pass  # a handler is called no more; nothing else is to do
 
 
 class _Posting(_Subscription):
-    """A subscriber that reads a mailbox, as a consumer of the bus's fan-out."""
+    """A subscriber with a mailbox, as a consumer of the bus's fan-out."""
 
     def __init__(
         self,
@@ -90,7 +90,7 @@ class _Posting(_Subscription):
         self._mailbox = mailbox
         self.close = mailbox.close
         self.end: Callable[[], None] = _nothing
-        """Ends this subscription; set once it has begun."""
+        """The function to end the subscription; set once the subscription has begun."""
 
     def put(self, candles: Sequence[Candle], patience: float) -> None:
         self._post(self._events(candles), patience)
@@ -102,7 +102,7 @@ class _Posting(_Subscription):
 
     def _post(self, events: Sequence[Event], patience: float) -> None:
         self._mailbox.put(events, patience)
-        if self._mailbox.closed:  # by its reader, or since it told of what is lost
+        if self._mailbox.closed:  # by the reader, or by the report of a loss
             self.end()
 
 
@@ -111,13 +111,14 @@ def _nothing() -> None:
 
 
 class EventBus:
-    """Hands each event to everybody who subscribed to its kind.
+    """Hands each event to every subscriber to events of its kind.
 
-    Thread-safe. Handlers run on the publisher's thread, one after another; one that
-    raises is logged once and counted, and the others still get the event. What is no
-    `Exception`, such as `SystemExit`, is raised again once they have it. Of a gap, of
-    a symbol that is not traded any more or not yet, and of what keeps the exchange from
-    being reached the logger `klinetail` has a warning if no subscriber hears of it.
+    Thread-safe. Handlers run on the publisher's thread, one after another. A handler's
+    exceptions are counted, the first is logged, and the remaining handlers still get
+    the event. An exception outside `Exception`, like `SystemExit`, is raised again once
+    all handlers have the event. The logger `klinetail` warns of events not heard by any
+    subscriber: a gap, a symbol not traded any more or not yet, and every obstacle to
+    reaching the exchange.
 
     Example:
         >>> bus = EventBus()
@@ -133,17 +134,17 @@ class EventBus:
     def __init__(self) -> None:
         self._failures = Failures("a handler of the event bus")
         self._fanout = FanOut(failures=self._failures)
-        """The subscribers are its consumers."""
+        """The fan-out; the subscribers are the consumers."""
         self._closed = False
         self._unheard = Unheard()
 
     @property
     def failures(self) -> int:
-        """Times that a handler raised."""
+        """The number of exceptions raised by handlers."""
         return self._failures.count
 
     def publish(self, event: Event) -> None:
-        """Hand out one event; nothing happens once the bus is closed."""
+        """Hand out an event; do nothing once the bus is closed."""
         if self._closed:
             return
         heard = True
@@ -153,19 +154,23 @@ class EventBus:
             self._unheard.see(event, heard=heard)
 
     def publish_candle(self, candle: Candle) -> None:
-        """The bridge: what a collector calls for a candle, as a `CandleEvent`."""
+        """Hand out a candle as a `CandleEvent`; made to be called by a collector."""
         if not self._closed:
             self._fanout.event(CandleEvent(candle))
 
     def publish_candles(self, candles: Sequence[Candle]) -> None:
-        """The bridge for many candles at once, a collector's `on_candles`: each
-        subscriber gets all of them, one by one, before the next subscriber does."""
+        """Hand out many candles at once; made to be a collector's `on_candles`.
+
+        Each subscriber gets all candles, candle by candle, before the next subscriber.
+        """
         if not self._closed:
             self._fanout.candles(candles)
 
     def close(self, error: BaseException | None = None) -> None:
-        """Say that no event comes any more: each mailbox ends once what is queued was
-        taken, and raises the error then, if one is given. Only the first call counts.
+        """Close the bus: no more events come.
+
+        Each mailbox ends once the queued events were taken, and raises the error then,
+        if an error is given. Only the first call counts.
         """
         self._closed = True
         self._fanout.close(error)
@@ -216,14 +221,14 @@ class EventBus:
         """Have events handed over.
 
         Args:
-            handler: called with each event. Without one, a `Mailbox` is returned to
-                be read from any thread; it ends with its `close`, or with the bus's.
-                Read so slowly that more than 65,536 events would wait in it, the
-                mailbox hands over those and then raises `SlowConsumer`, which counts
-                all that came since.
-            types: only these classes of events; None for all.
-            streams: only events of these streams, or of what has these names; None for
-                all.
+            handler: called with each event. Without a handler, a `Mailbox` is returned
+                to be read from any thread; the mailbox ends with its own `close`, or
+                with the `close` of the bus. If the reader is too slow and more than
+                65,536 events would wait, the mailbox hands over the waiting events and
+                then raises `SlowConsumer`, with the number of all later events.
+            types: the wanted classes of events; None for all.
+            streams: the streams of the wanted events, or the names of the streams; None
+                for all.
 
         Returns:
             A function that ends the subscription, or the mailbox.
@@ -231,7 +236,7 @@ class EventBus:
         Raises:
             TypeError: the handler is no plain function, the types are no list of
                 classes of events, or the streams no list of streams.
-            UsageError: a stream that cannot be.
+            UsageError: a stream cannot exist.
         """
         chosen = None if types is None else _classes(types)
         followed = None if streams is None else frozenset(streams_of(streams))
@@ -251,10 +256,10 @@ class EventBus:
 
 
 def _classes(types: Iterable[type[Event]]) -> tuple[type[Event], ...]:
-    """The classes of events that are meant.
+    """Return the given classes of events as a tuple.
 
     Raises:
-        TypeError: they are no list of such.
+        TypeError: the argument is no list of classes of events.
     """
     listed = tuple(types) if isinstance(types, Iterable) else (types,)
     if isinstance(types, Iterable) and all(one in _CLASSES for one in listed):

@@ -1,7 +1,7 @@
 """The fan-out: from one publisher to several consumers, a whole batch in one call.
 
-There is one class for this. A collector's callbacks and iterators are its consumers,
-and so are the sinks and the view of the command, and the subscribers of an `EventBus`.
+One class does all handing out. The consumers are a collector's callbacks and iterators,
+the sinks and the view of the command, and the subscribers of an `EventBus`.
 """
 
 from __future__ import annotations
@@ -20,39 +20,40 @@ from klinetail.pipeline.mailbox import PATIENCE, Mailbox
 _log = logging.getLogger(__name__)
 
 NOTICEABLE: Final = 0.05
-"""Seconds. A shorter time in consumers is work and is not counted as waiting for them;
-counted, it would slow the exchange's clock."""
+"""Seconds. A shorter time in consumers is work and is not counted as waiting for the
+consumers; counted, the time would slow the exchange's clock."""
 
 _Item = TypeVar("_Item")
 
 
 class Consumer(Protocol):
-    """What receives candles and events from a `FanOut`."""
+    """A receiver of candles and events from a `FanOut`."""
 
     def put(self, candles: Sequence[Candle], patience: float, /) -> None:
-        """Take candles that come one after another.
+        """Take consecutive candles.
 
         Args:
-            candles: in the contract's order, forming ones among them.
-            patience: seconds that the call may wait for room.
+            candles: closed and forming candles, in the contract's order.
+            patience: the most seconds of waiting for room.
         """
 
     def tell(self, event: Event, patience: float, /) -> bool:
-        """Take an event other than a candle, or leave it.
+        """Take an event other than a candle, or leave the event.
 
         Returns:
             Whether the event is of this consumer's concern.
         """
 
     def close(self, error: BaseException | None = None, /) -> None:
-        """Know that nothing more comes, and the error that ended it, if any did."""
+        """Learn that no more candles and events come, and the error if an error ended
+        the run."""
 
 
 class Failures:
-    """Counts what consumers raise, and logs the first of it. Thread-safe.
+    """Counts the consumers' exceptions, and logs the first exception. Thread-safe.
 
     Args:
-        source: what raises, for the log: `a handler of the event bus`.
+        source: the consumer's name for the log: `a handler of the event bus`.
     """
 
     def __init__(self, source: str) -> None:
@@ -72,11 +73,11 @@ class Failures:
     def call_each(
         self, call: Callable[[_Item], object], items: Iterable[_Item]
     ) -> None:
-        """Make a call with each item; what it raises costs no other item.
+        """Make a call with each item; an exception of a call costs no further item.
 
         Raises:
-            BaseException: what is no `Exception`, such as `SystemExit`, the last one,
-                after all items; it is not counted yet.
+            BaseException: the last exception outside `Exception`, like `SystemExit`,
+                after all items; the exception is not counted yet.
         """
         leaving: BaseException | None = None
         for item in items:
@@ -96,13 +97,13 @@ class FanOut:
     """Hands each batch of candles, and each event, to every consumer.
 
     Waiting is shared: for one batch or event all consumers together hold the publisher
-    up for a second at most. A consumer that raises costs the others nothing; what is no
-    `Exception` is raised again once all have the batch. Consumers may be added and
-    removed on any thread, by a consumer that is being called too.
+    up for a second at most. An exception of a consumer costs the rest nothing; an
+    exception outside `Exception` is raised again once all consumers have the batch.
+    Consumers may be added and removed on any thread, also by a consumer during a call.
 
     Args:
-        consumers: those from the beginning, in the order in which they are called.
-        failures: counts what the consumers raise.
+        consumers: the consumers from the beginning, in the order of the calls.
+        failures: counts the consumers' exceptions.
         monotonic: local seconds.
     """
 
@@ -114,11 +115,11 @@ class FanOut:
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.consumers: tuple[Consumer, ...] = tuple(consumers)
-        """Replaced as a whole, never changed."""
+        """The consumers: a tuple replaced as a whole, never changed."""
         self.failures = Failures("an output") if failures is None else failures
-        """What the consumers raised."""
+        """The count of the consumers' exceptions."""
         self.waited = 0.0
-        """Seconds that the consumers kept the publisher waiting."""
+        """Seconds of the publisher's waiting for the consumers."""
         self._closed = False
         self._monotonic = monotonic
         self._lock = threading.Lock()
@@ -145,7 +146,7 @@ class FanOut:
         return remove
 
     def candles(self, candles: Sequence[Candle]) -> None:
-        """Hand over candles that come one after another."""
+        """Hand over consecutive candles."""
         leaving: BaseException | None = None
         began = now = self._monotonic()
         for consumer in self.consumers:
@@ -183,8 +184,8 @@ class FanOut:
         return heard
 
     def close(self, error: BaseException | None = None) -> None:
-        """Let the consumers know that nothing more comes, and what ended it, if an
-        error did. Only the first call counts."""
+        """Tell the consumers that no more candles and events come, and the error if an
+        error ended the run. Only the first call counts."""
         with self._lock:
             if self._closed:
                 return
@@ -211,15 +212,15 @@ class CandleQueue:
         self.close = mailbox.close
 
     def tell(self, event: Event, patience: float) -> bool:  # noqa: ARG002
-        """No event is of concern."""
+        """Return False: no event is of concern."""
         return False
 
 
 class LatestEvents:
-    """A consumer that never waits: of all that comes a view keeps what is newest.
+    """A consumer for a view: keeps only the newest candles and events, never waits.
 
     Args:
-        latest: what is kept.
+        latest: the queue of the newest events.
     """
 
     def __init__(self, latest: Latest) -> None:
@@ -235,4 +236,4 @@ class LatestEvents:
         return True
 
     def close(self, error: BaseException | None = None) -> None:
-        """Nothing: what is kept stays to be looked at."""
+        """Do nothing: the kept events stay to be looked at."""

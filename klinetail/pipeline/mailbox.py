@@ -5,9 +5,9 @@ events and reads a `latest.Latest`.
 
 A mailbox drops no closed candle and no event in silence. A consumer that leaves no room
 for a whole second is *behind*: nobody waits for it any more, its forming candles keep
-the newest of each stream, its closed candles and events queue up to a limit. Past that
-the consumer is *lost*: what comes is only counted, and once the queue has been taken
-`SlowConsumer` tells the reader how many.
+the newest of each stream, its closed candles and events queue up to a limit. Past the
+limit the consumer is *lost*: later closed candles and events are only counted, and once
+the queue has been taken `SlowConsumer` tells the reader the number.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from klinetail.errors import SlowConsumer
 from klinetail.events import CandleEvent, Event, PreviewEvent
 
 CAPACITY: Final = 8_192
-"""Items that fit before a consumer is behind."""
+"""Items with room in the queue before a consumer is behind."""
 
 MOST: Final = 65_536
-"""Closed candles and events that are kept for a consumer that is behind."""
+"""The most closed candles and events kept for a consumer in the pace `BEHIND`."""
 
 BATCH: Final = 4_096
 """Items handed out at once."""
 
 PATIENCE: Final = 1.0
-"""Seconds that a put waits for room, once, before the consumer is behind."""
+"""Seconds of a put's wait for room, once, before the consumer is behind."""
 
 
 class Pace(enum.StrEnum):
@@ -41,32 +41,32 @@ class Pace(enum.StrEnum):
     FOLLOWING = "following"
     BEHIND = "behind"
     LOST = "lost"
-    """Its closed candles or events did not fit any more; it gets no further ones."""
+    """Closed candles or events did not fit any more; no further items are queued."""
 
 
 _FOLLOWING: Final = Pace.FOLLOWING
 
 Item = TypeVar("Item", bound=Candle | Event)
-"""What is put: candles, or events."""
+"""The class of the items put: candles, or events."""
 
 Kept = TypeVar("Kept")
-"""What is kept of an item, and taken."""
+"""The form in which an item is kept and taken."""
 
 
 class Mailbox(Generic[Item, Kept]):
     """A queue with one reader and, one at a time, writers.
 
     Args:
-        keep: makes of an item what is kept of it. It runs on the writer's thread, which
-            has the item at hand still; a reader on another core would have to fetch it.
+        keep: turns an item into the kept form, on the writer's thread. The writer still
+            has the item at hand; a reader on another core would have to fetch the item.
         updates: take forming candles too.
         on_pace: called when the consumer's pace changes, with the number of forming
             candles skipped so far; on the writer's thread, or on the reader's when it
             caught up.
         notify: called (on any thread, under this mailbox's lock) when something can
-            be taken, or still can after a `take`; it must only wake the reader.
-        capacity: items before it is behind.
-        most: items before it is lost.
+            be taken, or still can after a `take`; must only wake the reader.
+        capacity: items before the consumer is behind.
+        most: items before the consumer is lost.
     """
 
     def __init__(
@@ -82,10 +82,10 @@ class Mailbox(Generic[Item, Kept]):
         self.pace = Pace.FOLLOWING
         """How the consumer keeps up. `LOST` is final."""
         self.lost = 0
-        """Closed candles and events that did not fit any more: all that came after the
-        first of them, until the reader was told or the mailbox was closed."""
+        """The lost closed candles and events: the first without room and all after the
+        first, until the reader was told or the mailbox was closed."""
         self.skipped = 0
-        """Forming candles that a newer one replaced before they were read."""
+        """Forming candles replaced by a newer candle before the reader took them."""
         self._keep = keep
         self._updates = updates
         self._on_pace = on_pace
@@ -94,20 +94,22 @@ class Mailbox(Generic[Item, Kept]):
         self._most = most
         self._items: list[Kept] = []
         self._begun: deque[Kept] = deque()
-        """What is left of a batch that is handed over one by one."""
+        """The rest of a batch handed over item by item."""
         self._newest: dict[Stream, Kept] = {}
         self._closed = False
         self._told = False
-        """Whether the reader was told of what is lost."""
+        """Whether the reader was told of the lost items."""
         self._error: BaseException | None = None
-        """What ended it, until the reader was told."""
+        """The error that ended the mailbox, until the reader was told."""
         self._lock = threading.Lock()
         self._room = threading.Condition(self._lock)
         self._filled = threading.Condition(self._lock)
 
     def passing(self, items: Sequence[Item]) -> list[Kept] | None:
-        """What is kept of what this consumer takes, for one that takes it at once: it
-        is not queued. None if something is queued that goes first, or must not come.
+        """Return the kept forms of the wanted items, for a consumer ready at once.
+
+        The items are not queued. None if queued items go first, or if the items must
+        not come.
         """
         if not self.empty or self._closed or self.pace is not _FOLLOWING:
             return None
@@ -119,9 +121,9 @@ class Mailbox(Generic[Item, Kept]):
         return [item for item in items if _forming(item) is None]
 
     def put(self, items: Sequence[Item], patience: float = PATIENCE) -> None:
-        """Queue what this consumer takes; wait for room at most `patience` seconds.
+        """Queue the wanted items; wait for room at most `patience` seconds.
 
-        What comes after the consumer is lost is counted and not kept.
+        Items after the consumer's loss are counted and not kept.
         """
         wanted = self._wanted(items)
         if not wanted:
@@ -166,15 +168,15 @@ class Mailbox(Generic[Item, Kept]):
                 self._items.append(self._keep(item))
 
     def take(self, timeout: float | None = 0.0) -> list[Kept]:
-        """What is queued, at most a batch.
+        """Return and remove the queued items, at most a batch.
 
-        Waits up to `timeout` seconds (None: for ever) for something to come; empty
-        means that the time is up or the mailbox is done.
+        Waits up to `timeout` seconds (None: for ever) for an item. An empty list means
+        that the time is up or the mailbox is done.
 
         Raises:
-            SlowConsumer: all that was queued has been taken, and what came after it is
-                lost. The mailbox is closed then.
-            BaseException: what `close` was given, once, after all that.
+            SlowConsumer: all queued items have been taken, and the items after the
+                queued items are lost. The mailbox is closed then.
+            BaseException: the error given to `close`, once, after all queued items.
         """
         with self._lock:
             if timeout != 0.0:
@@ -190,7 +192,7 @@ class Mailbox(Generic[Item, Kept]):
             if recovered:
                 self.pace = Pace.FOLLOWING
             if self._newest and (recovered or not self._items):
-                # Newer than all that is queued, older than all that is to come.
+                # Newer than all queued items, older than all items to come.
                 (self._items or items).extend(self._newest.values())
                 self._newest = {}
             if self.pace is Pace.LOST and not items:
@@ -213,8 +215,7 @@ class Mailbox(Generic[Item, Kept]):
 
     @property
     def _untold(self) -> bool:
-        """Whether something is lost, or an error ended it, and the reader does not
-        know yet."""
+        """Whether the reader still has to be told of lost items or of an error."""
         lost = self.pace is Pace.LOST and not self._told
         return lost or self._error is not None
 
@@ -224,9 +225,11 @@ class Mailbox(Generic[Item, Kept]):
             self._notify()
 
     def close(self, error: BaseException | None = None) -> None:
-        """Nothing more comes; what is queued can still be taken, and after it what is
-        lost by then is told, and the error if one is given. Only the first call
-        counts."""
+        """Close the mailbox: no more items come; queued items can still be taken.
+
+        After the queued items the reader is told of the items lost by then, and of the
+        error if an error is given. Only the first call counts.
+        """
         with self._lock:
             if not self._closed:
                 self._error = error
@@ -243,17 +246,17 @@ class Mailbox(Generic[Item, Kept]):
 
     @property
     def closed(self) -> bool:
-        """Whether nothing more comes."""
+        """Whether no more items come."""
         return self._closed
 
     @property
     def done(self) -> bool:
-        """Closed and empty; of what is lost, if anything is, the reader was told."""
+        """Whether the mailbox is closed and empty, and the reader knows of any loss."""
         with self._lock:
             return self._closed and self.empty and not self._untold
 
     def batches(self) -> Iterator[list[Kept]]:
-        """What comes, as it is taken, until the mailbox is closed and empty.
+        """Return the batches in order, each as taken, until the mailbox is done.
 
         Raises:
             SlowConsumer: as `take` does.
@@ -265,9 +268,9 @@ class Mailbox(Generic[Item, Kept]):
             yield items
 
     def __iter__(self) -> Iterator[Kept]:
-        """The same, one by one; it raises the same.
+        """Return the items of `batches`, item by item, with the same exceptions.
 
-        What a reader that stops in between has not been given stays queued.
+        If the reader stops in between, the items not yet handed over stay queued.
         """
         for items in self.batches():
             with self._lock:
@@ -281,7 +284,7 @@ class Mailbox(Generic[Item, Kept]):
 
 
 def as_it_is(item: Item) -> Item:
-    """Keeps all of an item."""
+    """Return the item: keep the item as a whole."""
     return item
 
 

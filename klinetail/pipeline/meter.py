@@ -1,4 +1,4 @@
-"""The meter: counts what is delivered, and tells when it is enough."""
+"""The meter: counts delivered candles, and reports when the count is reached."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from klinetail.pipeline.stats import Stats
 
 
 class Meter:
-    """Passes candles and events on to a fan-out, until so many candles were closed.
+    """Passes candles and events on to a fan-out, up to a number of closed candles.
 
     `candles` and `event` are a collector's callbacks.
 
     Args:
-        fanout: where to.
+        fanout: the receiver of the candles and events.
         count: closed candles to pass on in all; None for no end.
         strict: pass nothing on any more once a gap was announced.
-        on_event: called with every event but candles, on the collector's thread; what
-            was counted when `lock` is free was told too. It must not wait.
+        on_event: called with every event but candles, on the collector's thread; must
+            not wait. While `lock` is free, every counted event was told too.
         on_done: called once when the count is reached, or a gap if `strict`.
     """
 
@@ -35,7 +35,7 @@ class Meter:
         on_done: Callable[[], object] | None = None,
     ) -> None:
         self.stats = Stats()
-        """To be read under `lock`."""
+        """The figures, to be read under `lock`."""
         self.lock = threading.Lock()
         self._fanout = fanout
         self._left = count

@@ -1,4 +1,4 @@
-"""Events in, figures out: what the status line and the receipt say."""
+"""The figures of the status line and the receipt, counted from the events."""
 
 from __future__ import annotations
 
@@ -30,31 +30,31 @@ from klinetail.events import (
 _DELAYS_KEPT = 10_000
 
 ANNOUNCED_KEPT: Final = 100_000
-"""Gaps, filled gaps and ends that are listed, some 20 MB; further ones are counted."""
+"""The most listed gaps, filled gaps and ends, some 20 MB; the rest are counted."""
 
 _REASON: Final = 300
-"""Characters of a reason or a status that are kept."""
+"""The kept characters of a reason or a status."""
 
 
 class Announced(msgspec.Struct, frozen=True):
-    """A gap, a filled gap or an end, as it was announced."""
+    """A gap, a filled gap or an end, as announced."""
 
     what: str
-    """`gap`, `filled` or `ended`."""
+    """The kind: `gap`, `filled` or `ended`."""
     stream: str
-    """As on the command line, `btcusdt@1m`."""
+    """The name of the stream as on the command line, `btcusdt@1m`."""
     start: int | None
     """Open time of the first candle, ms; None for an end."""
     end: int | None
-    """Open time of the first candle after it, ms; None for an end."""
+    """Open time of the first candle after the gap, ms; None for an end."""
     candles: int
-    """Candles that are missing, or were found; 0 for an end."""
+    """The number of missing or found candles; 0 for an end."""
     reason: str
-    """Why, or an ended symbol's status; harmless to a terminal."""
+    """The reason, or an ended symbol's status; harmless to a terminal."""
 
     @classmethod
     def of(cls, event: GapEvent | EndedEvent) -> Announced:
-        """What is kept of an event."""
+        """Return the kept form of an event."""
         name = str(event.stream)
         if isinstance(event, EndedEvent):
             return cls("ended", name, None, None, 0, brief(event.status, _REASON))
@@ -67,18 +67,18 @@ class Announced(msgspec.Struct, frozen=True):
 
 
 class Losses:
-    """Tells when a connection that was lost is live again: what is counted as a
-    reconnect, and what is said to be one. One that is live for the first time, after
-    however many attempts, is none."""
+    """Tells when a lost connection is live again: the rule for counting and for
+    reporting reconnects. A connection live for the first time, after any number of
+    attempts, is no reconnect."""
 
     def __init__(self) -> None:
         self._was_live: set[str] = set()
-        """Links that were live once."""
+        """Links with a live connection in the past or now."""
         self._lost: set[str] = set()
-        """Those of them that are not live now."""
+        """Links with a lost connection, not live again yet."""
 
     def ended(self, event: LinkEvent) -> bool:
-        """Whether this event ends a loss; to be called with every event of a link."""
+        """Return whether the event ends a loss; expects every event of a link."""
         link = event.link
         if event.state is LinkState.WAITING and link in self._was_live:
             self._lost.add(link)
@@ -91,38 +91,39 @@ class Losses:
 
 
 class Stats:
-    """The figures of one run. Not thread-safe: one owner feeds and reads it."""
+    """The figures of a run, fed and read by a single owner: not thread-safe."""
 
     def __init__(self) -> None:
         self.closed = 0
         """Closed candles delivered."""
         self.by_rest = 0
-        """Those of them that came by REST."""
+        """Closed candles delivered from REST."""
         self.updates = 0
         """Forming candles delivered."""
         self.gaps = 0
         """Gaps announced."""
         self.missing = 0
-        """Candles in gaps that could not be filled later."""
+        """Candles missing in gaps and not filled later."""
         self.revisions = 0
         self._ended: set[Stream] = set()
         self.announced: list[Announced] = []
         """Each gap, filled gap and end in order, up to `ANNOUNCED_KEPT`."""
         self.unlisted = 0
-        """Further ones."""
+        """The number of further gaps, filled gaps and ends."""
         self.dropped: Counter[Drop] = Counter()
         self.links: dict[str, LinkEvent] = {}
         """Each link's latest event; links without work are left out. While a link tries
         again, the event has the reason of the failure before."""
         self.mute: set[Stream] = set()
-        """Streams of which no frame comes now, though REST shows trades."""
+        """Streams without frames now, though REST shows trades."""
         self.unconfirmed: dict[Stream, int] = {}
         """Streams whose next closed candle REST has shown, too young to be believed,
-        and the exchange time (ms) from which on another answer can confirm it."""
+        with the exchange time (ms) from which on another answer can confirm the candle.
+        """
         self.reconnects = 0
-        """Connections that were lost and are live again."""
+        """The number of lost connections live again."""
         self._losses = Losses()
-        """By which reconnects are told too."""
+        """The rule for reconnects, the same for counts and reports."""
         self._delays: deque[int] = deque(maxlen=_DELAYS_KEPT)
 
     @property
@@ -131,12 +132,12 @@ class Stats:
         return len(self._ended)
 
     def apply(self, event: Event) -> None:
-        """Count one event in."""
+        """Count an event."""
         match event:
             case CandleEvent(candle):
                 self.count([candle] if candle.closed else [], not candle.closed)
             case PreviewEvent():
-                pass  # it is counted when it is delivered
+                pass  # the candle is counted at its delivery
             case GapEvent():
                 self._gap(event)
                 self._list(event)
@@ -152,7 +153,7 @@ class Stats:
             case TradedEvent(stream):
                 self._ended.discard(stream)
             case PendingEvent():
-                pass  # it is said, and is no figure
+                pass  # the event is reported, and is no figure
             case UnconfirmedEvent(stream, _, until):
                 self.unconfirmed[stream] = until
             case MuteEvent(stream, over):
@@ -177,7 +178,7 @@ class Stats:
             self.unlisted += 1
 
     def count(self, closed: Sequence[Candle], updates: int) -> None:
-        """Count candles in: the closed ones, and how many forming ones."""
+        """Count candles: the closed candles, and the number of forming candles."""
         self.updates += updates
         self.closed += len(closed)
         if self.unconfirmed:
@@ -203,7 +204,7 @@ class Stats:
         self.reconnects += self._losses.ended(event)
 
     def as_json(self) -> bytes:
-        """All figures as a line of JSON; keys are only ever added."""
+        """Return all figures as a line of JSON; keys are only ever added."""
         delay = self.close_delay
         figures = {
             "closed": self.closed,
@@ -227,7 +228,7 @@ class Stats:
     @property
     def close_delay(self) -> tuple[float, float] | None:
         """Median and greatest time, in seconds of exchange time, from a candle's
-        close to the push that said so; of the latest 10,000 pushed closes."""
+        close to the push of the close; of the latest 10,000 pushed closes."""
         if not self._delays:
             return None
         import statistics

@@ -1,4 +1,4 @@
-"""What is logged because nobody in a program listens to it."""
+"""Warnings in the log about events without a listener in the program."""
 
 from __future__ import annotations
 
@@ -23,12 +23,13 @@ _NOT_TO_MISS: Final = (LinkEvent, GapEvent, EndedEvent, PendingEvent, TradedEven
 
 
 class Unheard:
-    """Warns of gaps, of symbols that are not traded any more or not yet, and of what
-    keeps the exchange from being reached, if no callback and no subscriber hears of it:
-    each change of a state once. Thread-safe.
+    """Warns of important events, if no callback and no subscriber hears of the event.
 
-    Revisions and dropped messages are left to those who ask for them: the network
-    decides how many there are.
+    Important are gaps, symbols not traded any more or not yet, and every obstacle to
+    reaching the exchange: each change of a state once. Thread-safe.
+
+    Revisions and dropped messages are left to callbacks and subscribers: the network
+    decides about the number of events.
     """
 
     def __init__(self) -> None:
@@ -37,7 +38,7 @@ class Unheard:
         """Guards the notices: several collectors can share a bus."""
 
     def see(self, event: Event, *, heard: bool) -> None:
-        """Log an event that nobody heard, if a program must not miss it."""
+        """Log an unheard event, if a program must not miss the event."""
         if not isinstance(event, _NOT_TO_MISS):
             return
         with self._lock:

@@ -1,3 +1,3 @@
-"""Where candles are recorded to: `sink` has the protocol, `registry` tells which sink a
-suffix or scheme asks for, `worker` writes one on a thread of its own; then one file a
-sink. Files and stdout get whole lines only, always."""
+"""The places where candles are recorded: `sink` has the protocol, `registry` finds the
+sink for a suffix or scheme, `worker` writes a sink on a thread of its own; each further
+module has a sink. Files and stdout always get whole lines only."""

@@ -1,4 +1,4 @@
-"""A file as a sink: appended to, one whole line a write, by one writer at a time."""
+"""A file as a sink: a single writer at a time appends a whole line a write."""
 
 from __future__ import annotations
 
@@ -24,39 +24,39 @@ Line: TypeAlias = tuple[str, Candle]
 """A candle's whole line, and the candle."""
 
 _TOGETHER: Final = 4_096
-"""Bytes of whole lines that are written together: a kill leaves none of them torn."""
+"""Bytes of whole lines written together: a kill leaves no line torn."""
 
 
 class FileSink(Sink[Candle, Line]):
-    """Appends candles to a file. What fails to be written whole is taken back.
+    """Appends candles to a file. A line not written as a whole is taken back.
 
-    A context manager; the file is locked while it is open.
+    A context manager; the open file is locked.
 
     Args:
-        path: its suffix tells the format.
-        updates: whether many lines are to come, which are then written together.
-        outputs: those of the run, none of which may be the same file.
+        path: the name of the file; the suffix tells the format.
+        updates: whether many lines are to come; many lines are written together.
+        outputs: the outputs of the run; no output may be the same file.
 
     Raises:
-        UsageError: the suffix tells none, the file is no recording of that format, or
-            another output leads to it.
-        OutputError: it cannot be opened, or another process writes to it.
+        UsageError: the suffix tells no format, the file is no recording of the format,
+            or another output leads to the file.
+        OutputError: the file cannot be opened, or another process writes to the file.
     """
 
     def __init__(
         self, path: str, *, updates: bool = False, outputs: Outputs | None = None
     ) -> None:
         self.name = path
-        """The path as it was given."""
+        """The path as given."""
         self.written = 0
-        """Candles."""
+        """The number of candles written."""
         self._together = _TOGETHER if updates else 1
-        """Bytes of whole lines that are written together."""
+        """Bytes of whole lines written together."""
         self._reached: dict[Stream, int] = {}
         """By stream, the resume point: see `Sink.resume_points`."""
         self._format = by_suffix(path)
         try:
-            # To read, too: what is there already has to be what continues.
+            # To read, too: the present content has to be a recording to continue.
             self._file = OutputFile(path, os.O_RDWR | os.O_APPEND)
         except OSError as error:
             raise OutputError(f"{path}: {error.strerror}") from error
@@ -82,10 +82,10 @@ class FileSink(Sink[Candle, Line]):
         self.close()
 
     def close(self) -> None:
-        """Close the file; one that was made for nothing is removed again.
+        """Close the file; a file made for nothing is removed again.
 
         Raises:
-            OutputError: what was written is not all in the file.
+            OutputError: some of the written bytes are not in the file.
         """
         if not self.written:
             self._file.remove_unused(self._format.HEADER)
@@ -105,7 +105,7 @@ class FileSink(Sink[Candle, Line]):
             pass  # a file system without locks
 
     def _check(self) -> None:
-        """Only append to what continues: the same header, whole lines, candles."""
+        """Check that the file can go on: the same header, whole lines, candles."""
         header, fd = self._format.HEADER, self._file.fd
         try:
             size = os.fstat(fd).st_size
@@ -134,14 +134,15 @@ class FileSink(Sink[Candle, Line]):
             )
 
     def prepare(self, candle: Candle) -> Line:
-        """The candle's line, and the candle."""
+        """Return the candle's line, and the candle."""
         return self._format.line(candle), candle
 
     def write(self, batch: Sequence[Line]) -> None:
         """Append whole lines.
 
         Raises:
-            OutputError: it could not be written; the file still ends in a whole line.
+            OutputError: a line could not be written; the file still ends in a whole
+                line.
         """
         rest = joined([line for line, _ in batch])
         done = 0
@@ -156,10 +157,10 @@ class FileSink(Sink[Candle, Line]):
                     self._reached[candle.stream] = candle.close_time + 1
 
     def flush(self) -> None:
-        """Nothing: `write` keeps nothing back."""
+        """Do nothing: `write` keeps nothing back."""
 
     def resume_points(self, streams: Collection[Stream]) -> Mapping[Stream, int]:
-        """How far the file has got in this run; see `Sink.resume_points`."""
+        """Return the file's progress in the run; see `Sink.resume_points`."""
         return {
             stream: self._reached[stream]
             for stream in streams

@@ -1,4 +1,4 @@
-"""Files that a run writes to: which of them it made, and that no two are the same."""
+"""The files written by a run: files made by the run, and no two the same file."""
 
 from __future__ import annotations
 
@@ -12,25 +12,26 @@ from klinetail.errors import UsageError
 
 
 class Outputs:
-    """The regular files that the outputs of one run lead to.
+    """The regular files behind the outputs of a run.
 
-    Names tell nothing: a hard link, a symbolic link, `/dev/fd/1` and a redirection all
-    lead to a file by another one. Device and inode do.
+    Names do not identify a file: a hard link, a symbolic link, `/dev/fd/1` and a
+    redirection all lead to a file by another name. Device and inode identify the file.
     """
 
     def __init__(self) -> None:
         self._names: dict[tuple[int, int], str] = {}
-        """By device and inode, the first output that leads there."""
+        """By device and inode, the first output noted for the file."""
 
     def take(self, fd: int, name: str) -> None:
-        """Note what an output leads to.
+        """Note the file of an output.
 
         Args:
-            fd: its descriptor; what is no regular file is shared by anybody.
-            name: what the user calls the output.
+            fd: the output's descriptor; anybody may share a target that is no regular
+                file.
+            name: the user's name for the output.
 
         Raises:
-            UsageError: another output leads there already.
+            UsageError: another output leads to the file already.
         """
         if (place := _place(os.fstat(fd))) is None:
             return
@@ -41,19 +42,19 @@ class Outputs:
         self._names[place] = name
 
     def note_standard(self) -> None:
-        """Note where stdout and stderr lead to, which may be the same file: `>log 2>&1`
-        is what the shell was told."""
+        """Note the files of stdout and stderr; both may be the same file: the shell was
+        told `>log 2>&1`."""
         for stream, name in ((sys.stdout, "stdout"), (sys.stderr, "stderr")):
             if stream is not None:
                 self.note(stream.fileno(), name)
 
     def note(self, fd: int, name: str) -> None:
-        """Note a file that is open already, and must not be written to by an output."""
+        """Note an open file; no output may write to the file."""
         with contextlib.suppress(OSError):
             self._note(os.fstat(fd), name)
 
     def note_file(self, path: str) -> None:
-        """Note a file that is read, if there is one of that name."""
+        """Note a file to be read, if a file of the name exists."""
         with contextlib.suppress(OSError):
             self._note(os.stat(path), path)
 
@@ -72,25 +73,25 @@ _MODE: Final = 0o644
 
 
 class OutputFile:
-    """A file opened to be written to. Its content is left as it is.
+    """A file opened for writing. The content of the file is left unchanged.
 
     Args:
-        path: its name; the file is made if there is none.
-        flags: those of `os.open`, the access mode among them.
+        path: the file's name; a missing file is made.
+        flags: the flags of `os.open`, with the access mode.
 
     Raises:
-        OSError: it cannot be opened.
+        OSError: the file cannot be opened.
     """
 
     def __init__(self, path: str, flags: int) -> None:
         self._path = path
         self.fd, self._made = _opened(path, flags | os.O_CLOEXEC)
-        """Its descriptor, -1 once it is closed; and whether this run made the file."""
+        """The file's descriptor, -1 once closed; and whether the run made the file."""
 
     def remove_unused(self, unused: bytes = b"") -> None:
-        """Remove the file if this run made it, and it is empty or holds `unused` alone,
-        which takes a descriptor that can be read. Whatever its name leads to by now, if
-        not to this very file, stays."""
+        """Remove the file if the run made the file, and the file is empty or holds
+        `unused` alone; to look for `unused` takes a readable descriptor. If the name
+        leads to a different file by now, the different file stays."""
         if not self._made:
             return
         with contextlib.suppress(OSError):
@@ -101,10 +102,10 @@ class OutputFile:
                 os.unlink(self._path)
 
     def close(self) -> None:
-        """Close it, once; later calls do nothing.
+        """Close the file, once; later calls do nothing.
 
         Raises:
-            OSError: what was written is not all in the file.
+            OSError: some of the written bytes are not in the file.
         """
         fd, self.fd = self.fd, -1
         if fd >= 0:
@@ -112,25 +113,25 @@ class OutputFile:
 
 
 def _opened(path: str, flags: int) -> tuple[int, bool]:
-    """A descriptor, and whether the file was made for it."""
+    """Return a descriptor, and whether the call made the file."""
     try:
         return os.open(path, flags | os.O_CREAT | os.O_EXCL, _MODE), True
     except FileExistsError:
         pass
     try:
         return os.open(path, flags), False
-    except FileNotFoundError:  # a symbolic link to nothing, or it is gone by now
+    except FileNotFoundError:  # a symbolic link to nothing, or the file is gone
         return os.open(path, flags | os.O_CREAT, _MODE), False
 
 
 def take_back(fd: int, torn: int, end: int) -> None:
-    """Take back the beginning of a line that could not be ended; not if somebody else
-    has written behind it since.
+    """Take back the beginning of a line without an end; not if somebody else has
+    written behind the line since.
 
     Args:
-        fd: of a file.
-        torn: bytes of the line.
-        end: where they end in the file.
+        fd: the descriptor of a file.
+        torn: the number of the line's bytes in the file.
+        end: the position of the end of the bytes in the file.
     """
     with contextlib.suppress(OSError):
         if os.fstat(fd).st_size == end:

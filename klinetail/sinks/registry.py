@@ -1,10 +1,10 @@
-"""The registry of sinks: which sink a file's suffix or a URL's scheme asks for.
+"""The registry of sinks: finds the sink for a file's suffix or a URL's scheme.
 
 A package adds a sink by an entry point of the group `klinetail.sinks`: the entry
 point's name is a scheme, `redis`, or a suffix, `.parquet`; its value is an `Opener`.
 
-Files in the formats of `klinetail.formats.registry` need no look at what is installed,
-which would take a good part of klinetail's start.
+Files in the formats of `klinetail.formats.registry` need no look at the installed
+packages; the look would take a good part of klinetail's start.
 """
 
 from __future__ import annotations
@@ -27,32 +27,32 @@ GROUP: Final = "klinetail.sinks"
 """The group of the entry points."""
 
 AnySink: TypeAlias = Sink[Any, Any]
-"""A sink, whatever it makes of a candle."""
+"""A sink with any prepared form of a candle."""
 
 _SCHEME: Final = re.compile(r"(?P<name>[A-Za-z][A-Za-z0-9+.-]*):(?P<slashes>//)?")
 
 
 class Opening(NamedTuple):
-    """What a sink may have to know when it is opened. New fields come at the end."""
+    """The facts for a sink's opening. New fields come at the end."""
 
     updates: bool
     """Whether the sink gets forming candles too, several a second and stream."""
     outputs: Outputs
-    """The files of this run's other outputs; a sink that writes files adds its own."""
+    """The files of the run's other outputs; a sink that writes files adds the files."""
 
 
 class Opener(Protocol):
-    """What opens a sink: a function, or a class derived from `Sink`."""
+    """An opener of a sink: a function, or a class derived from `Sink`."""
 
     def __call__(self, target: str, opening: Opening, /) -> AnySink:
         """Open a sink.
 
         Args:
-            target: a path or a URL, as it was given to `--out`.
-            opening: what else there is to know.
+            target: a path or a URL, as given to `--out`.
+            opening: the further facts.
 
         Raises:
-            UsageError: the target cannot be.
+            UsageError: the target cannot exist.
             OutputError: the sink cannot be opened.
         """
 
@@ -64,7 +64,7 @@ def _installed() -> Iterable[EntryPoint]:
 
 
 class Sinks:
-    """Opens the sinks that there are.
+    """Opens sinks: the sinks of klinetail and the sinks of installed packages.
 
     Args:
         installed: the entry points of the group; called at most once, and not for a
@@ -76,14 +76,13 @@ class Sinks:
     ) -> None:
         self._installed = installed
         self._points: dict[str, list[EntryPoint]] | None = None
-        """Entry points by name, once they are read."""
+        """The entry points by name; None until read."""
 
     def open(self, target: str, opening: Opening) -> AnySink:
-        """Open the sink that a path or a URL asks for.
+        """Open the sink for a path or a URL.
 
         Raises:
-            UsageError: there is no sink for such a target, or the sink refuses the
-                target.
+            UsageError: no sink exists for the target, or the sink refuses the target.
             OutputError: the sink cannot be opened.
         """
         scheme = _SCHEME.match(target)
@@ -114,7 +113,7 @@ class Sinks:
             self._points = {}
             for point in self._installed():
                 same = self._points.setdefault(point.name.lower(), [])
-                # A package that lies on the path twice is one package.
+                # A package twice on the path counts as a single package.
                 if all(point.value != other.value for other in same):
                     same.append(point)
         return self._points
@@ -123,10 +122,10 @@ class Sinks:
         """Open a sink of a package.
 
         Args:
-            name: of the entry point.
-            shown: the target as messages may show it; a URL can hold a password.
-            target: as given.
-            opening: what else there is to know.
+            name: the name of the entry point.
+            shown: the target for messages; a URL can hold a password.
+            target: the target as given.
+            opening: the further facts.
         """
         point, *others = self._entry_points()[name]
         if others:
@@ -153,12 +152,12 @@ class Sinks:
 
 
 def _package(point: EntryPoint) -> str:
-    """The name of the package that an entry point is of."""
+    """Return the name of an entry point's package."""
     return point.value if point.dist is None else point.dist.name
 
 
 def _fault(sink: Any) -> str:
-    """Why something that was opened is no sink that can be used; empty if it can."""
+    """Return the reason why an opened object is unusable as a sink; empty if usable."""
     if not isinstance(sink, Sink):
         return f"{type(sink).__name__} lacks what a Sink has"
     lacking = [name for name in ("name", "written") if not hasattr(sink, name)]

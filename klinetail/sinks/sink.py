@@ -1,4 +1,4 @@
-"""The sink: what a place that candles are recorded to has to offer."""
+"""The sink: the protocol of a place where candles are recorded."""
 
 from __future__ import annotations
 
@@ -14,121 +14,122 @@ from klinetail.events import GapEvent, RevisionEvent
 from klinetail.shortage import cause, shortage
 
 RecordEvent: TypeAlias = GapEvent | RevisionEvent
-"""The events that concern a record: a gap, a gap that is filled now, a revision."""
+"""The events about recorded candles: a gap, a gap filled now, a revision."""
 
 EventClasses: TypeAlias = tuple[type[GapEvent] | type[RevisionEvent], ...]
-"""Classes of such events."""
+"""Classes of the events about recorded candles."""
 
 Record: TypeAlias = Candle | RecordEvent
-"""Everything that a sink can take."""
+"""A candle or an event, as a sink can take."""
 
 Taken = TypeVar("Taken", contravariant=True)
-"""What a sink takes: `Candle`, or `Record` if its `events` name any event."""
+"""The input of a sink: `Candle`, or `Record` if the sink's `events` name a class."""
 
 Prepared = TypeVar("Prepared")
-"""What a sink makes of a candle or event before it is queued: a line, for instance."""
+"""The form of a queued candle or event, as made by the sink: a line, for instance."""
 
 
 class WrittenOn(enum.StrEnum):
-    """The thread on which a sink is written."""
+    """The kind of thread for writing a sink."""
 
     DELIVERY = "delivery"
-    """The thread that delivers the candles, which the sink never makes wait: stdout.
-    See `DirectSink`."""
+    """The thread that delivers the candles; the sink never makes the thread wait:
+    stdout. See `DirectSink`."""
     WORKER = "worker"
-    """A worker thread of the sink's own, which may wait: every other sink."""
+    """A worker thread of the sink's own; the thread may wait: all sinks but stdout."""
 
 
 class Retry(NamedTuple):
-    """What is tried again when a sink's `write` or `flush` raises it, and how long."""
+    """The errors of a sink's `write` or `flush` worth new attempts, and the pauses."""
 
     errors: tuple[type[Exception], ...]
-    """The errors after which the same call is made again."""
+    """The errors after which the same call is repeated."""
     seconds: float = math.inf
     """Seconds after the first of several failures in a row from which on the next
     failure ends the sink; infinite to go on until the run ends."""
     first: float = 0.5
-    """Seconds of the first pause at most. Each pause is random between nothing and its
-    greatest length, which doubles with each failure in a row."""
+    """Seconds of the first pause at most. Each pause is random between nothing and a
+    greatest length; the greatest length doubles with each failure in a row."""
     longest: float = 30.0
     """Seconds of the longest pause."""
 
 
 NO_RETRY: Final = Retry(errors=(), seconds=0.0)
-"""Nothing is tried again: the first error ends the sink."""
+"""No new attempts: the first error ends the sink."""
 
 
 @runtime_checkable
 class Sink(Protocol[Taken, Prepared]):
-    """A place that candles are recorded to.
+    """A place where candles are recorded.
 
-    A sink of a third party derives from this class, which gives it the manners of most
+    A sink of a third party derives from `Sink` and so inherits the manners of most
     sinks: a worker thread, candles alone, nothing tried again. All methods but
     `prepare` are called on one thread, one after another; `prepare` is called on the
     threads that deliver, one at a time.
 
-    Whatever a method raises ends this sink alone, with exit code 5. An `OutputError` is
-    said as it is, of an `OSError` what the system says, anything else to be a bug.
+    Any exception of a method ends the sink alone, with exit code 5. An `OutputError` is
+    reported unchanged, an `OSError` in the system's words, any other error as a bug.
     """
 
     written_on: WrittenOn = WrittenOn.WORKER
-    """The thread on which the sink is written."""
+    """The kind of thread for writing the sink."""
     events: EventClasses = ()
-    """The classes of events that the sink takes beside candles, in the order in which
-    they came. A filled gap is a `GapEvent` with candles."""
+    """The classes of events taken beside candles; candles and events come in the order
+    of arrival. A filled gap is a `GapEvent` with candles."""
     retry: Retry = NO_RETRY
-    """What is tried again, and for how long."""
+    """The errors worth new attempts, and for how long."""
 
     name: str
-    """What messages and the receipt call the sink; without a password."""
+    """The name of the sink in messages and the receipt; without a password."""
     written: int
-    """Candles, and events if the sink counts them, written in this run: for the
-    receipt. Other threads read it."""
+    """The number of candles written in the run, and of events if the sink counts
+    events: for the receipt. Other threads read the number."""
 
     @abstractmethod
     def prepare(self, record: Taken, /) -> Prepared:
-        """What is queued of a candle or event and given to `write`. To encode the
-        candle here is cheapest: the thread that delivers has it at hand."""
+        """Return the form of a candle or event to be queued and given to `write`. To
+        encode the candle in `prepare` is cheapest: the delivering thread has the candle
+        at hand."""
 
     @abstractmethod
     def write(self, batch: Sequence[Prepared], /) -> None:
-        """Write what came together, in order; on a worker thread, wait until it is
-        written.
+        """Write a batch, in order; on a worker thread, wait until the batch is written.
 
-        After an error that `retry` names the same batch is given again, and the sink
-        leaves out what of it is written already.
+        After an error named by `retry` the same batch is given again, and the sink
+        leaves out the part written already.
 
         Raises:
-            OutputError: it cannot be written, for good.
+            OutputError: the batch cannot be written, for good.
         """
 
     def flush(self) -> None:
-        """Put out what `write` has kept back. Called when nothing more waits to be
+        """Put out the items kept back by `write`. Called when no more items wait to be
         written; errors as of `write`."""
 
     def resume_points(self, streams: Collection[Stream], /) -> Mapping[Stream, int]:  # noqa: ARG002
-        """How far the sink has got, of those streams it knows it of.
+        """Return the sink's progress in the given streams, as far as known.
 
         Returns:
-            By stream, the open time in ms of the first candle that the sink lacks: the
-            `close_time + 1` of the last closed candle that is written. A stream of
-            which nothing is known is left out.
+            By stream, the open time in ms of the first candle missing in the sink: the
+            `close_time + 1` of the last closed candle written. A stream with unknown
+            progress is left out.
         """
         return {}
 
     def close(self) -> None:
-        """Let go of what the sink has opened. Called once, also if nothing was written.
+        """Release the resources of the sink. Called once, also if nothing was written.
 
         Raises:
-            OutputError: not all that was written is there.
+            OutputError: a part of the written data is missing.
         """
 
 
 class DirectSink(Sink[Taken, Prepared], Protocol[Taken, Prepared]):
-    """A sink that is written on the thread that delivers, and never blocks it.
+    """A sink written on the delivering thread, without ever blocking the thread.
 
-    `write` only takes a batch in, and `flush` puts out what the descriptor takes now.
-    What is left goes out later, when `poll` says that the descriptor takes more.
+    `write` only takes a batch in, and `flush` puts out the bytes that the descriptor
+    takes now. The rest goes out later, when `poll` reports that the descriptor takes
+    more.
     """
 
     fd: int
@@ -136,20 +137,20 @@ class DirectSink(Sink[Taken, Prepared], Protocol[Taken, Prepared]):
 
     @property
     def pending(self) -> int:
-        """Bytes that wait to be put out."""
+        """The number of bytes waiting to be put out."""
 
     @property
     def writable(self) -> bool:
-        """Whether the descriptor takes something now."""
+        """Whether the descriptor takes bytes now."""
 
     @property
     def never_blocks(self) -> bool:
-        """Whether a `flush` that `writable` allows cannot wait, for a disk for one."""
+        """Whether a `flush` allowed by `writable` cannot wait, like for a disk."""
 
 
 def words(error: Exception) -> str:
-    """What an error that ended a sink says: the system's own words, a shortage, or a
-    bug."""
+    """Return the words for an error that ended a sink: the system's own words, a
+    shortage, or a bug."""
     if isinstance(error, KlinetailError):
         return str(error)
     if isinstance(error, OSError) and not shortage(error):

@@ -1,10 +1,10 @@
-"""stdout as a sink that never blocks and never tears a line.
+"""The sink of stdout: the sink never blocks and never tears a line.
 
-A pipe that is not empty takes 4 KiB without blocking, an empty one all that it
-holds; more is not tried. So whoever writes can still hear a signal while the reader
-of the pipe sleeps, and the reader's end is noticed at once, not at the next candle.
-A socket is written to as a pipe that is not empty. Others who write to the same pipe,
-and a terminal that is stopped in the middle of a line, take another descriptor: see
+A pipe with content takes 4 KiB without blocking, an empty pipe takes the whole capacity
+of the pipe; more is not tried. Therefore the writer can still hear a signal while the
+reader of the pipe sleeps, and the reader's end is noticed at once, not at the next
+candle. A socket is written to like a pipe with content. Further writers to the same
+pipe, and a terminal stopped in the middle of a line, require another descriptor: see
 `unblocking`.
 """
 
@@ -27,7 +27,7 @@ from klinetail.sinks.output import take_back
 from klinetail.sinks.sink import NO_RETRY, EventClasses, WrittenOn
 
 MOST: Final = 65_536
-"""Bytes of one write."""
+"""The most bytes of a write."""
 
 
 class ReaderGone(Exception):
@@ -39,11 +39,11 @@ def _no_line(candle: Candle) -> str:
 
 
 class StdoutSink:
-    """Puts lines out to a file descriptor as the descriptor takes them: a `DirectSink`.
+    """Puts out lines at the pace of a file descriptor: a `DirectSink`.
 
     Args:
-        fd: the descriptor; it stays open.
-        header: goes first.
+        fd: the descriptor; `close` leaves the descriptor open.
+        header: the bytes to put out first.
         line: makes the line of a candle.
 
     Raises:
@@ -60,15 +60,15 @@ class StdoutSink:
     ) -> None:
         self.fd = fd
         self.prepare = line
-        """See `Sink`: the format's own function, without a call around it."""
+        """The format's own function, without a call around the function; see `Sink`."""
         self.written = 0
-        """Lines that `write` has taken in, once all of them are put out."""
+        """The lines taken in by `write`, counted once all lines are put out."""
         self._pending = header
-        """What is being put out."""
+        """The bytes being put out."""
         self._at = 0
-        """How many bytes of `_pending` are put out."""
+        """The number of bytes of `_pending` put out already."""
         self._taken_in = 0
-        """Lines that `write` has taken in."""
+        """The number of lines taken in by `write`."""
         try:
             mode = os.fstat(fd).st_mode
         except OSError as error:
@@ -78,35 +78,35 @@ class StdoutSink:
         self._poller = select.poll()
         self._poller.register(fd, select.POLLOUT)
         self._torn = 0
-        """Bytes of a line that the latest write to a file began and did not end."""
+        """Bytes of the line begun and not ended by the latest write to a file."""
         self._end = 0
-        """Where they end in the file."""
+        """The position of the end of the bytes of `_torn` in the file."""
         self._most = select.PIPE_BUF if stat.S_ISSOCK(mode) else MOST
 
     @property
     def never_blocks(self) -> bool:
-        """See `DirectSink`: so with a pipe."""
+        """Whether the descriptor is a pipe; see `DirectSink`."""
         return self._is_pipe
 
     @property
     def writable(self) -> bool:
-        """Whether the descriptor takes something now."""
+        """Whether the descriptor takes bytes now."""
         return any(ready & select.POLLOUT for _, ready in self._poller.poll(0))
 
     @property
     def pending(self) -> int:
-        """Bytes that wait to be put out."""
+        """The number of bytes waiting to be put out."""
         return len(self._pending) - self._at
 
     def write(self, batch: Sequence[str]) -> None:
-        """Take whole lines in; `flush` puts them out."""
+        """Take in whole lines; `flush` puts out the lines."""
         rest = self._pending[self._at :]
         self._pending, self._at = rest + joined(batch), 0
         self._taken_in += len(batch)
 
     def flush(self) -> None:
-        """Put out what the descriptor takes without blocking; call it when `poll` says
-        that the descriptor takes something.
+        """Put out the bytes that the descriptor takes without blocking; to be called
+        when `poll` reports that the descriptor takes bytes.
 
         Raises:
             ReaderGone: nobody reads the pipe any more.
@@ -134,11 +134,11 @@ class StdoutSink:
             self._end = os.lseek(self.fd, 0, os.SEEK_CUR) if self._torn else 0
 
     def resume_points(self, streams: Collection[Stream]) -> Mapping[Stream, int]:  # noqa: ARG002
-        """None: what reads stdout knows how far it has got."""
+        """Return no points: the reader of stdout knows the reader's own progress."""
         return {}
 
     def close(self) -> None:
-        """Nothing: the descriptor was open before, and stays open."""
+        """Do nothing: the descriptor was open before, and stays open."""
 
     def _room(self) -> int:
         if not self._is_pipe:
@@ -152,11 +152,12 @@ class StdoutSink:
 
 
 def unblocking(fd: int) -> int:
-    """Another descriptor for the same pipe or terminal, which does not block; for
-    anything else, and if there is none to be had, the same one.
+    """Return another, never blocking descriptor for the same pipe or terminal.
 
-    Not to block is a property of an open file, which the shell and whoever else has
-    this descriptor share; so it takes one that is opened afresh.
+    For any other target, and if no other descriptor is to be had, return the same
+    descriptor. Not to block is a property of an open file, shared with the shell and
+    every other holder of the descriptor; therefore the returned descriptor is opened
+    afresh.
     """
     flags = os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK | os.O_CLOEXEC
     try:
@@ -164,26 +165,26 @@ def unblocking(fd: int) -> int:
             return os.open(os.ttyname(fd), flags)
         if stat.S_ISFIFO(os.fstat(fd).st_mode):
             return os.open(f"/dev/fd/{fd}", flags)
-    except OSError:  # it is another user's, as after `su`
+    except OSError:  # the target is another user's, as after `su`
         pass
     return fd
 
 
 def header_for(fd: int, output: str) -> bytes:
-    """What goes first to stdout: the format's header, unless stdout is appended to a
-    file that has it already.
+    """Return the first bytes for stdout: the format's header, or nothing if stdout is
+    appended to a file with the header.
 
     Args:
         fd: stdout's descriptor.
         output: the name of the format.
 
     Raises:
-        UsageError: it is appended to candles in another format, or to a torn line.
+        UsageError: stdout is appended to candles in another format, or to a torn line.
     """
     header = FORMATS[output].HEADER if output in FORMATS else b""
     beginning, end = _before(fd)
     found = recognised(beginning)
-    if found is None:  # nothing yet, or no recording: a log, for instance
+    if found is None:  # an empty file, or no recording: a log, for instance
         return header
     if found != output:
         raise UsageError(
@@ -199,8 +200,9 @@ def header_for(fd: int, output: str) -> bytes:
 
 
 def _before(fd: int) -> tuple[bytes, bytes]:
-    """The first bytes of the file that stand before what will be written, and the last
-    one; nothing if there are none, it is no file, or it must not be read."""
+    """Return the first bytes and the last byte of the file before the place of the next
+    write; empty without bytes, for any target but a file, or if the file must not be
+    read."""
     try:
         if not stat.S_ISREG(os.fstat(fd).st_mode):
             return b"", b""

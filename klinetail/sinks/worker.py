@@ -1,4 +1,4 @@
-"""The worker: a thread of its own that writes a sink, whatever that takes."""
+"""The worker: a thread for writing a sink, however long the writing takes."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ _DOUBLED: Final = 32
 
 
 class SinkWorker(threading.Thread):
-    """Queues what is delivered, and writes it to a sink until nothing more comes.
+    """Queues candles and events, and writes the queue to a sink until the end.
 
     Args:
-        sink: closed at the end.
+        sink: the sink to write; closed at the end.
         updates: whether the sink gets forming candles too.
         on_pace: called when the sink falls behind or catches up, see `Mailbox`; with
             this worker first.
         on_end: called on this thread at the end, with the error if the sink failed.
-        say: called with a line when the sink fails and is tried again, and when it
-            works again.
+        say: called with a line when the sink fails and is tried again, and when the
+            sink works again.
         monotonic: local seconds.
-        sleep: waits so many seconds.
+        sleep: waits a number of seconds.
         random: uniform in [0, 1), for the pauses between attempts.
-        capacity, most: those of the `Mailbox`.
+        capacity, most: the arguments of the `Mailbox`.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class SinkWorker(threading.Thread):
         super().__init__(name=f"klinetail-sink-{sink.name}", daemon=True)
         self.sink = sink
         self.done = False
-        """Whether the sink is closed. `on_end` finds it set, but the thread alive."""
+        """Whether the sink is closed; set before `on_end`, with the thread alive."""
         self._mailbox = Mailbox[Any, Any](
             sink.prepare,
             updates=updates,
@@ -60,9 +60,9 @@ class SinkWorker(threading.Thread):
             capacity=capacity,
             most=most,
         )
-        """What waits to be written."""
+        """The queue of candles and events to write."""
         self._refused: Exception | None = None
-        """What `prepare` raised. What came before it is still written."""
+        """The exception of `prepare`; candles from before are still written."""
         self._on_end = on_end
         self._say = say
         self._monotonic = monotonic
@@ -76,27 +76,27 @@ class SinkWorker(threading.Thread):
         self._queue(candles, patience)
 
     def tell(self, event: Event, patience: float) -> bool:
-        """Queue an event if the sink takes such; whether it does."""
+        """Queue an event if the sink takes the class; return whether the sink does."""
         wanted = isinstance(event, self.sink.events)
         if wanted:
             self._queue((event,), patience)
         return wanted
 
     def close(self, error: BaseException | None = None) -> None:  # noqa: ARG002
-        """Say that nothing more comes; what is queued is still written."""
+        """End the queue: nothing more comes; the queued items are still written."""
         self._mailbox.close()
 
     def _queue(self, items: Sequence[Candle | Event], patience: float) -> None:
         try:
             self._mailbox.put(items, patience)
-        except Exception as error:  # noqa: BLE001 - it must not cost others a candle
+        except Exception as error:  # noqa: BLE001 - must not cost a consumer a candle
             self._refused = error
             self._mailbox.close()
 
     # The thread
 
     def run(self) -> None:
-        """Write until nothing more comes, then close the sink."""
+        """Write until no more candles and events come, then close the sink."""
         failure: Exception | None = None
         try:
             for batch in self._mailbox.batches():
@@ -104,7 +104,7 @@ class SinkWorker(threading.Thread):
                 if self._mailbox.empty:
                     self._attempt(self.sink.flush)
         except SlowConsumer:
-            pass  # What was queued is written; the mailbox's `on_pace` told the rest.
+            pass  # The queue is written; the mailbox's `on_pace` told the rest.
         except Exception as error:  # noqa: BLE001 - a silent end would look like success
             failure = error
         finally:
@@ -117,7 +117,7 @@ class SinkWorker(threading.Thread):
             self._on_end(self._said(failure or self._refused))
 
     def _attempt(self, call: Callable[..., object], *arguments: object) -> None:
-        """Make a call, again and again while the sink wants that."""
+        """Make a call, again and again while the sink's `retry` asks for attempts."""
         retry: Retry = self.sink.retry
         failures, since = 0, self._monotonic()
         while True:
@@ -139,13 +139,13 @@ class SinkWorker(threading.Thread):
             self._say(f"{self.sink.name}: works again after {seconds:,.0f} s")
 
     def _said(self, failure: Exception | None) -> OutputError | None:
-        """What ended the sink, in words that name it."""
+        """Return the error that ended the sink, with the name of the sink."""
         if failure is None or isinstance(failure, OutputError):
             return failure
         return OutputError(f"{self.sink.name}: {self._words(failure)}")
 
     def _words(self, error: Exception) -> str:
-        """What an error says; one that the sink has named is no bug."""
+        """Return an error in words; an error named by the sink's `retry` is no bug."""
         if isinstance(error, self.sink.retry.errors) and not isinstance(error, OSError):
             return str(error) or type(error).__name__
         return words(error)
