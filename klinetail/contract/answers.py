@@ -1,5 +1,4 @@
-"""What the rows of an answer are worth: which of them can be candles of the stream, and
-which are bad. Pure."""
+"""The worth of an answer's rows: possible candles of the stream, and bad rows. Pure."""
 
 from __future__ import annotations
 
@@ -17,19 +16,19 @@ class Sorted(NamedTuple):
     """The rows of one answer."""
 
     sound: list[Candle]
-    """Rows that can be candles, by open time."""
+    """Possible candles, by open time."""
     unsound: list[BadRow]
-    """Rows that cannot be believed. The open time is that of the candle that the row
+    """Unbelievable rows. The open time is the open time of the candle that the row
     stands for, or None if nobody can tell."""
 
 
 def sort_out(rows: Sequence[Row], grid: Grid, now: Moment) -> Sorted:
-    """The rows that can be candles, and those that cannot.
+    """Return the possible candles among the rows, and the bad rows.
 
     Args:
-        rows: of one answer, as they were read.
+        rows: the rows of one answer, as read.
         grid: the open times of the stream.
-        now: when the answer was there.
+        now: the time of the answer's arrival.
     """
     sound: list[Candle] = []
     unsound: list[BadRow] = []
@@ -50,10 +49,10 @@ def sort_out(rows: Sequence[Row], grid: Grid, now: Moment) -> Sorted:
 
 
 class BadRows:
-    """The candles of which bad rows were announced, so that each is announced once.
+    """The candles whose bad rows were announced: each candle is announced once.
 
     Args:
-        stream: the stream that the rows are of.
+        stream: the stream of the rows.
     """
 
     __slots__ = ("_stream", "_told")

@@ -1,4 +1,4 @@
-"""The awaited close of one stream: whether it is overdue. Pure."""
+"""The awaited close of one stream, and whether the close is overdue. Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ exchange pushes `x:true` up to about 2 s late."""
 
 
 class AwaitedClose:
-    """What is known of the close of the candle that is awaited."""
+    """The knowledge about the close of the awaited candle."""
 
     __slots__ = ("grace", "passed_at", "waiting_since")
 

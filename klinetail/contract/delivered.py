@@ -1,7 +1,7 @@
-"""The closed candles of one stream that were delivered. Pure.
+"""The delivered closed candles of one stream. Pure.
 
-The latest ones are kept whole. Of those before, for a day, the values are remembered,
-so that a close that comes once more is known for a duplicate or for a revision.
+The latest candles are kept whole. The values of earlier candles are remembered for a
+day: a repeated close is then known for a duplicate or for a revision.
 """
 
 from __future__ import annotations
@@ -37,15 +37,15 @@ class Delivered:
         the last one came: its values are remembered, or need not be."""
 
     def add(self, candle: Candle) -> None:
-        """Keep the candle that is delivered now, as the newest one."""
+        """Keep the candle delivered now as the newest candle."""
         if not self.looked_ahead:
             self.look_ahead(candle.open_time)
         self.closed.append(candle)
         self.looked_ahead = False
 
     def leaving(self, expected: int) -> Candle | None:
-        """The candle that leaves `closed` with the next one, if that candle will still
-        be of the last day."""
+        """Return the candle that leaves `closed` with the next candle, if the leaving
+        candle will still be of the last day."""
         closed = self.closed
         if len(closed) < (closed.maxlen or 0):
             return None
@@ -53,7 +53,7 @@ class Delivered:
         return oldest if oldest.open_time > expected - DAY else None
 
     def look_ahead(self, expected: int) -> None:
-        """Remember the values of the candle that leaves `closed` with the next one."""
+        """Remember the values of the next candle to leave `closed`."""
         if (leaving := self.leaving(expected)) is not None:
             self._remember(leaving, expected)
         self.looked_ahead = True
@@ -62,9 +62,9 @@ class Delivered:
         """Take in the close of a candle that was delivered before.
 
         Returns:
-            The announcement of a revision, if the close has other values than those
-            that were delivered and they are kept or remembered; they are replaced. None
-            if the close is a duplicate.
+            The announcement of a revision, if the close differs from the delivered
+            values and the delivered values are kept or remembered; the delivered values
+            are replaced. None if the close is a duplicate.
         """
         time = candle.open_time
         index = self._place_of(time)
@@ -81,7 +81,7 @@ class Delivered:
         return RevisionEvent(known, candle)
 
     def insert(self, found: Sequence[Candle], expected: int) -> None:
-        """Put candles of a gap, which came after all, where they belong."""
+        """Put the late candles of a gap in their places."""
         merged = sorted([*self.closed, *found], key=lambda candle: candle.open_time)
         for candle in merged[: -(self.closed.maxlen or 0)]:
             self._remember(candle, expected)

@@ -1,5 +1,5 @@
-"""The end of one stream, and its return: what changes when its symbol is not traded any
-more, or is traded again. Pure."""
+"""The end and the return of one stream: the changes when the stream's symbol is not
+traded any more, or is traded again. Pure."""
 
 from __future__ import annotations
 
@@ -87,8 +87,9 @@ class Ending:
             self._fetching.moved_on()
 
     def heeds(self, candle: Candle, out: list[Output]) -> bool:
-        """Whether a frame counts though its symbol is not traded. One with new trades
-        tells that it is; one without any is nothing but a sign of life.
+        """Return whether a frame counts though the symbol is not traded. A frame with
+        new trades tells that the symbol is traded; a frame without new trades is
+        nothing but a sign of life.
 
         Args:
             candle: the frame's.

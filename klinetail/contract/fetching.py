@@ -1,8 +1,8 @@
-"""What one stream has to fetch, and what becomes of the answers. Pure.
+"""The ranges to fetch for one stream, and the use of the answers. Pure.
 
-One range at a time is asked for. The rows of an answer are sorted out, those that are
-final are delivered in order, and candles that answers lack are noted as holes. Gaps
-that were announced are fetched when nothing else is missing.
+One range at a time is asked for. The rows of an answer are sorted out, final rows are
+delivered in order, and candles missing in answers are noted as holes. Announced gaps
+are fetched when nothing else is missing.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from klinetail.events import GapEvent, UnconfirmedEvent
 from klinetail.protocol.rest import Row
 
 ABSENT: Final = 5_000
-"""After what time (ms of exchange time) a row that is not there is asked for again."""
+"""The time (ms of exchange time) after which a missing row is asked for again."""
 
 
 class Wish(NamedTuple):
@@ -39,11 +39,11 @@ class Wish(NamedTuple):
 
 
 class Fetching:
-    """The fetching of what one stream lacks.
+    """The fetching of one stream's missing candles.
 
     Args:
-        order: what the stream has delivered and awaits.
-        hold: real seconds that later candles wait for a missing one.
+        order: the stream's delivered and awaited candles.
+        hold: real seconds for which later candles wait for a missing candle.
         follow: whether candles are awaited after the history.
     """
 
@@ -82,7 +82,7 @@ class Fetching:
         self.holes = Holes()
         """What answers lack."""
         self.gaps = OpenGaps()
-        """What was announced as missing and is still fetched."""
+        """The gaps announced as missing and still fetched."""
         self._bad_rows = BadRows(order.stream)
         """The bad rows that were announced."""
 
@@ -151,7 +151,7 @@ class Fetching:
         self.stirred = bool(left) or self.attempts.failing
 
     def release(self, out: list[Output]) -> None:
-        """Let out what was held behind candles that are not awaited any more."""
+        """Let out the candles held behind candles that are not awaited any more."""
         before = self._order.expected
         self._order.release(out)
         if self._order.expected != before:
@@ -196,8 +196,8 @@ class Fetching:
         return out
 
     def _find_anchor(self, rows: Sequence[Row]) -> bool:
-        """Begin with the days on which most of these candles of 3d open; whether there
-        are any."""
+        """Begin with the days on which most of the given candles of 3d open; return
+        whether any candle tells the days."""
         anchor = common_open_time(rows, self._order.stream.interval)
         if anchor is None:
             return False
@@ -245,8 +245,8 @@ class Fetching:
         now: Moment,
         out: list[Output],
     ) -> None:
-        """Deliver what is final and in order; hold what lies behind a hole, as far as
-        it was asked for."""
+        """Deliver the final candles in order; hold the candles behind a hole, as far as
+        the candles were asked for."""
         order = self._order
         before = order.expected
         for index, row in enumerate(rows):
@@ -307,8 +307,8 @@ class Fetching:
     def _retry(
         self, rows: Sequence[Candle], asked: Moment, now: Moment, *, listing: bool
     ) -> None:
-        """The answer brought nothing, or not what comes next: normal for a young row,
-        and for one of before the listing, which is still in question."""
+        """Take note of an answer without the next candle: normal for a young row, and
+        for a row of before the listing, while the listing is in question."""
         attempts, expected = self.attempts, self._order.expected
         attempts.retry_at = now.monotonic + NOTICE
         close = self._order.grid.end_of(expected) - 1
@@ -326,7 +326,7 @@ class Fetching:
             attempts.ask_from = asked.exchange + ABSENT
 
     def unconfirmed(self, asked: Moment) -> UnconfirmedEvent | None:
-        """That the awaited candle is to be confirmed; as `Series.unconfirmed`."""
+        """Return the event of a candle to be confirmed; as `Series.unconfirmed`."""
         order, time = self._order, self._order.expected
         if order.ended or not order.lacking or not self.finality.is_new(time, asked):
             return None
@@ -362,7 +362,7 @@ class Fetching:
         self._mend(self.gaps.first, found, out)
 
     def take_late(self, candle: Candle, out: list[Output]) -> bool:
-        """Take in a close that was given up before; whether it was.
+        """Take in a close; return whether the close was given up before.
 
         Args:
             candle: a frame's, earlier than the awaited one.
@@ -376,7 +376,7 @@ class Fetching:
         return True
 
     def _mend(self, gap: GapEvent, found: Sequence[Candle], out: list[Output]) -> None:
-        """Announce what of a gap came after all; the rest of it stays one."""
+        """Announce the late candles of a gap; the rest of the range stays a gap."""
         for candle in found:
             self.finality.forget(candle.open_time)
         out.append(self.gaps.fill(gap, found))

@@ -1,4 +1,4 @@
-"""The announced gaps of one stream that are still open. Pure."""
+"""The announced and still open gaps of one stream. Pure."""
 
 from __future__ import annotations
 

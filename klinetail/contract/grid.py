@@ -18,10 +18,10 @@ FOUNDED: Final = 1_483_228_800_000
 
 
 class Grid:
-    """The open times at which candles of one interval can open.
+    """The possible open times of candles of one interval.
 
     Args:
-        interval: the stream's.
+        interval: the stream's interval.
     """
 
     __slots__ = ("anchor", "interval", "longest")
@@ -39,7 +39,7 @@ class Grid:
         return self.interval.floor(time, self.anchor)
 
     def end_of(self, open_time: int) -> int:
-        """The open time (ms) of the candle after the one that opens at `open_time`."""
+        """Return the open time (ms) of the candle after the candle of `open_time`."""
         return self.interval.shift(open_time, 1)
 
     def back(self, open_time: int, lines: int) -> int:

@@ -1,4 +1,4 @@
-"""The closed candles that came before an earlier one did. Pure."""
+"""The closed candles that arrived before an earlier candle. Pure."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ again."""
 
 
 class Held(dict[int, Candle]):
-    """Closed candles by open time (ms), which wait for an earlier one.
+    """Closed candles by open time (ms), waiting for an earlier candle.
 
-    They are a cache and no more: a candle that is not held is fetched. It is a `dict`
-    because every frame asks whether any candle is held.
+    `Held` is a cache and no more: a candle that is not held is fetched. `Held` is a
+    `dict` because every frame asks whether any candle is held.
 
     Args:
         most: how many candles are held at most.

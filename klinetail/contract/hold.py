@@ -1,5 +1,5 @@
-"""For how long later candles wait for a missing one, and what is announced when that is
-over. Pure."""
+"""The time for which later candles wait for a missing candle, and the announcement at
+the end of the wait. Pure."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from klinetail.events import GapEvent
 
 
 class Hold:
-    """The hold of one stream: while the awaited candle cannot be had, later ones wait.
+    """The hold of one stream: later candles wait while the awaited one cannot be had.
 
     Args:
-        order: what the stream has delivered and awaits.
-        fetching: how the fetching of the missing candles goes.
+        order: the stream's delivered and awaited candles.
+        fetching: the fetching of the missing candles.
         seconds: real seconds that later candles wait.
     """
 

@@ -1,8 +1,9 @@
 """Where the exchange's candles of one stream begin. Pure.
 
 Candles from before the symbol was listed, or before its first trade, are asked for in
-vain: they are no gap. One answer is not enough to tell them from candles that are
-missing, since REST lags behind; two answers that begin with the same candle are.
+vain: their absence is no gap. One answer is not enough to tell early candles from
+missing candles, since REST lags behind; two answers that begin with the same candle are
+enough.
 """
 
 from __future__ import annotations
@@ -21,14 +22,14 @@ class Listed:
 
     def __init__(self) -> None:
         self.shown = math.inf
-        """The earliest awaited candle (open time, ms) that there was a frame of, or a
-        row, however bad."""
+        """The earliest awaited candle (open time, ms) with a frame, or with a row,
+        however bad."""
         self.begins: int | None = None
-        """Where the exchange's candles begin (open time, ms) by the last answer that
-        told it, while that is in question."""
+        """The beginning of the exchange's candles (open time, ms) by the last answer
+        that told the beginning, while the beginning is in question."""
 
     def show(self, open_time: int) -> None:
-        """There is a frame of this candle (ms), or a row of it that is bad."""
+        """Take note of a frame or a bad row of the candle that opens at a time (ms)."""
         self.shown = min(self.shown, open_time)
 
     def moved_on(self) -> None:
@@ -36,8 +37,8 @@ class Listed:
         self.begins = None
 
     def is_young(self, begins: int, asked: Moment) -> bool:
-        """Whether candles before the one that opens at `begins` (ms) may still be
-        there later, since REST lags.
+        """Return whether candles before the candle that opens at `begins` (ms) may
+        still come later, since REST lags.
 
         Args:
             begins: the first candle of the answer.
@@ -49,9 +50,9 @@ class Listed:
         """Take in that an answer begins with the candle that opens at `begins` (ms).
 
         Returns:
-            True if two answers agree on it; None if this is the first one that tells;
-            False if it differs from the one before. Answers that never agree keep
-            nothing back for ever.
+            True if two answers agree on the candle; None if the answer is the first
+            that tells a candle; False if the candle differs from the candle of the
+            answer before. Answers that never agree keep nothing back for ever.
         """
         before, self.begins = self.begins, begins
         return None if before is None else before == begins

@@ -1,7 +1,7 @@
 """The order of one stream: its closed candles consecutive, each once. Pure.
 
-Frames and rows come in here one by one, and whatever comes out is in order. What to
-fetch, and what time brings about, is decided elsewhere.
+Frames and rows come in here one by one, and candles come out in order. The ranges to
+fetch, and the effects of time, are decided elsewhere.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ _ENDED: Final = State.ENDED
 
 
 class Order:
-    """What one stream has delivered, awaits, and holds.
+    """The delivered, the awaited and the held candles of one stream.
 
-    Invariant: a candle that is held is later than the awaited one.
+    Invariant: a held candle is later than the awaited candle.
 
     Args:
         stream: the stream that is followed.
@@ -67,7 +67,7 @@ class Order:
         """Open time (ms) of the first closed candle that was ever awaited; earlier
         ones are of no concern."""
         self.subscribed_in = 0
-        """Open time (ms) of the candle that the start fell in: earlier ones are
+        """Open time (ms) of the candle in which the start fell: earlier candles are
         history."""
         self.started = False
         """Whether all history from before the start was delivered or given up."""
@@ -75,14 +75,14 @@ class Order:
         """Open time (ms) of the closed candle to be delivered next; 0 until it is
         known."""
         self.fetch_until = 0
-        """Open time (ms) of the first candle that may still be pushed in time: earlier
-        ones that are missing are fetched."""
+        """Open time (ms) of the first candle that may still be pushed in time: missing
+        earlier candles are fetched."""
         self.forming: Candle | None = None
         """The newest forming candle; perhaps of a later candle than is awaited."""
         self.held = Held(held)
-        """Closed candles that wait for an earlier one."""
+        """The closed candles waiting for an earlier candle."""
         self.close = AwaitedClose()
-        """The close of the candle that is awaited."""
+        """The close of the awaited candle."""
         self.delivered = Delivered(stream.interval, keep)
         """The closed candles that came out."""
         self.hearing = Hearing()
@@ -107,7 +107,8 @@ class Order:
         """Fix what is expected first, once the stream's open times are known.
 
         Args:
-            anchor: one of them (ms), if they do not follow from the calendar.
+            anchor: an open time of the stream (ms), if the open times do not follow
+                from the calendar.
         """
         assert self.begun is not None  # noqa: S101 - begin comes first
         self.grid.anchor = anchor
@@ -158,7 +159,7 @@ class Order:
 
     @property
     def wanted(self) -> int:
-        """Open time (ms) up to which candles are to be fetched if they are missing."""
+        """Return the open time (ms) up to which missing candles are to be fetched."""
         return min(self.fetch_until, self.trading.until)
 
     @property
@@ -183,8 +184,9 @@ class Order:
     # Frames
 
     def follow(self, candle: Candle) -> bool:
-        """Take in what nearly every frame is, a newer forming candle of the one that
-        is awaited and known; False for all else, which is left to `Series.accept`.
+        """Take in the usual frame: a newer form of the awaited, known, forming candle.
+
+        Return False for any further frame: `Series.accept` takes in all the rest.
 
         `Series.accept` would answer with just this candle.
         """
@@ -266,7 +268,7 @@ class Order:
     # Deliveries
 
     def deliver(self, candle: Candle, out: list[Output]) -> None:
-        """Let the awaited closed candle out; `release` what waits for it afterwards."""
+        """Let the awaited closed candle out; call `release` for the waiting candles."""
         out.append(candle)
         self.delivered.add(candle)
         self.trading.see_closed(candle, self.forming)
@@ -274,7 +276,7 @@ class Order:
         self.expect(candle.close_time + 1)
 
     def release(self, out: list[Output]) -> None:
-        """Let out what was held behind the candle that was awaited until now."""
+        """Let out the candles held behind the candle awaited until now."""
         while (candle := self.held.get(self.expected)) is not None:
             self.deliver(candle, out)
         if self.forming is not None:
@@ -284,7 +286,7 @@ class Order:
                 self.forming = None
 
     def expect(self, open_time: int) -> None:
-        """Await the closed candle that opens then (ms)."""
+        """Await the closed candle with the given open time (ms)."""
         self.expected = open_time
         self.close.renew()
         self.started = self.started or open_time >= self.subscribed_in

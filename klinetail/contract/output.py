@@ -1,5 +1,4 @@
-"""What comes out of the contract of one stream, in the order in which it is delivered.
-Pure."""
+"""The output of the contract of one stream, in the order of delivery. Pure."""
 
 from __future__ import annotations
 
@@ -26,10 +25,10 @@ Output = (
 
 
 def bad(stream: Stream, what: str) -> DropEvent:
-    """The announcement of a frame or a row that cannot be believed.
+    """Return the announcement of an unbelievable frame or row.
 
     Args:
-        stream: the stream that the frame or the row is of.
-        what: what is wrong with it.
+        stream: the stream of the frame or the row.
+        what: the fault of the frame or the row.
     """
     return DropEvent(Drop.BAD, stream, f"{stream}: {what}")

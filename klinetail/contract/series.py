@@ -72,8 +72,8 @@ class Series:
             order, fetching, self._hold, self._ending, follow=follow
         )
         self.closed = order.delivered.closed
-        """The latest closed candles delivered, oldest first. Of those that left it the
-        values are remembered for a day, see `Delivered`."""
+        """The latest closed candles delivered, oldest first. The values of candles that
+        left the list are remembered for a day, see `Delivered`."""
         self.hearing = order.hearing
         """Whether frames bring what REST shows."""
         self.trading = order.trading
@@ -118,8 +118,8 @@ class Series:
 
     @property
     def finished(self) -> bool:
-        """Whether it has ended and the candle of its last trade is out too, so that
-        nothing more is expected."""
+        """Return whether the stream has ended and the candle of the last trade is out
+        too: nothing more is then expected."""
         return self._order.finished
 
     @property
@@ -185,8 +185,8 @@ class Series:
         self.hearing.up_since = None
 
     def resume(self, now: Moment) -> None:
-        """The line is up: closes that fell into its absence are never pushed, so
-        nothing is gained by waiting for them."""
+        """Take note that the line is up. Closes from the line's absence are never
+        pushed, and nothing is gained by waiting for a push."""
         self.hearing.up_since = now.exchange
         self._timetable.line_up(now)
 
@@ -217,7 +217,7 @@ class Series:
     def accept(
         self, candle: Candle, now: Moment, *, echo: bool = False
     ) -> list[Output]:
-        """Take in a frame of the stream; what comes out is in order.
+        """Take in a frame of the stream; the output is in order.
 
         Args:
             candle: the frame's.

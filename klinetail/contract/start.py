@@ -1,5 +1,5 @@
-"""Start points: the open time from which a stream is to be followed, such as the one
-after a recording's last candle. Pure."""
+"""Start points: the open time from which a stream is to be followed, for example the
+open time after a recording's last candle. Pure."""
 
 from __future__ import annotations
 

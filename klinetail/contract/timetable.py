@@ -1,4 +1,4 @@
-"""What the passing of time brings about for one stream, and when. Pure.
+"""The effects of passing time on one stream, and their deadlines. Pure.
 
 Two clocks matter: exchange time tells that a close is overdue or that a row can be
 final, and real seconds measure how long something was waited for.
@@ -66,8 +66,8 @@ class Timetable:
         return min((time for time in times if time > now.exchange), default=math.inf)
 
     def _thresholds(self) -> list[tuple[float, float]]:
-        """What time brings about, but for the end of a hold: exchange time (ms) and
-        monotonic seconds that both must have come."""
+        """Return the next deadline except for the end of a hold, as exchange time (ms)
+        and monotonic seconds: both must have come."""
         found: list[tuple[float, float]] = []
         order, fetching = self._order, self._fetching
         traded = order.trading.state is State.TRADED
@@ -112,8 +112,8 @@ class Timetable:
         return out
 
     def _notice(self, now: Moment) -> None:
-        """Notice that the awaited candle is past its end, and later that its close is
-        overdue, so that it is fetched."""
+        """Notice the end of the awaited candle, and later the candle's overdue close:
+        the candle is then fetched."""
         order = self._order
         end = order.grid.end_of(order.expected)
         if now.exchange < end or not self._follow:
@@ -132,8 +132,8 @@ class Timetable:
         return order.close.is_overdue(order.grid.end_of(order.expected), now)
 
     def line_up(self, now: Moment) -> None:
-        """The line to the exchange is up: closes that fell into its absence are never
-        pushed, so nothing is gained by waiting for them."""
+        """Take note that the line to the exchange is up. Closes from the line's absence
+        are never pushed, and nothing is gained by waiting for a push."""
         order = self._order
         self._fetching.attempts.line_up(holding=self._hold.is_spent(now))
         if order.expected:

@@ -1,10 +1,10 @@
 """Many klines at once: the answers of `frames.decode`, for less.
 
-A frame is decoded into a narrower form of the same structs, which leaves no doubt about
-its kind and the size of its numbers. What `decode` then asks of one frame is asked here
-of whole columns: the digits in one go, and the order of the prices. Where anything is
-not as usual there is no answer, and each frame is to be looked at by itself. The tests
-hold the two against one another.
+A frame is decoded into a narrower form of the same structs, and the narrower form
+leaves no doubt about the frame's kind and the size of its numbers. The checks of one
+frame in `decode` are made here on whole columns: the digits in one go, and the order of
+the prices. Where anything is not as usual the answer is None, and each frame is to be
+looked at by itself. The tests compare the two ways of decoding with each other.
 """
 
 from __future__ import annotations
@@ -22,10 +22,11 @@ from klinetail.protocol.frames import REMEMBERED, Frame, Kline, stream_of
 _MANY: Final = 4
 
 _Price = Annotated[str, msgspec.Meta(max_length=15)]
-"""So short that no two that differ are the same float."""
+"""A price: short enough for two different texts always to be different floats."""
 
 _Amount = Annotated[str, msgspec.Meta(max_length=20)]
-"""So short that below 1e18 neither of its parts has more than 18 digits."""
+"""An amount: short enough for each of its parts to have at most 18 digits, if the
+amount is below 1e18."""
 
 _Number = Annotated[float, msgspec.Meta(lt=1e18)]
 
@@ -60,11 +61,12 @@ _Place = tuple[Stream, int, int]
 """A stream and the open and close time of one of its candles."""
 
 _places: dict[tuple[str, str], _Place] = {}
-"""Each stream's latest, by its names on the wire: to be found right only once."""
+"""Each stream's latest place, by the names on the wire: a place is checked only
+once."""
 
 
 def decode_klines(messages: Sequence[bytes]) -> list[Candle] | None:
-    """The candles of frames; None if they are not all ordinary klines."""
+    """Return the candles of frames; None if not all frames are ordinary klines."""
     candles = []
     try:
         for frame in map(_decode, messages):
@@ -122,7 +124,7 @@ def _keep_place(names: tuple[str, str], place: _Place) -> None:
 
 
 def _sound_alone(candle: Candle) -> bool:
-    """As `_sound`, of one: of a few candles, columns are the longer way."""
+    """Return the same as `_sound`, for one candle: columns suit few candles badly."""
     text = (
         f"{candle.open_text},{candle.high_text},{candle.low_text},{candle.close_text},"
         f"{candle.volume_text},{candle.quote_volume_text},"
@@ -138,7 +140,7 @@ def _sound_alone(candle: Candle) -> bool:
 
 
 def _sound(candles: Sequence[Candle]) -> bool:
-    """Whether the texts are plain decimals and the prices in order."""
+    """Return whether the texts are plain decimals and the prices are in order."""
     texts = [
         *[candle.open_text for candle in candles],
         *[candle.high_text for candle in candles],

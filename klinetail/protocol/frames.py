@@ -1,9 +1,9 @@
-"""What arrives on the market WebSocket: klines, replies, errors.
+"""The frames of the market WebSocket: klines, replies, errors.
 
 Source: "Kline/Candlestick Streams" and "Live Subscribing/Unsubscribing" of the
-USDⓈ-M futures documentation, and recorded frames, which differ from it: keys
-come in any order with more of them over time, errors in two shapes, and the
-trade ids do not count the trades.
+USDⓈ-M futures documentation, and recorded frames. The recorded frames differ from
+the documentation: keys come in any order, and more keys come over time; errors come in
+two shapes, and the trade ids do not count the trades.
 """
 
 from __future__ import annotations
@@ -17,13 +17,15 @@ from klinetail.candle import LAST_TIME, Candle, Source, Stream
 from klinetail.errors import BadMessage, UsageError
 
 REMEMBERED: Final = 65_536
-"""Streams and names found right or written lately, at most: several markets' worth."""
+"""Greatest number of streams and names remembered as lately checked or written:
+several markets' worth."""
 
 
 class Reply(msgspec.Struct, frozen=True):
     """An answer to a request: an ack (`result` is None), a list, a property.
 
-    An ack proves nothing: unknown streams are acked too and then stay silent.
+    An ack proves nothing: the exchange acks unknown streams too, and unknown streams
+    then stay silent.
     """
 
     id: int | str | None
@@ -31,8 +33,10 @@ class Reply(msgspec.Struct, frozen=True):
 
 
 class Rejection(msgspec.Struct, frozen=True):
-    """An error to a request. Codes: 0 and 1 a property, 2 an invalid request,
-    3 invalid JSON (a disconnect follows), 4 too many streams (close 1008 follows).
+    """An error in answer to a request.
+
+    The codes are: 0 and 1 for a property, 2 for an invalid request, 3 for invalid JSON
+    (a disconnect follows), 4 for too many streams (close 1008 follows).
     """
 
     code: int
@@ -41,7 +45,7 @@ class Rejection(msgspec.Struct, frozen=True):
 
 
 class Kline(msgspec.Struct, gc=False):
-    """The wire's `k`."""
+    """The object `k` of a kline frame on the wire."""
 
     t: int
     o: str
@@ -84,15 +88,15 @@ class Frame(_Event, gc=False):
 
 
 decode_frame = msgspec.json.Decoder(Frame).decode
-"""The frame in a message, its values unchecked; raises a ValueError or a
-RecursionError if there is none."""
+"""The decoder of the frame in a message, with unchecked values. The decoder raises a
+ValueError or a RecursionError if the message holds no frame."""
 
 
 def decode(message: str | bytes) -> Candle | Reply | Rejection:
     """Decode one frame's payload.
 
     Raises:
-        BadMessage: it is anything but a kline, a reply or an error.
+        BadMessage: the payload is anything but a kline, a reply or an error.
     """
     try:
         frame = decode_frame(message)
@@ -148,7 +152,11 @@ def _candle(
 
 @functools.lru_cache(maxsize=REMEMBERED)
 def stream_of(symbol: str, interval: str) -> Stream:
-    """The stream that a kline names; raises a UsageError if it cannot be one."""
+    """Return the stream of a kline's names.
+
+    Raises:
+        UsageError: no stream can have the names.
+    """
     stream = Stream.of(symbol, interval)
     if stream.symbol != symbol:
         raise UsageError("a symbol is upper case")
@@ -162,13 +170,16 @@ def _sample(message: str | bytes) -> str:
 
 @functools.lru_cache(maxsize=REMEMBERED)
 def stream_name(stream: Stream) -> str:
-    """The name on the wire, `btcusdt@kline_1m`: the symbol lower case (upper is
-    acked and silent), the interval's case kept (1M is not 1m)."""
+    """Return the name on the wire, `btcusdt@kline_1m`.
+
+    The symbol is lower case: the exchange acks an upper-case name and stays silent. The
+    interval keeps its case: 1M is not 1m.
+    """
     return f"{stream.symbol.lower()}@kline_{stream.interval}"
 
 
 def parse_stream_name(name: str) -> Stream | None:
-    """The stream of a wire name, or None where the exchange would stay silent."""
+    """Return the stream of a wire name; None where the exchange would stay silent."""
     symbol, _, interval = name.partition("@kline_")
     if symbol != symbol.lower():
         return None
@@ -181,13 +192,13 @@ def parse_stream_name(name: str) -> Stream | None:
 def encode_kline(
     candle: Candle, *, first_trade: int, last_trade: int, combined: bool
 ) -> str:
-    """A kline frame as the exchange writes it, spaces inside `k` included.
+    """Return a kline frame as the exchange writes the frame, with the spaces in `k`.
 
     Args:
-        candle: its `event_time` is the frame's.
-        first_trade: id of the candle's first trade, -1 if it had none.
-        last_trade: id of the latest one.
-        combined: wrapped as on `/stream`, bare as on `/ws`.
+        candle: the candle to write; its `event_time` is the frame's.
+        first_trade: the id of the candle's first trade, -1 if the candle has no trade.
+        last_trade: the id of the candle's latest trade.
+        combined: whether the frame is wrapped as on `/stream`, or bare as on `/ws`.
     """
     symbol = _quoted(candle.symbol)
     event = (
@@ -208,7 +219,7 @@ def encode_kline(
 
 
 def encode_reply(reply: Reply | Rejection) -> str:
-    """A reply or an error as the exchange writes it (never in the combined wrapper)."""
+    """Return a reply or an error in the exchange's form, never in the wrapper."""
     body: dict[str, object]
     if isinstance(reply, Reply):
         body = {"result": reply.result, "id": reply.id}

@@ -1,5 +1,4 @@
-"""What a venue allows a client: the type of the numbers. The numbers themselves stand
-in `venues`. Pure."""
+"""The type of a venue's limits for a client. The numbers stand in `venues`. Pure."""
 
 from __future__ import annotations
 
@@ -7,30 +6,32 @@ import msgspec
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """The limits of a venue. They differ between markets, and between hosts of one."""
+    """The limits of a venue. The limits differ between markets, and between hosts of a
+    market."""
 
     streams: int
-    """Streams a connection; one more closes the connection."""
+    """Streams that a connection may have; a further stream closes the connection."""
 
     names: int
-    """Stream names in one SUBSCRIBE that are known to be accepted."""
+    """Stream names that the exchange is known to accept in a single SUBSCRIBE."""
 
     messages_per_second: int
     """Messages that a connection may send in a second; at more the exchange
     disconnects. Pings and pongs count."""
 
     rows: int
-    """Rows in one answer of klines at most; a greater `limit` is refused."""
+    """Greatest number of rows in an answer of klines; the exchange refuses a greater
+    `limit`."""
 
     page: int
-    """Rows that a long history asks for at once, at most `rows`: the number of rows
-    that gets the most rows for its weight."""
+    """Rows in each request for a long history, at most `rows`: the number of rows with
+    the most rows for its weight."""
 
     rows_by_default: int
     """Rows in an answer of klines to a request without a `limit`."""
 
     weight_per_minute: int
-    """REST weight that an address may use in a minute of the exchange's clock."""
+    """REST weight allowed to an address in a minute of the exchange's clock."""
 
     time_weight: int
     """REST weight of a request for the exchange's time."""
@@ -40,13 +41,14 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
     klines_weights: tuple[tuple[int, int], ...]
     """REST weight of a klines request: pairs of a number of rows and the weight of a
-    `limit` up to that number, ascending. The last weight holds above that as well."""
+    `limit` up to that number, ascending. The last weight also holds above the last
+    number."""
 
     klines_weight_by_default: int
     """REST weight of a klines request without a `limit`."""
 
     def klines_weight(self, limit: int | None) -> int:
-        """REST weight of a klines request with this `limit`, refused or not."""
+        """Return the REST weight of a klines request with a `limit`, refused or not."""
         if limit is None:
             return self.klines_weight_by_default
         for most, weight in self.klines_weights:

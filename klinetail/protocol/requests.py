@@ -1,4 +1,4 @@
-"""What a client sends on the market WebSocket, both ways.
+"""A client's requests on the market WebSocket, both ways.
 
 Source: "Live Subscribing/Unsubscribing to streams", USDⓈ-M futures documentation.
 """
@@ -14,7 +14,7 @@ import msgspec
 from klinetail.protocol.frames import Rejection
 
 MAX_ID: Final = 36
-"""Characters of an id that is a string: a UUID."""
+"""Greatest length of a string id, in characters: the length of a UUID."""
 
 
 class Method(enum.StrEnum):
@@ -30,9 +30,9 @@ class Method(enum.StrEnum):
 class Request(msgspec.Struct, frozen=True, omit_defaults=True):
     """One request.
 
-    `id` is an unsigned integer, says the documentation, and anything else refused;
-    but the exchange's own SDK (binance-sdk-derivatives-trading-usds-futures 18)
-    sends nothing but strings.
+    `id` is an unsigned integer according to the documentation, and the exchange refuses
+    anything else; but the exchange's own SDK
+    (binance-sdk-derivatives-trading-usds-futures 18) sends nothing but strings.
     """
 
     method: Method
@@ -41,7 +41,7 @@ class Request(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 def encode(request: Request) -> str:
-    """The request as JSON text."""
+    """Return the request as JSON text."""
     return msgspec.json.encode(request).decode()
 
 
@@ -52,9 +52,9 @@ class _Loose(msgspec.Struct):
 
 
 def decode(message: str | bytes) -> Request | Rejection:
-    """The request in a frame, or the error the exchange answers it with.
+    """Return the request in a frame, or the error in the exchange's answer.
 
-    Code 3 (invalid JSON) is followed by a disconnect.
+    A disconnect follows code 3 (invalid JSON).
     """
     try:
         loose = msgspec.json.decode(message, type=_Loose)

@@ -1,5 +1,5 @@
-"""The REST side: kline rows, server time, symbols, errors; both ways. Where a venue
-answers which question is in `venues`.
+"""The REST side: kline rows, server time, symbols, errors; both ways. The paths of a
+venue are in `venues`.
 
 Source: "Kline/Candlestick Data", "Check Server Time", "Exchange Information" and
 "Error Code" of the USDⓈ-M futures documentation, and recorded answers.
@@ -36,7 +36,8 @@ from klinetail.escape import printable
 from klinetail.protocol.venues import LIVE, StatusKey
 
 ILLEGAL_CHARACTERS: Final = -1100
-"""Of a symbol: no listed one has such characters, in that many."""
+"""The code for a symbol with characters, or a number of characters, of no listed
+symbol."""
 INVALID_SYMBOL: Final = -1121
 INVALID_INTERVAL: Final = -1120
 INVALID_STATUS: Final = -1122
@@ -44,29 +45,30 @@ INVALID_LIMIT: Final = -1130
 TOO_MANY_REQUESTS: Final = -1003
 
 USED_WEIGHT: Final = "X-MBX-USED-WEIGHT-1M"
-"""The header with the weight that the address used in the present minute."""
+"""The header with the address's used weight in the present minute."""
 
 _T = TypeVar("_T")
 
 
 class BadRow(msgspec.Struct, frozen=True):
-    """A row of an answer that cannot be believed. It costs no other row."""
+    """An unbelievable row of an answer. A bad row leaves all further rows usable."""
 
     open_time: int | None
-    """Open time of the candle that the row stands for, ms; None if nothing tells it."""
+    """Open time of the candle that the row stands for, ms; None if nothing tells the
+    open time."""
     reason: str
-    """What is wrong with the row, in a few words of ours."""
+    """The fault of the row, in a few words of ours."""
     sample: str = ""
-    """How the row begins, unescaped: it is text from the network."""
+    """The beginning of the row, unescaped: text from the network."""
 
 
 Row = Candle | BadRow
-"""A row of an answer as it was understood."""
+"""A row of an answer as understood by the decoder."""
 
 
 class _Values(msgspec.Struct, array_like=True, gc=False):
-    """The values of a row that mean something. The exchange has a twelfth, which it
-    calls "ignore"; whatever follows these eleven is not looked at."""
+    """The eleven meaningful values of a row. The exchange calls the twelfth value
+    "ignore"; nothing after the eleven values is looked at."""
 
     open_time: int
     open: str
@@ -86,22 +88,22 @@ _values_decoder = msgspec.json.Decoder(list[_Values])
 
 
 def decode_rows(body: bytes, stream: Stream, most: int = LIVE.limits.rows) -> list[Row]:
-    """The rows of an answer about klines, ascending, each candle once.
+    """Return the rows of an answer about klines, ascending, each candle once.
 
-    The exchange does not flag the candle that is still forming, so every candle
-    comes back as `closed`; whether it is final is the reader's to judge. An answer
-    may lack rows, have them in any order, or one of them twice alike: that loses
-    nothing. A row that cannot be, or that comes twice with different values, is a
-    `BadRow` in its place; those that nothing tells the place of come last.
+    The exchange does not flag the candle that is still forming, and therefore every
+    candle comes back as `closed`; whether a candle is final is the reader's to judge.
+    Nothing is lost if an answer lacks rows, has the rows in any order, or has a row
+    twice alike. An impossible row, or a row that comes twice with different values, is
+    a `BadRow` in the row's place; bad rows without a known place come last.
 
     Args:
         body: the answer's body.
-        stream: whose candles were asked for.
-        most: rows that can be asked for; a longer list with an odd row in it is not
-            looked through.
+        stream: the stream whose candles were asked for.
+        most: the number of rows that can be asked for; a longer list with an odd row
+            is not looked through.
 
     Raises:
-        BadMessage: it is no list of rows at all.
+        BadMessage: the answer is no list of rows at all.
     """
     try:
         rows = [_row_of(values, stream) for values in _values_decoder.decode(body)]
@@ -134,9 +136,9 @@ def _row_of(values: _Values, stream: Stream) -> Row:
 
 
 def _rows_one_by_one(body: bytes, stream: Stream, most: int) -> Iterator[Row]:
-    """The rows of an answer of which at least one is not as it should be. Python's own
-    reader takes more than msgspec's does: half a surrogate, say, costs one row then."""
-    import json  # almost no run needs it: loading it takes time at the start
+    """Return the rows of an answer with at least one odd row. Python's own reader takes
+    more than msgspec's does: half a surrogate, say, then costs only one row."""
+    import json  # almost no run needs json, and loading takes time at the start
 
     try:
         text = body.decode("utf-8", "replace")
@@ -161,15 +163,15 @@ def _rows_one_by_one(body: bytes, stream: Stream, most: int) -> Iterator[Row]:
 
 
 def _written(row: object) -> str:
-    """How a row begins, in ASCII whatever is in it."""
+    """Return the beginning of a row, in ASCII whatever the row holds."""
     import json
 
     return json.dumps(row)[:_SAMPLE]
 
 
 def _integer(digits: str) -> int | None:
-    """A whole number in JSON; None in place of one that nothing can have. Python would
-    refuse the whole answer for a number of thousands of digits."""
+    """Return a whole number in JSON; None if the number is too long for any value.
+    Python would refuse the whole answer for a number of thousands of digits."""
     return int(digits) if len(digits) <= _LONGEST_INTEGER else None
 
 
@@ -177,15 +179,15 @@ _LONGEST_INTEGER: Final = 40
 
 
 def _place(open_time: int, interval: Interval) -> int | None:
-    """The open time of a row, if a candle can open then."""
+    """Return the open time of a row, if a candle can open at that time; else None."""
     if 0 <= open_time <= LAST_TIME and interval.opens_at(open_time):
         return open_time
     return None
 
 
 def _are_as_usual(rows: Sequence[Row]) -> bool:
-    """Whether these are consecutive candles, as they nearly always are: minutes without
-    a trade have a row too."""
+    """Return whether the rows are consecutive candles. Rows nearly always are: minutes
+    without a trade have a row too."""
     expected: int | None = None
     for row in rows:
         if isinstance(row, BadRow) or expected not in (None, row.open_time):
@@ -195,7 +197,7 @@ def _are_as_usual(rows: Sequence[Row]) -> bool:
 
 
 def _in_order(rows: Sequence[Row], interval: Interval) -> list[Row]:
-    """The rows by open time, one a candle; those without a place last."""
+    """Return the rows by open time, one for each candle; rows without a place last."""
     by_time: dict[int, Row] = {}
     homeless = []
     for row in _placed(rows, interval):
@@ -223,8 +225,8 @@ def _sample_of(candle: Candle) -> str:
 
 
 def _placed(rows: Sequence[Row], interval: Interval) -> Iterator[Row]:
-    """The rows; one that does not say when its candle opens stands, if there is room,
-    for the candle after the row before it, or before the row after it."""
+    """Return the rows. If there is room, a row without an open time stands for the
+    candle after the preceding row, or for the candle before the following row."""
     times = [row.open_time for row in rows]
     taken = {time for time in times if time is not None}
     for at, row in enumerate(rows):
@@ -248,7 +250,7 @@ def _room_for(
 
 
 def encode_rows(candles: Sequence[Candle]) -> bytes:
-    """Candles as an answer about klines."""
+    """Return candles as an answer about klines."""
     return msgspec.json.encode(
         [
             (
@@ -277,10 +279,10 @@ class _Time(msgspec.Struct):
 
 
 def decode_time(body: bytes) -> int:
-    """Server time of an answer about the exchange's time, ms.
+    """Return the server time of an answer about the exchange's time, ms.
 
     Raises:
-        BadMessage: it is none.
+        BadMessage: the answer has no server time.
     """
     try:
         return msgspec.json.decode(body, type=_Time).server_time
@@ -289,29 +291,29 @@ def decode_time(body: bytes) -> int:
 
 
 class Listing(msgspec.Struct, frozen=True):
-    """A symbol that the exchange lists, and its status.
+    """A symbol in the exchange's list, and the symbol's status.
 
-    What an answer does not say, or not in a form that can be, is "" or 0.
+    A value that is missing in the answer, or that has an impossible form, is "" or 0.
     """
 
     symbol: str
     status: str
-    """`TRADING`, `SETTLING` and so on; "" if the answer does not say."""
+    """The status: `TRADING`, `SETTLING` and the like; "" if the answer has none."""
     contract_type: str = ""
-    """`PERPETUAL`, `TRADIFI_PERPETUAL`, `CURRENT_QUARTER` and so on."""
+    """The type: `PERPETUAL`, `TRADIFI_PERPETUAL`, `CURRENT_QUARTER` and the like."""
     base: str = ""
-    """Asset that is traded."""
+    """The traded asset."""
     quote: str = ""
-    """Asset that it is paid for with."""
+    """The asset in which the traded asset is paid for."""
     tick_size: str = ""
     """Least step of a price, in the quote asset: the exchange's digits."""
     step_size: str = ""
     """Least step of a volume, in the base asset: the exchange's digits."""
     onboard_time: int = 0
-    """When trading of the symbol begins or began, ms since the epoch."""
+    """The time at which trading of the symbol begins or began, ms since the epoch."""
     delivery_time: int = 0
-    """When the symbol is delivered or settled, ms since the epoch; of a symbol that
-    has no such date the exchange says the year 2100."""
+    """The time at which the symbol is delivered or settled, ms since the epoch. For a
+    symbol without a delivery date the exchange gives a date in the year 2100."""
 
 
 class Listings(list[Listing]):
@@ -321,13 +323,14 @@ class Listings(list[Listing]):
     def __init__(self, listings: Iterable[Listing] = ()) -> None:
         super().__init__(listings)
         self.entries = len(self)
-        """Entries that the answer has."""
+        """The number of entries in the answer."""
         self.odd = 0
-        """Entries of which something could not be read, those left out included."""
+        """The number of entries with an unreadable part, left-out entries included."""
         self.left_out = 0
-        """Entries whose symbol cannot be one, or was there before."""
+        """The number of entries with an impossible symbol, or with an earlier entry's
+        symbol."""
         self.sample = ""
-        """The first odd entry's symbol, or how that entry begins; unescaped."""
+        """The first odd entry's symbol, or the beginning of the entry; unescaped."""
 
 
 class _Filter(msgspec.Struct, rename="camel"):
@@ -370,18 +373,19 @@ _info_decoders: Final[
 
 
 def decode_listings(body: bytes, status_key: StatusKey = "status") -> Listings:
-    """The symbols of an answer of the list of symbols.
+    """Return the symbols of an answer of the list of symbols.
 
-    No entry costs another one anything. An odd entry comes with its odd fields blank;
-    it is left out if its symbol cannot be one. Of several entries for a symbol the
-    first one counts, with a blank status if they do not agree about the status.
+    An odd entry does no harm to the remaining entries. An odd entry comes with blanks
+    for the odd fields; an entry with an impossible symbol is left out. Of several
+    entries for a symbol the first counts, with a blank status if the entries do not
+    agree about the status.
 
     Args:
         body: the answer's body.
         status_key: the key of a symbol's status.
 
     Raises:
-        BadMessage: it is no such answer, or no entry of it names a symbol.
+        BadMessage: the answer is no list of symbols, or no entry names a symbol.
     """
     try:
         entries: Sequence[object] = _info_decoders[status_key].decode(body).symbols
@@ -414,7 +418,8 @@ def decode_listings(body: bytes, status_key: StatusKey = "status") -> Listings:
 
 
 def _listing(raw: _Symbol) -> tuple[Listing, bool]:
-    """The listing of an entry, and whether the listing says all that the entry does."""
+    """Return the listing of an entry, and whether the listing says as much as the
+    entry."""
     filters = {one.filter_type: one for one in raw.filters}  # in no fixed order
     none = _Filter()
     tick = filters.get("PRICE_FILTER", none).tick_size
@@ -460,7 +465,7 @@ def _date(time: int) -> int:
 
 
 def _loose_entries(body: bytes, error: Exception) -> Sequence[object]:
-    """The entries of an answer in which something is odd; `error` is what."""
+    """Return the entries of an answer with an odd part; `error` names the odd part."""
     info = _loosely(body)
     entries = info.get("symbols") if isinstance(info, dict) else None
     if not isinstance(entries, list):
@@ -469,11 +474,13 @@ def _loose_entries(body: bytes, error: Exception) -> Sequence[object]:
 
 
 def _loosely(body: bytes) -> object:
-    """JSON as Python's own decoder reads it, or None if it is none. That takes four
-    times as long, and one odd string does not keep it from the others: it takes lone
-    surrogates, and bytes that are not UTF-8 come as lone surrogates here. Numbers that
-    are too long come as None."""
-    import json  # only for what is odd
+    """Return JSON as read by Python's own decoder; None if the body is no JSON.
+
+    Python's decoder takes four times as long, but reads on after an odd string: the
+    decoder accepts lone surrogates, and bytes outside of UTF-8 come as lone surrogates
+    here. Numbers that are too long come as None.
+    """
+    import json  # only for odd answers
 
     text = body.decode("utf-8", "surrogateescape")
     try:
@@ -484,7 +491,7 @@ def _loosely(body: bytes) -> object:
 
 
 def _read(entry: object, status_key: StatusKey) -> tuple[_Symbol, bool]:
-    """What can be read of an entry, and whether that is all that there should be."""
+    """Return the readable part of an entry, and whether the part is complete."""
     whole = isinstance(entry, dict) and status_key in entry
 
     def take(source: object, key: str, blank: _T) -> _T:
@@ -520,8 +527,8 @@ _BANNED_UNTIL: Final = re.compile(r"banned until ([0-9]{13})").search
 _DEFAULT_WAIT: Final = 60.0
 _LONGEST_WAIT: Final = 3 * 86_400.0  # the longest ban that the exchange knows
 _FOR_NOW: Final = (408, 425)
-"""Of the statuses that blame the request, those that say themselves that the same
-request may succeed later: Request Timeout, Too Early (RFC 9110 and 8470)."""
+"""The statuses that blame the request, but also say that the same request may succeed
+later: Request Timeout, Too Early (RFC 9110 and 8470)."""
 _HINTS: Final = {
     403: "the firewall of the exchange refuses this address for now",
     404: "no exchange answers there so; look at the address",
@@ -532,13 +539,13 @@ _HINTS: Final = {
 def error_of(
     status: int, body: bytes, *, retry_after: str | None, server_time: int | None
 ) -> ExchangeError | None:
-    """What an answer's status and body mean, or None if it is a success.
+    """Return the error meant by an answer's status and body; None for a success.
 
     Args:
         status: HTTP status.
-        body: the body, as far as it was read.
+        body: the body, as far as the body was read.
         retry_after: the header Retry-After, if any.
-        server_time: exchange time in ms, to which a ban's end is compared.
+        server_time: exchange time in ms, for comparison with the end of a ban.
     """
     if status == 200:
         return None
@@ -557,7 +564,7 @@ def error_of(
 
 
 def _words_of(body: bytes) -> tuple[int | None, str]:
-    """The code and the message of an error's body, each as far as it can be read."""
+    """Return the code and the message of an error's body, each as far as readable."""
     said = _loosely(body)
     code = said.get("code") if isinstance(said, dict) else None
     message = said.get("msg") if isinstance(said, dict) else None
@@ -568,7 +575,7 @@ def _words_of(body: bytes) -> tuple[int | None, str]:
 
 
 def http_date(text: str | None) -> int | None:
-    """The time of an HTTP date, ms since the epoch, or None if it is none."""
+    """Return the time of an HTTP date, ms since the epoch; None if the text is none."""
     parts = email.utils.parsedate_tz(text or "")
     try:
         return None if parts is None else calendar.timegm(parts[:6]) * 1000
@@ -592,7 +599,7 @@ def _wait(words: str, retry_after: str | None, server_time: int | None) -> float
 
 
 _SAMPLE: Final = 200
-"""So much of what is bad is kept: bytes, or characters."""
+"""The length of a kept sample of bad text: bytes, or characters."""
 
 
 def _sample(body: bytes) -> str:
@@ -600,5 +607,5 @@ def _sample(body: bytes) -> str:
 
 
 def _plain(text: str) -> str:
-    """Text that can be encoded: lone surrogates are written out."""
+    """Return the text in an encodable form: lone surrogates are written out."""
     return text.encode("utf-8", "backslashreplace").decode()

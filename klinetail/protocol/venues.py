@@ -1,22 +1,22 @@
 """Venues: everything that differs between markets, and between hosts of one market.
 
-A second market is one more value here. Such a value says
+A second market is one more `Venue` here. A `Venue` says
 
-- the addresses: the WebSocket's as the connector takes it, without `/ws`, and REST's;
-- `official_ws_url`, the one address at which the exchange sends this market's candles;
+- the addresses: the WebSocket's in the connector's form, without `/ws`, and REST's;
+- `official_ws_url`, the only address where the exchange sends the market's candles;
 - the paths of REST, and the key of a symbol's status in the list of symbols;
-- the limits, each one with its source;
-- a symbol that is traded in every minute;
-- what the two volumes of a candle count;
+- the limits, each with its source;
+- a symbol with trades in every minute;
+- the units of the two volumes of a candle;
 - whether the candles are the real market's.
 
-`OF_ENV` and `klinetail.cli.exchange.Env` name what can be chosen by a word. Nothing
-else has to change, if the market has the frames of `frames` and `requests` and the rows
-of `rest`. COIN-M futures have them: their paths begin with `/dapi/v1`, their WebSocket
-`wss://dstream.binance.com` is not routed, the status is a `contractStatus`, the busiest
-symbol is BTCUSD_PERP, and `volume` counts contracts while `quote_volume` counts the
-base asset. No view names the two units yet, and `klinetail.spelling` completes other
-spellings of symbols to those of USDⓈ-M.
+`OF_ENV` and `klinetail.cli.exchange.Env` name the venues that can be chosen by a word.
+Nothing else has to change, if the market has the frames of `frames` and `requests` and
+the rows of `rest`. COIN-M futures have the same frames and rows: their paths begin with
+`/dapi/v1`, their WebSocket `wss://dstream.binance.com` is not routed, the status is a
+`contractStatus`, the busiest symbol is BTCUSD_PERP, and `volume` counts contracts while
+`quote_volume` counts the base asset. No view names the two units yet,
+and `klinetail.spelling` completes other spellings of symbols to those of USDⓈ-M.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ from klinetail.errors import UsageError
 from klinetail.protocol.limits import Limits
 
 StatusKey = Literal["status", "contractStatus"]
-"""The key of a symbol's status in the list of symbols: the second one at COIN-M."""
+"""The key of a symbol's status in the list of symbols: `contractStatus` at COIN-M."""
 
 
 class Paths(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a venue's REST side answers which question."""
+    """The paths of a venue's REST side, by question."""
 
     ping: str
     """The empty answer."""
@@ -50,33 +50,33 @@ class Paths(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Unit(enum.StrEnum):
-    """What a volume counts."""
+    """The unit of a volume."""
 
     BASE = "base"
     """Units of the base asset."""
     QUOTE = "quote"
     """Units of the quote asset."""
     CONTRACTS = "contracts"
-    """Contracts, each one worth the same amount of the quote asset."""
+    """Contracts, each worth the same amount of the quote asset."""
 
 
 class Venue(msgspec.Struct, frozen=True, kw_only=True):
-    """One market at one host: all that klinetail has to know about it beforehand."""
+    """A market at a host: everything that klinetail has to know beforehand."""
 
     name: str
-    """What title and receipt call the venue, in a few words."""
+    """The name of the venue in title and receipt, in a few words."""
 
     ws_url: str
-    """Address of the WebSocket, which the connector gets as `stream_url`: the connector
+    """Address of the WebSocket. The connector gets the address as `stream_url` and
     appends `/ws`."""
 
     rest_url: str
     """Address of REST, without a path of `paths`."""
 
     official_ws_url: str
-    """The address at which the exchange itself sends this market's candles. Another
-    path of its host is refused, and a user whose own address stays silent is told of
-    it."""
+    """The address at which the exchange itself sends the market's candles. Another path
+    of the same host is refused, and a user whose own address stays silent is told the
+    official address."""
 
     paths: Paths
     """Paths of REST."""
@@ -85,21 +85,21 @@ class Venue(msgspec.Struct, frozen=True, kw_only=True):
     """The key of a symbol's status in the list of symbols."""
 
     limits: Limits
-    """What the exchange allows an address and a connection."""
+    """The limits of the exchange for an address and a connection."""
 
     busiest_symbol: str
-    """A symbol that is traded in every minute: its newest candle bears witness to the
-    exchange's time."""
+    """A symbol with trades in every minute: the symbol's newest candle bears witness to
+    the exchange's time."""
 
     volume_unit: Unit
-    """What `volume` and `taker_buy_volume` of a candle count."""
+    """The unit of `volume` and `taker_buy_volume` of a candle."""
 
     quote_volume_unit: Unit
-    """What `quote_volume` and `taker_buy_quote_volume` of a candle count."""
+    """The unit of `quote_volume` and `taker_buy_quote_volume` of a candle."""
 
     real: bool
-    """Whether the candles are certainly those of the real market. All other candles
-    are named loudly wherever a person looks at them."""
+    """Whether the candles are certainly the real market's. All candles without that
+    certainty are named loudly wherever a person looks at the candles."""
 
 
 LIVE: Final = Venue(
@@ -146,20 +146,21 @@ TESTNET: Final = replace(
     rest_url="https://demo-fapi.binance.com",
     real=False,
 )
-"""The testnet of the exchange's USDⓈ-M futures. Its limits are kept like the live
-exchange's, though it allows 6000 of weight a minute (measured 2026-09-15)."""
+"""The testnet of the exchange's USDⓈ-M futures. The testnet's limits are
+kept like the live exchange's, though the testnet allows 6000 of weight a minute
+(measured 2026-09-15)."""
 
 OF_ENV: Final = {"live": LIVE, "testnet": TESTNET}
-"""The exchange's own venues, by the names that they are chosen by."""
+"""The exchange's own venues, by the names for choosing a venue."""
 
 
 def sim_venue(port: int, like: Venue = LIVE, market: str = "synthetic market") -> Venue:
-    """The embedded exchange on a loopback port.
+    """Return the venue of the embedded exchange on a loopback port.
 
     Args:
         port: the TCP port.
         like: the venue whose paths, limits and units the embedded exchange has.
-        market: what is traded there, in a few words.
+        market: the traded market, in a few words.
     """
     return replace(
         like,
@@ -171,23 +172,23 @@ def sim_venue(port: int, like: Venue = LIVE, market: str = "synthetic market") -
 
 
 def ws_path(venue: Venue) -> str:
-    """The path at which a venue's candles flow, without `/ws`: `/market`, or "" at a
-    venue that is not routed."""
+    """Return the path at which a venue's candles flow, without `/ws`: `/market`, or ""
+    at a venue without routing."""
     return urlsplit(venue.official_ws_url).path
 
 
 def own_venue(ws_url: str, rest_url: str, like: Venue = LIVE) -> Venue:
-    """The venue at a user's own addresses, which nothing is known of but that it speaks
-    as `like` does."""
+    """Return the venue at a user's own addresses. Nothing is known of the venue except
+    that the venue speaks as `like` does."""
     return replace(like, name=ws_url, ws_url=ws_url, rest_url=rest_url, real=False)
 
 
 def chosen(env: str | None, ws_url: str | None, rest_url: str | None) -> Venue:
-    """The venue that a program asks for: by name, or by addresses, as `custom` takes
-    them; the live exchange if the program does not say.
+    """Return the venue that a program asks for: by name, or by addresses in the form
+    of `custom`; the live exchange if the program gives neither.
 
     Raises:
-        UsageError: both are given, there is no such name, or errors as of `custom`.
+        UsageError: both are given, no venue has the name, or errors as of `custom`.
     """
     own = custom(ws_url, rest_url, ("ws_url", "rest_url"))
     if own is not None and env is not None:
@@ -212,19 +213,19 @@ def custom(
     rest_url: str | None,
     names: tuple[str, str] = ("--ws-url", "--rest-url"),
 ) -> Venue | None:
-    """The venue that a user's own addresses name, or None if there are none.
+    """Return the venue at a user's own addresses; None if no address is given.
 
     A pasted trailing `/ws` or `/stream` is taken off.
 
     Args:
         ws_url: the address that the connector gets as `stream_url`.
         rest_url: the address of REST.
-        names: what the user knows the two as.
+        names: the user's names of the two addresses.
 
     Raises:
-        UsageError: one without the other (real and made-up data must never mix),
-            an address of another kind, or one of the exchange's own host at which no
-            candle is ever sent.
+        UsageError: only one of the two addresses is given (real and made-up data must
+            never mix), an address is of another kind, or an address is of the
+            exchange's own host and never sends a candle.
     """
     if ws_url is None and rest_url is None:
         return None
@@ -256,7 +257,7 @@ def _checked(url: str, option: str, schemes: tuple[str, str]) -> SplitResult:
     form = f"it looks like {schemes[1]}://host:port"
     try:
         parts = urlsplit(url)
-    except ValueError:  # not repeated in the message: it may hold a password
+    except ValueError:  # not in the message: the address may hold a password
         raise UsageError(f"{option} is no address; {form}") from None
     if "@" in parts.netloc:
         raise UsageError(f"{option} must hold no user name or password")
