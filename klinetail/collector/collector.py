@@ -829,7 +829,8 @@ class DataCollector:
             if began.listed:
                 self._endings.learn(began.listed, now)
             self._resume_all()
-            self._settle_subscribed()
+            if self._starts:
+                self._settle_subscribed()
         return True
 
     def _admit(self) -> None:

@@ -376,7 +376,7 @@ class Fetching:
         return True
 
     def _mend(self, gap: GapEvent, found: Sequence[Candle], out: list[Output]) -> None:
-        """Announce what of a gap came after all; the rest of it stays one."""
+        """Announce the candles of a gap that came after all; the rest stays a gap."""
         for candle in found:
             self.finality.forget(candle.open_time)
         out.append(self.gaps.fill(gap, found))

@@ -28,7 +28,7 @@ class Listed:
         told it, while that is in question."""
 
     def show(self, open_time: int) -> None:
-        """There is a frame of this candle (ms), or a row of it that is bad."""
+        """A frame of the candle that opens then (ms) came, or a bad row."""
         self.shown = min(self.shown, open_time)
 
     def moved_on(self) -> None:

@@ -1,5 +1,4 @@
-"""What comes out of the contract of one stream, in the order in which it is delivered.
-Pure."""
+"""The output of one stream's contract: candles and events to be delivered. Pure."""
 
 from __future__ import annotations
 

@@ -112,8 +112,8 @@ class Timetable:
         return out
 
     def _notice(self, now: Moment) -> None:
-        """Notice that the awaited candle is past its end, and later that its close is
-        overdue, so that it is fetched."""
+        """Notice that the awaited candle has ended, and later that the close is
+        overdue, so that the candle is fetched."""
         order = self._order
         end = order.grid.end_of(order.expected)
         if now.exchange < end or not self._follow:
