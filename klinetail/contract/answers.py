@@ -4,7 +4,6 @@ which are bad. Pure."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from klinetail.candle import Candle, Stream
 from klinetail.clock import Moment
@@ -13,23 +12,19 @@ from klinetail.contract.output import Output, bad
 from klinetail.protocol.rest import BadRow, Row
 
 
-class Sorted(NamedTuple):
-    """The rows of one answer."""
-
-    sound: list[Candle]
-    """Rows that can be candles, by open time."""
-    unsound: list[BadRow]
-    """Rows that cannot be believed. The open time is that of the candle that the row
-    stands for, or None if nobody can tell."""
-
-
-def sort_out(rows: Sequence[Row], grid: Grid, now: Moment) -> Sorted:
-    """The rows that can be candles, and those that cannot.
+def sort_out(
+    rows: Sequence[Row], grid: Grid, now: Moment
+) -> tuple[list[Candle], list[BadRow]]:
+    """The rows that can be candles, and the rows that cannot be believed.
 
     Args:
         rows: of one answer, as they were read.
         grid: the open times of the stream.
         now: when the answer was there.
+
+    Returns:
+        Both, in the order of the answer. A bad row has the open time of the candle that
+        the row stands for, or None if nobody can tell.
     """
     sound: list[Candle] = []
     unsound: list[BadRow] = []
@@ -46,7 +41,7 @@ def sort_out(rows: Sequence[Row], grid: Grid, now: Moment) -> Sorted:
             unsound.append(BadRow(place, f"{time} opens amid other candles"))
         else:
             sound.append(row)
-    return Sorted(sound, unsound)
+    return sound, unsound
 
 
 class BadRows:
