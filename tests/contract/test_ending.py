@@ -1,0 +1,107 @@
+"""The end of a stream and its return: what is awaited then."""
+
+from __future__ import annotations
+
+import math
+
+from klinetail.candle import HOUR, MINUTE, Interval, Stream
+from klinetail.contract.ending import Ending
+from klinetail.contract.fetching import Fetching
+from klinetail.contract.order import Order
+from klinetail.contract.trading import LEAST
+from klinetail.events import TradedEvent
+from tests.contract.test_series import STREAM, T0, candle, moment
+
+NOW = moment(T0 + 30_000)
+
+
+def begun(lines: int = 0, onboard: int | None = None) -> tuple[Order, Fetching, Ending]:
+    order = Order(STREAM, lines=lines, keep=500, held=500)
+    order.begin(NOW, onboard, None)
+    fetching = Fetching(order, hold=30.0, follow=True)
+    return order, fetching, Ending(order, fetching)
+
+
+def test_candles_of_an_hour_are_long() -> None:
+    order = Order(Stream("BTCUSDT", Interval.H1), lines=0, keep=1, held=1)
+    assert Ending(order, Fetching(order, hold=1.0, follow=True)).long
+    order = Order(Stream("BTCUSDT", Interval.M30), lines=0, keep=1, held=1)
+    assert not Ending(order, Fetching(order, hold=1.0, follow=True)).long
+
+
+def test_without_a_line_nobody_would_see_a_trade() -> None:
+    order, _, ending = begun()
+    assert ending.idle_at() == math.inf
+    order.hearing.up_since = T0 + 40_000
+    assert ending.idle_at() == T0 + 40_000 + LEAST
+    order.hearing.unheard = 1
+    assert ending.idle_at() == math.inf
+
+
+def test_while_candles_lack_only_an_exchange_that_has_none_tells_of_an_end() -> None:
+    order, fetching, ending = begun(lines=2)
+    order.hearing.up_since = T0
+    assert ending.idle_at() == math.inf
+    fetching.attempts.lacking(NOW, later=False)
+    assert ending.idle_at() == NOW.exchange + LEAST
+    order.hearing.frame(T0)
+    assert ending.idle_at() == math.inf, "a frame is later"
+
+
+def test_what_is_held_with_trades_tells_of_no_end() -> None:
+    order, fetching, ending = begun(lines=2)
+    fetching.attempts.lacking(NOW, later=False)
+    order.held.hold(candle(T0, 0))
+    assert ending.idle_at() < math.inf
+    order.held.hold(candle(T0 + MINUTE, 1))
+    assert ending.idle_at() == math.inf
+
+
+def test_after_the_end_the_candle_of_the_last_trade_is_awaited() -> None:
+    order, _, ending = begun()
+    order.forming = candle(T0, 3, closed=False, event_time=T0 + 2000)
+    ending.end()
+    assert order.ended
+    assert order.trading.until == T0 + MINUTE
+    assert ending.idle_at() == math.inf
+
+
+def test_an_exchange_without_any_candle_leaves_nothing_to_await() -> None:
+    order, fetching, ending = begun(lines=2)
+    fetching.attempts.lacking(NOW, later=False)
+    ending.end()
+    assert order.finished
+    assert order.started
+
+
+def test_how_long_the_exchange_has_denied_all_candles() -> None:
+    _, fetching, ending = begun()
+    later = moment(NOW.exchange + 5_000)
+    assert ending.denied(later) == 0.0
+    fetching.attempts.lacking(NOW, later=False)
+    assert ending.denied(later) == 5.0
+    fetching.answered = True
+    assert ending.denied(later) == 0.0
+
+
+def test_what_was_pending_begins_with_its_first_candle() -> None:
+    order, _, ending = begun(onboard=T0 + HOUR)
+    frame = candle(T0 + HOUR + MINUTE, 1, closed=False)
+    out: list = []
+    assert ending.heeds(frame, out)
+    assert out == [TradedEvent(STREAM)]
+    assert order.expected == order.first == order.subscribed_in == T0 + HOUR
+    assert not order.pending
+
+
+def test_a_frame_without_a_trade_is_a_sign_of_life_alone() -> None:
+    order, _, ending = begun()
+    ending.end()
+    out: list = []
+    assert not ending.heeds(candle(T0 + 5 * MINUTE, 0, closed=False), out)
+    assert order.ended
+    assert ending.heeds(candle(T0 - MINUTE, 0), out), "it is of the past"
+    assert out == []
+    assert ending.heeds(candle(T0 + 5 * MINUTE, 1), out)
+    assert out == [TradedEvent(STREAM)]
+    assert not order.ended
