@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from klinetail.candle import Candle, Stream
 from klinetail.clock import Moment
@@ -12,23 +11,19 @@ from klinetail.contract.output import Output, bad
 from klinetail.protocol.rest import BadRow, Row
 
 
-class Sorted(NamedTuple):
-    """The rows of one answer."""
-
-    sound: list[Candle]
-    """Possible candles, by open time."""
-    unsound: list[BadRow]
-    """Unbelievable rows. The open time is the open time of the candle that the row
-    stands for, or None if nobody can tell."""
-
-
-def sort_out(rows: Sequence[Row], grid: Grid, now: Moment) -> Sorted:
+def sort_out(
+    rows: Sequence[Row], grid: Grid, now: Moment
+) -> tuple[list[Candle], list[BadRow]]:
     """Return the possible candles among the rows, and the bad rows.
 
     Args:
         rows: the rows of one answer, as read.
         grid: the open times of the stream.
         now: the time of the answer's arrival.
+
+    Returns:
+        Both lists in the order of the answer. A bad row has the open time of the candle
+        that the row stands for, or None if nobody can tell.
     """
     sound: list[Candle] = []
     unsound: list[BadRow] = []
@@ -45,7 +40,7 @@ def sort_out(rows: Sequence[Row], grid: Grid, now: Moment) -> Sorted:
             unsound.append(BadRow(place, f"{time} opens amid other candles"))
         else:
             sound.append(row)
-    return Sorted(sound, unsound)
+    return sound, unsound
 
 
 class BadRows:

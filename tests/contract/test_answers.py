@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from klinetail.candle import DAY, MINUTE, Interval, Source, Stream
 from klinetail.clock import Moment
-from klinetail.contract.answers import BadRows, Sorted, sort_out
+from klinetail.contract.answers import BadRows, sort_out
 from klinetail.contract.grid import Grid
 from klinetail.contract.output import Output, bad
 from klinetail.protocol.rest import BadRow
@@ -15,13 +15,13 @@ NOW = Moment(T0, 1_000.0)
 
 def test_rows_as_usual_are_sound() -> None:
     rows = [row(T0 - MINUTE, T0), row(T0, T0), row(T0 + MINUTE, T0 + MINUTE)]
-    assert sort_out(rows, Grid(Interval.M1), NOW) == Sorted(rows, [])
+    assert sort_out(rows, Grid(Interval.M1), NOW) == (rows, [])
 
 
 def test_what_opens_in_the_future_stands_for_no_candle() -> None:
     future = T0 + MINUTE + 1
     got = sort_out([row(future, future)], Grid(Interval.M1), NOW)
-    assert got == Sorted([], [BadRow(None, f"{future} opens in the future")])
+    assert got == ([], [BadRow(None, f"{future} opens in the future")])
 
 
 def test_a_bad_row_stands_for_its_candle_unless_that_is_in_the_future() -> None:
@@ -30,7 +30,7 @@ def test_a_bad_row_stands_for_its_candle_unless_that_is_in_the_future() -> None:
         BadRow(T0 + MINUTE + 1, "crossed", "[2"),
         BadRow(None, "null", "[3"),
     ]
-    assert sort_out(rows, Grid(Interval.M1), NOW).unsound == [
+    assert sort_out(rows, Grid(Interval.M1), NOW)[1] == [
         BadRow(T0 + MINUTE, "crossed", "[1"),
         BadRow(None, "crossed", "[2"),
         BadRow(None, "null", "[3"),
@@ -44,7 +44,7 @@ def test_what_opens_amid_others_stands_for_the_candle_that_runs_then() -> None:
     stream = Stream("BTCUSDT", Interval.D3)
     amid = candle(opens + DAY, 2, source=Source.REST, stream=stream)
     what = f"{opens + DAY} opens amid other candles"
-    assert sort_out([amid], grid, NOW) == Sorted([], [BadRow(opens, what)])
+    assert sort_out([amid], grid, NOW) == ([], [BadRow(opens, what)])
 
 
 def test_each_candle_is_told_of_once_and_earlier_ones_never() -> None:

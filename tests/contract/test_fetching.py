@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import math
 
+import pytest
+
 from klinetail.candle import MINUTE, Candle
 from klinetail.clock import Moment
 from klinetail.contract.attempts import RETRY
 from klinetail.contract.fetching import ABSENT, Fetching, Wish
 from klinetail.contract.finality import CONFIRM, NOTICE, SETTLED
+from klinetail.contract.holes import NO_ROW, Lack
 from klinetail.contract.order import Order
 from klinetail.events import GapEvent
+from klinetail.protocol.rest import BadRow
 from tests.contract.test_series import STREAM, T0, candle, moment, row
 
 NOW = moment(T0 + 30_000)
@@ -97,6 +101,83 @@ def test_what_a_half_answer_leaves_behind_is_forgotten_with_the_candle() -> None
     assert not fetching.stirred
 
 
+def test_of_another_candle_nothing_that_was_learned_counts() -> None:
+    fetching = begun(2)
+    order = order_of(fetching)
+    fetching.listed.settle(T0)
+    fetching.attempts.ask_from = T0
+    fetching.attempts.denied_since = 1.0
+    fetching.holes.note([Lack(order.expected, T0, NO_ROW)], T0, 1.0)
+    order.expect(T0)
+    fetching.moved_on()
+    assert fetching.listed.begins is None
+    assert fetching.attempts.ask_from == 0
+    assert fetching.attempts.denied_since is None
+    assert len(fetching.holes) == 0
+
+
+def test_a_bad_row_is_told_again_of_no_candle_that_is_awaited_no_more() -> None:
+    fetching = begun(2)
+    asked = moment(T0 + SETTLED)
+    bad = [BadRow(T0 - n * MINUTE, "crossed") for n in (2, 1)]
+    fetching.take_wish(NOW)
+    assert len(fetching.fill(bad, asked, asked)) == 2
+    fetching.fail("HTTP 503", NOW)
+    order_of(fetching).expect(T0 - MINUTE)
+    fetching.delivered(T0 - 2 * MINUTE)
+    assert fetching.stirred, "the second one is remembered"
+    order_of(fetching).expect(T0)
+    fetching.delivered(T0 - MINUTE)
+    assert not fetching.stirred
+
+
+@pytest.mark.parametrize("left", ["a row", "a hole", "a failure"])
+def test_what_later_candles_left_behind_is_kept(left: str) -> None:
+    fetching = begun(3)
+    order = order_of(fetching)
+    fetching.stirred = True
+    order.expect(T0 - 2 * MINUTE)
+    if left == "a row":
+        assert not fetching.finality.is_final(*rows(-1), False, NOW)
+    elif left == "a hole":
+        lack = Lack(T0 - MINUTE, T0, NO_ROW)
+        fetching.holes.note([lack], T0, 1.0)
+    else:
+        fetching.attempts.failed("HTTP 503", NOW)
+    fetching.moved_on()
+    assert fetching.stirred
+    order.expect(T0)
+    fetching.delivered(T0 - 2 * MINUTE)
+    assert not fetching.stirred
+    assert not fetching.finality.seen
+
+
+def test_what_is_let_out_behind_a_late_listing_ends_the_failures() -> None:
+    fetching = begun(4)
+    order = order_of(fetching)
+    held = candle(T0 - 2 * MINUTE, 2)
+    order.held.hold(held)
+    asked = moment(T0 + SETTLED)
+    fetching.fail("HTTP 503", NOW)
+    fetching.take_wish(asked)
+    assert fetching.fill(rows(-2, -1, 0), asked, asked) == []
+    fetching.attempts.failures = 3
+    later = moment(asked.exchange + 60_000)
+    fetching.take_wish(later)
+    assert fetching.fill(rows(-2), later, later) == [held]
+    assert order.first == T0 - 2 * MINUTE
+    assert fetching.attempts.failures == 0
+
+
+def test_a_gap_given_up_with_nothing_behind_delivers_nothing() -> None:
+    fetching = begun(2)
+    fetching.fail("HTTP 503", NOW)
+    out: list = []
+    fetching.release(out)
+    assert out == []
+    assert fetching.attempts.failing, "nothing came out"
+
+
 def test_a_row_that_may_change_is_asked_for_again_when_it_can_be_final() -> None:
     fetching = begun(1)
     fetching.take_wish(NOW)
@@ -160,7 +241,9 @@ def test_a_gap_that_cannot_be_fetched_is_put_off() -> None:
     fetching = begun(2)
     gone(fetching, -2, 0)
     assert fetching.take_wish(NOW) is not None
+    fetching.attempts.denied_since = 1.0
     fetching.fail("HTTP 503", NOW, 99.0)
+    assert fetching.attempts.denied_since is None
     assert fetching.gaps.retry_at == NOW.monotonic + 99.0
     fetching.gaps.put_off(-math.inf)
     assert fetching.take_wish(NOW) is not None

@@ -170,6 +170,8 @@ def test_of_what_ended_the_end_waits_until_it_is_finished() -> None:
     assert order.finished
     assert not order.waiting
     assert not order.lacking
+    order.held.hold(closed(5))
+    assert not order.lacking, "nothing is awaited that could let it out"
 
 
 def test_of_what_is_pending_nothing_lacks() -> None:

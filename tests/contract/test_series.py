@@ -357,6 +357,8 @@ class Line(RuleBasedStateMachine):
         late listing."""
         wish, asked, _ = self.wish
         self.wish = None
+        if how == "null":  # its neighbours tell its place, if they are in order
+            order = "ascending"
         rows = self.rows(wish, asked.confirmed, lag, page)
         if later and rows and len(rows) < page:
             following = rows[-1][6] + 1

@@ -353,14 +353,20 @@ def test_env_on_the_command_line_wins_over_addresses_in_the_environment(
         " first"
     )
     assert receipt.endswith("from SIM (synthetic market)")
+    listed = run("symbols", "btcusdt", "--env", "sim", **elsewhere)
+    assert b"are ignored" in listed.stderr.splitlines()[0]
+    assert listed.stderr.endswith(b"from SIM (synthetic market)\n")
+
+
+def test_addresses_on_the_command_line_win_over_env_in_the_environment(
+    exchange: Server,
+) -> None:
+    once = ["watch", "btcusdt", "-n", "1", "--no-follow"]
     done = run(*once, *urls(exchange), KLINETAIL_ENV="testnet")
     assert done.returncode == 0, done.stderr
     said, _, receipt = done.stderr.decode().splitlines()
     assert "KLINETAIL_ENV=testnet is ignored" in said
-    assert receipt.endswith(f"from {elsewhere['KLINETAIL_WS_URL']}")
-    listed = run("symbols", "btcusdt", "--env", "sim", **elsewhere)
-    assert b"are ignored" in listed.stderr.splitlines()[0]
-    assert listed.stderr.endswith(b"from SIM (synthetic market)\n")
+    assert receipt.endswith(f"from ws://127.0.0.1:{exchange.port}/market")
 
 
 @pytest.mark.parametrize("side", ["rest", "ws"])
