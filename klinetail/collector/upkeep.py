@@ -138,7 +138,8 @@ class Upkeep:
             self._fetching.after(series, now)
         self._fetching.begin(began.listed, now)
         self._links.resume()
-        self._links.settle_subscribed()
+        if state.starts:
+            self._links.settle_subscribed()
 
     def _pulse(self) -> float:
         """Look after the clock, and return the seconds until the next look is due; the
