@@ -8,7 +8,7 @@ from klinetail.contract.answers import BadRows, sort_out
 from klinetail.contract.grid import Grid
 from klinetail.contract.output import Output, bad
 from klinetail.protocol.rest import BadRow
-from tests.contract.test_series import STREAM, T0, candle, row
+from tests.contract.minutes import STREAM, T0, candle, row
 
 NOW = Moment(T0, 1_000.0)
 

@@ -8,7 +8,7 @@ from klinetail.candle import MINUTE
 from klinetail.clock import Moment
 from klinetail.contract.close import GRACE, AwaitedClose
 from klinetail.contract.finality import NOTICE
-from tests.contract.test_series import T0
+from tests.contract.minutes import T0
 
 END = T0 + MINUTE
 

@@ -7,7 +7,7 @@ import pytest
 from klinetail.candle import DAY, MINUTE, Candle, Interval
 from klinetail.contract.delivered import Delivered
 from klinetail.events import RevisionEvent
-from tests.contract.test_series import T0, candle
+from tests.contract.minutes import T0, candle
 
 
 def minute(number: int, count: int = 3) -> Candle:

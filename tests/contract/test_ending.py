@@ -10,7 +10,7 @@ from klinetail.contract.fetching import Fetching
 from klinetail.contract.order import Order
 from klinetail.contract.trading import LEAST
 from klinetail.events import TradedEvent
-from tests.contract.test_series import STREAM, T0, candle, moment
+from tests.contract.minutes import STREAM, T0, candle, moment
 
 NOW = moment(T0 + 30_000)
 

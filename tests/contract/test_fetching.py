@@ -15,7 +15,7 @@ from klinetail.contract.holes import NO_ROW, Lack
 from klinetail.contract.order import Order
 from klinetail.events import GapEvent
 from klinetail.protocol.rest import BadRow
-from tests.contract.test_series import STREAM, T0, candle, moment, row
+from tests.contract.minutes import STREAM, T0, candle, moment, row
 
 NOW = moment(T0 + 30_000)
 

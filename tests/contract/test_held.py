@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from klinetail.candle import MINUTE
 from klinetail.contract.held import HELD, Held
-from tests.contract.test_series import T0, candle
+from tests.contract.minutes import T0, candle
 
 
 def filled(*minutes: int, most: int = HELD) -> Held:

@@ -9,7 +9,7 @@ from klinetail.contract.fetching import Fetching
 from klinetail.contract.hold import Hold
 from klinetail.contract.order import Order
 from klinetail.events import GapEvent
-from tests.contract.test_series import STREAM, T0, candle, moment
+from tests.contract.minutes import STREAM, T0, candle, moment
 
 HOLD = 10.0
 NOW = moment(T0 + 30_000)

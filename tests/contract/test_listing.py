@@ -7,7 +7,7 @@ import math
 from klinetail.clock import Moment
 from klinetail.contract.finality import SETTLED
 from klinetail.contract.listing import Listed
-from tests.contract.test_series import T0
+from tests.contract.minutes import T0
 
 
 def test_the_earliest_that_was_shown_is_remembered() -> None:

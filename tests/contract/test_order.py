@@ -11,7 +11,7 @@ from klinetail.contract.order import Order
 from klinetail.contract.output import Output, bad
 from klinetail.contract.trading import State
 from klinetail.events import Drop, DropEvent, PreviewEvent, RevisionEvent
-from tests.contract.test_series import STREAM, T0, candle, moment
+from tests.contract.minutes import STREAM, T0, candle, moment
 
 NOW = moment(T0 + 30_000)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from klinetail.contract.output import bad
 from klinetail.events import Drop, DropEvent
-from tests.contract.test_series import STREAM
+from tests.contract.minutes import STREAM
 
 
 def test_what_is_bad_is_told_with_its_stream() -> None:

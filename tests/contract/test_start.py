@@ -19,7 +19,7 @@ from klinetail.contract.series import Series
 from klinetail.contract.start import check_start
 from klinetail.errors import UsageError
 from klinetail.events import GapEvent
-from tests.contract.test_series import STREAM, T0, candle, moment, row
+from tests.contract.minutes import STREAM, T0, candle, moment, row
 
 NOW = moment(T0 + 30_000)
 

@@ -14,7 +14,7 @@ from klinetail.contract.hold import Hold
 from klinetail.contract.order import Order
 from klinetail.contract.timetable import Timetable
 from klinetail.events import GapEvent
-from tests.contract.test_series import STREAM, T0, candle, moment
+from tests.contract.minutes import STREAM, T0, candle, moment
 
 NOW = moment(T0 + 30_000)
 END = T0 + MINUTE

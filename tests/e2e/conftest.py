@@ -17,8 +17,9 @@ KLINETAIL = [sys.executable, "-m", "klinetail"]
 DEADLINE = 60
 ELSEWHERE = "exchange.example"
 """A name of this machine that only the tests' proxies know."""
-START = 1_760_000_000_000 - 1_760_000_000_000 % 60_000 + 40_000
-"""Late in a minute, so that the last closed candle is old enough to be believed."""
+START = 1_760_000_000_000 - 1_760_000_000_000 % 60_000 + 32_000
+"""In a minute: the last closed candle is old enough to be believed, and a test has 28 s
+of the exchange's time before the next one closes."""
 
 
 def environment(**changes: str) -> dict[str, str]:

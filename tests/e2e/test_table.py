@@ -175,7 +175,7 @@ def test_a_dumb_terminal_gets_what_it_is_asked_for(
 def test_a_candle_that_is_being_confirmed_has_a_row(
     terminal: Callable[..., Terminal],
 ) -> None:
-    with Server(Synthetic(seed=3, start=START - 35_000)) as server:
+    with Server(Synthetic(seed=3, start=START - 27_000)) as server:
         screen = terminal("btcusdt", "-n", "3", "--tz", "UTC", *urls(server))
         text = screen.until(lambda text: "s more" in text and "forming" in text)
         screen.child.sendintr()

@@ -810,7 +810,7 @@ def test_at_a_full_disk_stdout_ends_in_a_whole_line(
 def test_who_reads_a_pipe_is_told_in_one_line_what_is_being_confirmed(
     popen: Popen,
 ) -> None:
-    with Server(Synthetic(seed=3, start=START - 35_000)) as server:
+    with Server(Synthetic(seed=3, start=START - 27_000)) as server:
         process = popen("watch", "btcusdt", "ethusdt", "-n2", *urls(server))
         assert process.stderr is not None
         start, told = (process.stderr.readline().decode() for _ in range(2))
