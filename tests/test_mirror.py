@@ -20,7 +20,7 @@ ELSEWHERE = {
     "klinetail/events.py": "pipeline/test_bus.py",
     "klinetail/exchange/connection.py": "exchange/test_client.py",
     "klinetail/exchange/connector.py": "exchange/test_client.py",
-    "klinetail/exchange/http.py": "exchange/test_rest.py",
+    "klinetail/exchange/http.py": "exchange/test_rest_client.py",
     "klinetail/kinds.py": "pipeline/test_notices.py",
     "klinetail/sim/faults/line.py": "sim/test_faults.py",
     "klinetail/sim/faults/table.py": "sim/test_faults.py",

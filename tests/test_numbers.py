@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from klinetail.exchange.turns import Rate
+from klinetail.exchange.pacing import TokenBucket
 from klinetail.protocol.limits import Limits
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -23,8 +23,8 @@ CODE = {
     "ahead": "klinetail.clock:AHEAD",
     "all kept": "klinetail.collector.collector:ALL_KEPT",
     "announced kept": "klinetail.pipeline.stats:ANNOUNCED_KEPT",
-    "attempt apart": "klinetail.exchange.turns:ATTEMPT_APART",
-    "attempts": "klinetail.exchange.turns:ATTEMPTS",
+    "attempt apart": "klinetail.exchange.pacing:ATTEMPT_APART",
+    "attempts": "klinetail.exchange.pacing:ATTEMPTS",
     "bad row answers": "klinetail.contract.holes:AGREED",
     "backoff": "klinetail.exchange.backoff:BACKOFF",
     "ban": "klinetail.sim.limits:BAN",
@@ -94,7 +94,7 @@ CODE = {
     "marks": "klinetail.escape:STACKED",
     "max streams": "klinetail.cli.watch:MAX_STREAMS",
     "message": "klinetail.exchange.reader:MAX_MESSAGE",
-    "message rate": "klinetail.exchange.turns:message_rate",
+    "message rate": "klinetail.exchange.pacing:message_rate",
     "messages admitted": "klinetail.protocol.venues:LIVE.limits.messages_per_second",
     "messages at once": "klinetail.sim.limits:BURST",
     "minute": "klinetail.candle:MINUTE",
@@ -115,8 +115,8 @@ CODE = {
     "read": "klinetail.exchange.client:READ",
     "read over tls": "klinetail.exchange.tls:READ",
     "recorded history": "klinetail.sim.recorded:HISTORY",
-    "renewals": "klinetail.exchange.turns:RENEWAL_APART",
-    "request": "klinetail.exchange.rest:PATIENCE",
+    "renewals": "klinetail.exchange.pacing:RENEWAL_APART",
+    "request": "klinetail.exchange.rest_client:PATIENCE",
     "retry": "klinetail.contract.attempts:RETRY",
     "settled": "klinetail.contract.finality:SETTLED",
     "slow": "klinetail.pipeline.notices:SLOW",
@@ -227,14 +227,16 @@ def history_hours(
     return round(Budget().lasts(weight_of(streams, lines, limits)) / 3600, 1)
 
 
-def messages_in_a_second(message_rate: Callable[[int], Rate], admitted: int) -> int:
+def messages_in_a_second(
+    message_rate: Callable[[int], TokenBucket], admitted: int
+) -> int:
     """Messages that a connection sends at most in a second, the ends included."""
     rate = message_rate(admitted)
     return sum(rate.book(0.0) < 1 + 1e-6 for _ in range(2 * admitted))
 
 
 def seconds_to_subscribe(
-    streams: int, names: int, message_rate: Callable[[int], Rate], admitted: int
+    streams: int, names: int, message_rate: Callable[[int], TokenBucket], admitted: int
 ) -> float:
     """Seconds until the last message of a connection's subscriptions, to the half."""
     rate = message_rate(admitted)

@@ -153,7 +153,7 @@ def ask(
         ExchangeError: the exchange refuses, or it did not answer in time.
     """
     from klinetail.collector.listings_request import ListingsRequest
-    from klinetail.exchange.rest import PATIENCE, BinanceRest
+    from klinetail.exchange.rest_client import PATIENCE, BinanceRest
 
     rest = BinanceRest(
         exchange.venue,

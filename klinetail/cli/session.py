@@ -39,7 +39,7 @@ from klinetail.events import (
     UnconfirmedEvent,
 )
 from klinetail.exchange.client import connector
-from klinetail.exchange.rest import BinanceRest
+from klinetail.exchange.rest_client import BinanceRest
 from klinetail.exchange.slowness import SOON
 from klinetail.formats.registry import PROSE
 from klinetail.pipeline.latest import Latest

@@ -44,7 +44,7 @@ from klinetail.exchange.client import connector
 from klinetail.exchange.connection import Connect, Manager
 from klinetail.exchange.link import Link
 from klinetail.exchange.proxy import proxy_for
-from klinetail.exchange.rest import BinanceRest, Rest
+from klinetail.exchange.rest_client import BinanceRest, Rest
 from klinetail.exchange.status import LIFETIME
 from klinetail.protocol.rest import Listing
 from klinetail.protocol.venues import Venue, chosen

@@ -14,7 +14,7 @@ from klinetail.collector.timekeeping import TimeKeeper
 from klinetail.events import LinkEvent, LinkState
 from klinetail.exchange.connection import Connect, Manager
 from klinetail.exchange.link import Link
-from klinetail.exchange.turns import Turns
+from klinetail.exchange.pacing import ConnectPacing
 from klinetail.protocol.frames import stream_name
 from klinetail.shortage import shortage
 
@@ -49,7 +49,7 @@ class Links:
         """The state of the collector."""
         self._times = times
         """Reads exchange time."""
-        turns = Turns()
+        pacing = ConnectPacing()
 
         def link_for(shard: Shard) -> Link:
             link = Link(
@@ -64,7 +64,7 @@ class Links:
                 monotonic=state.monotonic,
                 random=random,
                 lifetime=lifetime,
-                turns=turns,
+                pacing=pacing,
                 early=True,
                 limits=state.venue.limits,
             )

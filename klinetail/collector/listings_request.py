@@ -14,7 +14,7 @@ from klinetail.collector.retry import retry
 from klinetail.collector.symbols import oddity
 from klinetail.errors import KlinetailError, Unreachable
 from klinetail.events import DropEvent, LinkEvent
-from klinetail.exchange.rest import Rest
+from klinetail.exchange.rest_client import Rest
 from klinetail.protocol.rest import Listings
 from klinetail.shortage import cause
 

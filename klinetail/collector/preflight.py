@@ -19,7 +19,7 @@ from klinetail.collector.symbols import FEW, check, latest, oddity
 from klinetail.collector.timekeeping import TimeAnswers, read_time
 from klinetail.errors import Refused, UsageError
 from klinetail.events import DropEvent, LinkEvent
-from klinetail.exchange.rest import Rest
+from klinetail.exchange.rest_client import Rest
 from klinetail.pace import Reading
 from klinetail.protocol.rest import Listing, Listings
 

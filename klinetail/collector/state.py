@@ -19,7 +19,7 @@ from klinetail.collector.shards import Shard
 from klinetail.contract.series import Series
 from klinetail.events import Event
 from klinetail.exchange.link import Link
-from klinetail.exchange.rest import Rest
+from klinetail.exchange.rest_client import Rest
 from klinetail.protocol.venues import Venue
 
 

@@ -16,7 +16,7 @@ import msgspec
 from klinetail.candle import Candle, Interval, Pattern, Stream, is_glob
 from klinetail.errors import Refused, UnknownSymbol, UsageError
 from klinetail.events import Drop, DropEvent
-from klinetail.exchange.rest import Rest
+from klinetail.exchange.rest_client import Rest
 from klinetail.protocol.rest import (
     ILLEGAL_CHARACTERS,
     INVALID_STATUS,

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from klinetail.candle import Stream
 from klinetail.errors import BadMessage, ExchangeError, RateLimited
-from klinetail.exchange.rest import Rest
+from klinetail.exchange.rest_client import Rest
 from klinetail.protocol.limits import Limits
 from klinetail.protocol.rest import Listings, Row
 from klinetail.shortage import cause

@@ -12,7 +12,7 @@ from klinetail.clock import NewestRow
 from klinetail.collector.state import CollectorState
 from klinetail.errors import BadMessage, ExchangeError
 from klinetail.events import CLOCK, LinkEvent, LinkState
-from klinetail.exchange.rest import Rest
+from klinetail.exchange.rest_client import Rest
 from klinetail.pace import SPAN, Reading
 
 TRIES: Final = 6

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from klinetail.exchange.connection import Connection
 from klinetail.exchange.inputs import Acked, Broken
-from klinetail.exchange.turns import Rate, message_rate
+from klinetail.exchange.pacing import TokenBucket, message_rate
 from klinetail.protocol.frames import Rejection, Reply
 from klinetail.protocol.limits import Limits
 
@@ -27,7 +27,7 @@ class Channel:
     """
 
     def __init__(
-        self, number: int, take_turn: Callable[[Rate], None], limits: Limits
+        self, number: int, take_turn: Callable[[TokenBucket], None], limits: Limits
     ) -> None:
         self.number = number
         self.connection: Connection | None = None

@@ -39,7 +39,7 @@ class Answer(NamedTuple):
     body: bytes
 
 
-class Line(HTTPConnection):
+class DeadlineConnection(HTTPConnection):
     """A connection of one thread, kept alive from request to request."""
 
     def __init__(self, url: str, proxy: Proxy | None) -> None:

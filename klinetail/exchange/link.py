@@ -47,10 +47,10 @@ from klinetail.exchange.inputs import (
     broken_by,
     of_second,
 )
+from klinetail.exchange.pacing import ConnectPacing, TokenBucket
 from klinetail.exchange.slowness import Slowness
 from klinetail.exchange.status import CONNECT_TIMEOUT, LIFETIME, Status
 from klinetail.exchange.supervision import connects, transition
-from klinetail.exchange.turns import Rate, Turns
 from klinetail.protocol.frames import Rejection, Reply
 from klinetail.protocol.limits import Limits
 from klinetail.protocol.venues import LIVE
@@ -79,7 +79,7 @@ class Link:
         monotonic: seconds.
         random: uniform in [0, 1).
         lifetime: seconds after which a connection is renewed at the latest.
-        turns: shared by all links of a program; by default there is no other one.
+        pacing: shared by all links of a program; by default there is no other one.
         early: connect, but subscribe to nothing before `admit`.
         limits: what the venue allows a connection.
     """
@@ -98,7 +98,7 @@ class Link:
         random: Callable[[], float],
         lifetime: float = LIFETIME,
         on_messages: Callable[[Manager, Sequence[bytes]], None] | None = None,
-        turns: Turns | None = None,
+        pacing: ConnectPacing | None = None,
         early: bool = False,
         limits: Limits = LIVE.limits,
     ) -> None:
@@ -113,7 +113,7 @@ class Link:
         self._on_refused = on_refused
         self._on_quiet = on_quiet
         self._lifetime = lifetime
-        self._turns = Turns() if turns is None else turns
+        self._pacing = ConnectPacing() if pacing is None else pacing
         self._limits = limits
         self._mute: queue.SimpleQueue[str] = queue.SimpleQueue()
         """Names to subscribe once more."""
@@ -198,7 +198,7 @@ class Link:
         while self._status.state is not LinkState.STOPPED:
             event = self._next()
             if connects(self._status, event):
-                self._wait(self._turns.attempt(self._monotonic()))
+                self._wait(self._pacing.attempt(self._monotonic()))
             self._status, actions = transition(
                 self._status, event, self._monotonic(), self._random, self._lifetime
             )
@@ -217,7 +217,7 @@ class Link:
         if meant is not None:
             self._inbox.put((0, meant))
 
-    def _take_turn(self, rate: Rate) -> None:
+    def _take_turn(self, rate: TokenBucket) -> None:
         self._wait(rate.book(self._monotonic()))
 
     def _wait(self, until: float) -> None:
@@ -280,7 +280,7 @@ class Link:
                 self._first = self._open()
             case OpenNext():
                 now = self._monotonic()
-                if (at := self._turns.renewal(self.name, now)) > now:
+                if (at := self._pacing.renewal(self.name, now)) > now:
                     self._inbox.put((0, NextLater(at)))
                 else:
                     self._second = self._open()

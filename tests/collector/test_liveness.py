@@ -20,7 +20,7 @@ from klinetail.events import (
     PendingEvent,
     TradedEvent,
 )
-from klinetail.exchange.rest import BinanceRest
+from klinetail.exchange.rest_client import BinanceRest
 from klinetail.pipeline.stats import Stats
 from klinetail.protocol.rest import Listing
 from klinetail.protocol.venues import own_venue, sim_venue

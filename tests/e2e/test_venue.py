@@ -10,7 +10,7 @@ from websockets.sync.client import connect
 from klinetail import DataCollector
 from klinetail.candle import Candle, Stream
 from klinetail.events import Event, GapEvent
-from klinetail.exchange.rest import BinanceRest
+from klinetail.exchange.rest_client import BinanceRest
 from klinetail.protocol.limits import Limits
 from klinetail.protocol.statuses import TRADING
 from klinetail.protocol.venues import LIVE, Paths, Unit, Venue

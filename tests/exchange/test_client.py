@@ -813,7 +813,7 @@ class TestQuiet:
             from klinetail.errors import BadMessage
             from klinetail.exchange.client import connector
             from klinetail.exchange.connection import Handlers
-            from klinetail.exchange.rest import BinanceRest
+            from klinetail.exchange.rest_client import BinanceRest
             from klinetail.exchange.deadline import Deadline
             from klinetail.protocol.venues import own_venue
             ended = threading.Event()

@@ -12,7 +12,7 @@ from klinetail.events import LinkEvent, LinkState
 from klinetail.exchange.backoff import BACKOFF
 from klinetail.exchange.client import connector
 from klinetail.exchange.link import Link
-from klinetail.exchange.turns import ATTEMPT_APART, Turns
+from klinetail.exchange.pacing import ATTEMPT_APART, ConnectPacing
 from klinetail.protocol import venues
 from klinetail.protocol.frames import Candle, Rejection, Reply, decode
 from klinetail.sim.limits import MessageRate
@@ -96,7 +96,7 @@ class FakeConnection:
         return number, names
 
 
-class Prompt(Turns):
+class Prompt(ConnectPacing):
     """Nobody waits for a turn."""
 
     def attempt(self, now):
@@ -123,7 +123,7 @@ class Running:
             on_quiet=options.pop("on_quiet", lambda: self.quiet.put(None)),
             monotonic=time.monotonic,
             random=options.pop("random", lambda: 0.0),
-            turns=options.pop("turns", Prompt()),
+            pacing=options.pop("pacing", Prompt()),
             **options,
         )
 
@@ -241,8 +241,8 @@ class TestLink:
             assert len(connection.sent) <= 3
 
     def test_links_connect_one_after_another(self):
-        turns, connect = Turns(), Fake(Unreachable("nobody there"))
-        links = [Running(connect, turns=turns, random=lambda: 0.01) for _ in range(4)]
+        pacing, connect = ConnectPacing(), Fake(Unreachable("nobody there"))
+        links = [Running(connect, pacing=pacing, random=lambda: 0.01) for _ in range(4)]
         began = time.monotonic()
         with contextlib.ExitStack() as stack:
             for link in links:
@@ -253,17 +253,17 @@ class TestLink:
 
     def test_one_link_waits_for_its_turn_too(self):
         connect = Fake(Unreachable("nobody there"))
-        with Running(connect, turns=None):
+        with Running(connect, pacing=None):
             eventually(lambda: connect.attempts >= 2)
         first, second, *_ = connect.times
         assert second - first > ATTEMPT_APART - 0.01
 
     def test_two_links_are_not_renewed_within_a_minute(self):
-        turns, opened = Turns(), []
+        pacing, opened = ConnectPacing(), []
         with contextlib.ExitStack() as stack:
             for name in ("one", "other"):
                 connect = Fake(None)
-                running = Running(connect, name=name, turns=turns, lifetime=0.5)
+                running = Running(connect, name=name, pacing=pacing, lifetime=0.5)
                 stack.enter_context(running)
                 connect.opened.get(timeout=PATIENCE).ack()
                 running.until(LIVE)
@@ -274,14 +274,14 @@ class TestLink:
             renewed.candles = 1
             assert one.until(LIVE).reason == "the connection was renewed"
             assert second.opened.empty()
-            assert turns.renewal("a third", 0.0) > 2 * 60
+            assert pacing.renewal("a third", 0.0) > 2 * 60
 
     def test_it_stops_while_it_waits_for_its_turn(self):
-        turns = Turns()
-        while turns.attempt(time.monotonic()) < time.monotonic() + 600:
+        pacing = ConnectPacing()
+        while pacing.attempt(time.monotonic()) < time.monotonic() + 600:
             pass
         connect = Fake(None)
-        with Running(connect, turns=turns):
+        with Running(connect, pacing=pacing):
             pass
         assert connect.attempts == 0
 
@@ -554,7 +554,7 @@ class TestWhateverAnActionRaises:
             renewal = Failing(NO_THREAD, 1, lambda link, now: now)
 
         connect = Fake(None)
-        with Running(connect, lifetime=0.2, turns=Lacking()) as running:
+        with Running(connect, lifetime=0.2, pacing=Lacking()) as running:
             first = connect.opened.get(timeout=PATIENCE)
             first.ack()
             running.until(LIVE)

@@ -14,7 +14,7 @@ from klinetail.exchange.client import connector
 from klinetail.exchange.connection import Handlers
 from klinetail.exchange.deadline import Deadline
 from klinetail.exchange.proxy import Proxy
-from klinetail.exchange.rest import BinanceRest
+from klinetail.exchange.rest_client import BinanceRest
 from klinetail.exchange.transport import reach
 from klinetail.exchange.tunnel import MAX_ANSWER
 from klinetail.protocol.venues import own_venue

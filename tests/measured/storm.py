@@ -10,7 +10,7 @@ from collections import Counter
 from klinetail.events import LinkState
 from klinetail.exchange.client import connector
 from klinetail.exchange.link import Link
-from klinetail.exchange.turns import Turns
+from klinetail.exchange.pacing import ConnectPacing
 from klinetail.protocol.venues import own_venue
 from klinetail.sim.server import Server
 from klinetail.sim.synthetic import Synthetic
@@ -90,7 +90,7 @@ def leg(name, seconds, seed):
 
 def many(seconds, seed):
     """Twelve links that share their turns, refused: the attempts of all."""
-    turns, chance, attempts = Turns(), random.Random(seed).random, []
+    pacing, chance, attempts = ConnectPacing(), random.Random(seed).random, []
     connect = connector(f"ws://127.0.0.1:{closed_port()}")
 
     def counted(handlers, deadline):
@@ -108,7 +108,7 @@ def many(seconds, seed):
             on_quiet=lambda: None,
             monotonic=time.monotonic,
             random=chance,
-            turns=turns,
+            pacing=pacing,
         )
         for number in range(12)
     ]

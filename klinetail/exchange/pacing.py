@@ -22,7 +22,7 @@ RENEWAL_APART: Final = 70.0
 _LATE: Final = 10.0
 
 
-class Rate:
+class TokenBucket:
     """Turns at a steady rate, some of them at once: in any span of so many seconds at
     most `burst + seconds / period`. Not thread-safe.
 
@@ -48,23 +48,23 @@ class Rate:
         return at
 
 
-def message_rate(per_second: int) -> Rate:
+def message_rate(per_second: int) -> TokenBucket:
     """When a connection may send a message: of the messages that a venue allows in a
     second all but one, since a pong is sent unasked.
 
     Args:
         per_second: `messages_per_second` of the venue's limits.
     """
-    return Rate(max(1, per_second // 2 - 1), 2 / per_second)
+    return TokenBucket(max(1, per_second // 2 - 1), 2 / per_second)
 
 
-class Turns:
+class ConnectPacing:
     """When each of several links may connect. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._spacing = Rate(1, ATTEMPT_APART)
-        self._attempts = Rate(*ATTEMPTS)
+        self._spacing = TokenBucket(1, ATTEMPT_APART)
+        self._attempts = TokenBucket(*ATTEMPTS)
         self._renewals: dict[str, float] = {}
         self._promised: set[str] = set()
 

@@ -7,12 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from klinetail.exchange.backoff import BACKOFF, backoff
-from klinetail.exchange.turns import (
+from klinetail.exchange.pacing import (
     ATTEMPT_APART,
     ATTEMPTS,
     RENEWAL_APART,
-    Rate,
-    Turns,
+    ConnectPacing,
+    TokenBucket,
     message_rate,
 )
 from klinetail.protocol.venues import LIVE
@@ -39,7 +39,7 @@ class TestRate:
     def test_never_more_than_it_allows_and_never_later_than_it_must(
         self, burst, period, gaps, span
     ):
-        rate = Rate(burst, period)
+        rate = TokenBucket(burst, period)
         asked = list(itertools.accumulate(gaps))
         booked = [rate.book(now) for now in asked]
         assert booked == sorted(booked)
@@ -65,8 +65,8 @@ class TestRate:
 
 class TestAttempts:
     def test_twelve_links_come_up_in_a_few_seconds(self):
-        turns = Turns()
-        at = [turns.attempt(100.0) for _ in range(12)]
+        pacing = ConnectPacing()
+        at = [pacing.attempt(100.0) for _ in range(12)]
         assert at[0] == 100.0
         assert at[-1] < 103.0
         assert all(b - a >= ATTEMPT_APART - TINY for a, b in itertools.pairwise(at))
@@ -77,7 +77,7 @@ class TestAttempts:
     @given(st.integers(1, 40), st.integers(0, 1 << 32))
     def test_an_hour_of_refusals(self, links, seed):
         """Every link waits its own pause and then its turn."""
-        turns, chance = Turns(), random.Random(seed).random
+        pacing, chance = ConnectPacing(), random.Random(seed).random
         ready = [(0.0, 0)] * links
         made = []
         while True:
@@ -85,7 +85,7 @@ class TestAttempts:
             if now > 3600:
                 break
             ready.remove((now, failures))
-            at = turns.attempt(now)
+            at = pacing.attempt(now)
             made.append(at)
             ready.append((at + backoff(failures, chance), failures + 1))
         assert most(made, 300) <= 181
@@ -101,12 +101,12 @@ class TestRenewals:
         )
     )
     def test_no_two_links_within_a_minute(self, asks):
-        turns, now = Turns(), 0.0
+        pacing, now = ConnectPacing(), 0.0
         promised = {}
         opened = []
 
         def ask(link, now):
-            at = turns.renewal(link, now)
+            at = pacing.renewal(link, now)
             assert at >= now
             if at == now:
                 promised.pop(link, None)
@@ -129,8 +129,8 @@ class TestRenewals:
             assert b - a >= RENEWAL_APART - TINY or one == other
 
     def test_a_promise_that_was_not_used_is_none_any_more(self):
-        turns = Turns()
-        assert turns.renewal("a", 0.0) == 0.0
-        assert turns.renewal("b", 1.0) == RENEWAL_APART
-        assert turns.renewal("a", 9_990.0) == 9_990.0
-        assert turns.renewal("b", 10_000.0) == 9_990.0 + RENEWAL_APART
+        pacing = ConnectPacing()
+        assert pacing.renewal("a", 0.0) == 0.0
+        assert pacing.renewal("b", 1.0) == RENEWAL_APART
+        assert pacing.renewal("a", 9_990.0) == 9_990.0
+        assert pacing.renewal("b", 10_000.0) == 9_990.0 + RENEWAL_APART

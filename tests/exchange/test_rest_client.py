@@ -18,7 +18,7 @@ from klinetail.errors import (
     Unreachable,
 )
 from klinetail.exchange.http import MAX_BODY
-from klinetail.exchange.rest import BinanceRest
+from klinetail.exchange.rest_client import BinanceRest
 from klinetail.protocol.rest import Listing, encode_rows
 from klinetail.protocol.venues import own_venue
 from tests import starved
@@ -642,7 +642,7 @@ def test_without_a_thread_it_is_unreachable_and_with_one_it_answers():
 STARVED = """
 import klinetail.exchange.http
 from klinetail.errors import Unreachable
-from klinetail.exchange.rest import BinanceRest
+from klinetail.exchange.rest_client import BinanceRest
 from klinetail.protocol.venues import own_venue
 
 rest = BinanceRest(own_venue("", sys.argv[1]), patience=60)

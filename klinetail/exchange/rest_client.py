@@ -31,7 +31,7 @@ from klinetail.protocol.rest import (
 from klinetail.protocol.venues import Venue
 
 if TYPE_CHECKING:
-    from klinetail.exchange.http import Answer, Line
+    from klinetail.exchange.http import Answer, DeadlineConnection
 
 PATIENCE: Final = 10.0
 """Seconds that one request may take in all."""
@@ -104,18 +104,20 @@ class BinanceRest:
         self._patience = patience
         self.used_weight: int | None = None
         self._local = threading.local()
-        self._lines: list[Line] = []
+        self._connections: list[DeadlineConnection] = []
         self._closed = threading.Event()
 
-    def _line(self) -> Line:
-        line: Line | None = getattr(self._local, "line", None)
-        if line is None:
+    def _connection(self) -> DeadlineConnection:
+        connection: DeadlineConnection | None = getattr(self._local, "connection", None)
+        if connection is None:
             # Loaded on the thread that asks: meanwhile the WebSocket connects.
-            from klinetail.exchange.http import Line
+            from klinetail.exchange.http import DeadlineConnection
 
-            line = self._local.line = Line(self._rest_url, self._proxy)
-            self._lines.append(line)
-        return line
+            connection = self._local.connection = DeadlineConnection(
+                self._rest_url, self._proxy
+            )
+            self._connections.append(connection)
+        return connection
 
     def _ask(self, path: str, **parameters: str | int) -> bytes:
         """One request; the body of its successful answer.
@@ -145,16 +147,16 @@ class BinanceRest:
         return answer.body
 
     def _get(self, target: str, deadline: Deadline, *, packed: bool) -> Answer:
-        line = self._line()
+        connection = self._connection()
         try:
-            with line.lock:
-                line.deadline = deadline
+            with connection.lock:
+                connection.deadline = deadline
                 if self._closed.is_set():  # now that a later `close` finds the deadline
                     raise Unreachable("the client is closed")
-                return line.get(target, deadline, packed=packed)
+                return connection.get(target, deadline, packed=packed)
         finally:
             if self._closed.is_set():
-                line.close()
+                connection.close()
 
     def server_time(self) -> int:
         """See `Rest`."""
@@ -181,17 +183,20 @@ class BinanceRest:
 
     def under_way(self) -> tuple[str, str]:
         """See `Rest`."""
-        for line in list(self._lines):
-            if line.lock.locked() and (deadline := line.deadline) is not None:
+        for connection in list(self._connections):
+            if (
+                connection.lock.locked()
+                and (deadline := connection.deadline) is not None
+            ):
                 return deadline.doing, deadline.where
         return "", ""
 
     def close(self) -> None:
         """See `Rest`."""
         self._closed.set()
-        for line in list(self._lines):
-            if line.deadline is not None:
-                line.deadline.abort()
-            if line.lock.acquire(blocking=False):  # else its own thread closes it
-                line.close()
-                line.lock.release()
+        for connection in list(self._connections):
+            if connection.deadline is not None:
+                connection.deadline.abort()
+            if connection.lock.acquire(blocking=False):  # else its own thread closes it
+                connection.close()
+                connection.lock.release()
