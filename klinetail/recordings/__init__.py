@@ -1,1 +1,1 @@
-"""Recordings: files of candles on disk."""
+"""Recordings: files of candles on disk, plain or in frames of gzip or zstd."""
