@@ -89,7 +89,10 @@ def test_help_and_refusals_name_it(recorded, tmp_path):
 
     (tmp_path / "log").write_bytes(b"hello\n")
     for words, refusal in (
-        (["watch", "btcusdt", "-o", "xml"], "the values are table, jsonl, csv, tsv, plain"),
+        (
+            ["watch", "btcusdt", "-o", "xml"],
+            "the values are table, jsonl, csv, tsv, plain",
+        ),
         (
             ["watch", "btcusdt", "-o", "table"],
             "use -o plain, -o jsonl, -o csv or -o tsv",
