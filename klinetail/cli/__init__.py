@@ -1,5 +1,5 @@
-"""The command line: one file a command. Builds the parts, wires them, owns signals
-and exit codes; has no logic of its own."""
+"""The command line: one file for each command. This room builds the parts, wires the
+parts together, owns signals and exit codes, and has no logic of its own."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from klinetail.shortage import shortage
 
 
 def main() -> NoReturn:
-    """Entry point of the `klinetail` script."""
+    """Run the `klinetail` script: its entry point."""
     _end_when_asked()
     _open_standard_streams()
     take_over_stderr()
-    # Loading makes many objects and no garbage; a run makes little of it.
+    # Loading makes many objects and no garbage; a run makes little garbage.
     gc.set_threshold(10_000)
     code: str | int | None
     try:
@@ -34,9 +34,9 @@ def main() -> NoReturn:
     except KlinetailError as error:
         complain(str(error))
         code = error.exit_code
-    except KeyboardInterrupt:  # the second Ctrl-C: a command heeds the first itself
+    except KeyboardInterrupt:  # the second Ctrl-C: a command handles the first itself
         code = ExitCode.INTERRUPTED_TWICE
-    except Exception as error:  # noqa: BLE001 - even a bug has to be said in time
+    except Exception as error:  # noqa: BLE001 - even a bug is reported before the end
         if lacking := shortage(error):
             complain(f"{lacking}; give it more, or try again later")
         else:
@@ -46,15 +46,18 @@ def main() -> NoReturn:
 
 
 def leave(code: str | int | None) -> NoReturn:
-    """End the process now. All is closed and written by then, and to free a market's
-    candles one by one would take the interpreter longer than a stop may."""
+    """End the process now.
+
+    Everything is closed and written before. Freeing a market's candles one by one would
+    take the interpreter longer than a stop may take.
+    """
     if sys.stdout is not None:
         try:
             sys.stdout.flush()
         except OSError as error:
             complain(f"stdout: {error.strerror}")
             code = ExitCode.OUTPUT
-    # A late Ctrl-C would change the exit code, as if what was done had not been.
+    # A late Ctrl-C would change the exit code of a run whose work is done.
     for stop in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(stop, signal.SIG_IGN)
     if sys.stderr is not None:
@@ -65,19 +68,23 @@ def leave(code: str | int | None) -> NoReturn:
 
 
 def complain(text: str, kind: Kind = Kind.OWN) -> None:
-    """One plain line on stderr. A stderr that is gone, or full, is no reason to fail
-    or to wait.
+    """Write one plain line to stderr.
+
+    The call neither fails nor waits if stderr is closed or full.
 
     Args:
-        text: as it came. It is cut if it is long, unless these are figures.
-        kind: what it is about.
+        text: the line, not escaped yet. A long line is cut, except a receipt.
+        kind: the subject of the line.
     """
     STDERR.say(text, kind)
 
 
 def _open_standard_streams() -> None:
-    """Give a standard descriptor that is closed to /dev/null: otherwise the next file
-    that is opened would get its number, and the notices or the data of another."""
+    """Open each closed standard descriptor on /dev/null.
+
+    Otherwise the next opened file would get the number of the closed descriptor, and
+    notices or data would be written into the file.
+    """
     for fd in (0, 1, 2):
         try:
             os.fstat(fd)

@@ -1,4 +1,4 @@
-"""The Typer application: which commands there are."""
+"""The Typer application: the list of the commands."""
 
 from typing import Annotated
 
@@ -33,7 +33,11 @@ def klinetail(
     _version: Annotated[
         bool,
         typer.Option(
-            "--version", "-V", callback=_version, is_eager=True, help="Print it."
+            "--version",
+            "-V",
+            callback=_version,
+            is_eager=True,
+            help="Print the version.",
         ),
     ] = False,
 ) -> None:

@@ -1,4 +1,4 @@
-"""From the words of the command line to streams, with what must be looked up."""
+"""From the words of the command line to streams, by asking the exchange if needed."""
 
 from __future__ import annotations
 
@@ -17,29 +17,31 @@ if TYPE_CHECKING:
     from klinetail.sinks.output import Outputs
 
 _MOST: Final = 4 << 20
-"""Characters of a file of words; a million streams fit."""
+"""Bytes of a file of words, at most; a million streams fit."""
 DOUBTING: Final = 2.0
-"""Seconds for which an exchange that cannot be reached is asked again whether it lists
-what looks like an interval; then the word is taken for a misspelt one."""
+"""Seconds of trying to ask the exchange whether a word like `60m` is a symbol; without
+an answer, the word is taken for a misspelt interval."""
 
 
 class Chosen(NamedTuple):
-    """What is to be followed."""
+    """The chosen streams."""
 
     streams: list[Stream]
+    """The streams to follow."""
     listed: list[Listing] | None
-    """What the exchange lists, if it had to be asked."""
+    """The exchange's list of symbols; None if the list was not needed."""
 
 
 def read_words(name: str, outputs: Outputs) -> str:
-    """The text of a file that names streams.
+    """Return the text of a file that names streams.
 
     Args:
-        name: of the file; `-` is stdin.
-        outputs: none of these may lead to the file.
+        name: the name of the file; `-` is stdin.
+        outputs: the outputs of the run; an output that leads to the file is refused
+            later.
 
     Raises:
-        UsageError: it cannot be read.
+        UsageError: the file cannot be read, is too large or is not UTF-8.
     """
     try:
         if name == "-":
@@ -48,7 +50,9 @@ def read_words(name: str, outputs: Outputs) -> str:
             if sys.stdin.isatty():
                 from klinetail.cli import complain
 
-                complain("type what to follow; Ctrl-D on an empty line ends it")
+                complain(
+                    "type the streams to follow; Ctrl-D on an empty line ends the list"
+                )
             data = sys.stdin.buffer.read(_MOST + 1)
         else:
             with open(name, "rb") as file:
@@ -58,9 +62,9 @@ def read_words(name: str, outputs: Outputs) -> str:
     except OSError as error:
         raise UsageError(f"@{name}: {error.strerror}") from None
     except UnicodeDecodeError:
-        raise UsageError(f"@{name}: it is not UTF-8 text") from None
+        raise UsageError(f"@{name}: the file is not UTF-8 text") from None
     if len(data) > _MOST:
-        raise UsageError(f"@{name}: more than {_MOST >> 20} MiB")
+        raise UsageError(f"@{name}: the file has more than {_MOST >> 20} MiB")
     return text
 
 
@@ -74,21 +78,21 @@ def choose(
     patience: float,
     quiet: bool,
 ) -> Chosen | None:
-    """The streams that are wanted; None if a signal asked to stop before they were
-    known.
+    """Return the wanted streams; None if a signal asked to stop before the answer.
 
     Args:
-        wanted: of patterns the exchange is asked what there is.
-        exchange: which one.
-        signals: entered already.
-        quote: the asset that the symbols of patterns have to be quoted in.
-        most: how many streams may be followed.
+        wanted: streams and patterns; for a pattern the exchange is asked for its list
+            of symbols.
+        exchange: the exchange to ask.
+        signals: the process's signals, entered already.
+        quote: the quote asset of the symbols that match a pattern; None for any asset.
+        most: the largest number of streams that may be followed.
         patience: seconds without an answer before giving up.
-        quiet: say nothing about failures that pass.
+        quiet: whether temporary failures are not told on stderr.
 
     Raises:
-        UsageError: there is no such symbol, or they are too many.
-        ExchangeError: the exchange refuses, or it did not answer in time.
+        UsageError: no symbol matches, or the streams are too many.
+        ExchangeError: the exchange refuses, or does not answer in time.
     """
     if all(isinstance(one, Stream) for one in wanted):
         chosen = Chosen([one for one in wanted if isinstance(one, Stream)], None)
@@ -115,8 +119,10 @@ def choose(
 
 
 def _only_doubt(wanted: Sequence[Stream | Pattern]) -> str | None:
-    """What to say about the first word that looks like an interval, if the exchange is
-    asked what it lists because of such words alone."""
+    """Return the error about the first word that looks like an interval.
+
+    The result is None if another word needs the exchange's list of symbols anyway.
+    """
     patterns = [one for one in wanted if isinstance(one, Pattern)]
     if not all(one.otherwise for one in patterns):
         return None
@@ -124,7 +130,11 @@ def _only_doubt(wanted: Sequence[Stream | Pattern]) -> str | None:
 
 
 def teller(*, quiet: bool = False) -> Callable[[LinkEvent | DropEvent], None]:
-    """What says on stderr why the exchange cannot be asked, and that it can again."""
+    """Return a function that tells failures and recoveries of REST on stderr.
+
+    Args:
+        quiet: whether the function says nothing.
+    """
     from klinetail.cli import complain
     from klinetail.pipeline.notices import Notices
 
@@ -141,16 +151,17 @@ def teller(*, quiet: bool = False) -> Callable[[LinkEvent | DropEvent], None]:
 def ask(
     exchange: Exchange, signals: Signals, *, patience: float, quiet: bool
 ) -> list[Listing] | None:
-    """What the exchange lists; None if a signal asked to stop before it answered.
+    """Return the exchange's list of symbols; None if a signal asked to stop before the
+    answer.
 
     Args:
-        exchange: which one.
-        signals: entered already.
+        exchange: the exchange to ask.
+        signals: the process's signals, entered already.
         patience: seconds without an answer before giving up.
-        quiet: say nothing about failures that pass.
+        quiet: whether temporary failures are not told on stderr.
 
     Raises:
-        ExchangeError: the exchange refuses, or it did not answer in time.
+        ExchangeError: the exchange refuses, or does not answer in time.
     """
     from klinetail.collector.listings_request import ListingsRequest
     from klinetail.exchange.rest_client import PATIENCE, BinanceRest

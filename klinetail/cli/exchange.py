@@ -1,4 +1,4 @@
-"""Which exchange: the options that say it, and the way there."""
+"""The options that choose an exchange, and the connection data of the exchange."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Env(enum.StrEnum):
-    """Which exchange."""
+    """The exchanges that `--env` can choose."""
 
     LIVE = "live"
     TESTNET = "testnet"
@@ -54,21 +54,24 @@ ProxyOption = Annotated[
         metavar="URL",
         envvar="KLINETAIL_PROXY",
         help="http://[USER:PASSWORD@]HOST:PORT, or https://; for WebSocket and "
-        "REST. Otherwise HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY tell.",
+        "REST. By default HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY decide.",
     ),
 ]
 
 
 class Exchange(NamedTuple):
-    """The way to an exchange."""
+    """An exchange, and the proxies on the way to the exchange."""
 
     venue: Venue
+    """The addresses, the paths and the limits of the exchange."""
     ws_proxy: Proxy | None
+    """The proxy for WebSocket connections; None without a proxy."""
     rest_proxy: Proxy | None
+    """The proxy for REST requests; None without a proxy."""
 
 
 class Origin(enum.Enum):
-    """Where an option's value comes from; what comes first goes before what follows."""
+    """The origin of an option's value, from the strongest origin to the weakest."""
 
     FLAG = enum.auto()
     ENVIRONMENT = enum.auto()
@@ -76,29 +79,35 @@ class Origin(enum.Enum):
 
 
 class Said(NamedTuple):
-    """An option's value, and where it comes from."""
+    """An option's value, with the origin of the value."""
 
     value: str | None
+    """The text of the value; None for an option without a value."""
     origin: Origin
+    """The command line, the environment or the default."""
 
 
 class Asked(NamedTuple):
-    """Which exchange is asked for."""
+    """The exchange named by the options."""
 
     env: Env
+    """The value of `--env`; unused if `venue` is set."""
     venue: Venue | None
-    """The user's own addresses, in place of those of `env`."""
+    """The exchange at the user's own addresses; None if `env` decides."""
     ignored: str | None
-    """What to say about variables of the environment that a flag overrules."""
+    """A notice about environment variables overruled by a flag; None if there are no
+    such variables."""
 
 
 def decide(env: Said, ws_url: Said, rest_url: Said) -> Asked:
-    """The exchange that the options ask for: a flag goes before the environment, on
-    either side. Flags that name two exchanges are refused, and so are variables.
+    """Return the exchange named by the options.
+
+    A flag goes before an environment variable, both for `--env` and for the addresses.
+    Two flags that name two exchanges are refused, and two variables likewise.
 
     Raises:
-        UsageError: they name two exchanges, one address without the other of the same
-            origin, or what is no address.
+        UsageError: the options name two exchanges, an address lacks the other address
+            of the same origin, or an address is malformed.
     """
     from klinetail.errors import UsageError
     from klinetail.protocol import venues
@@ -131,7 +140,8 @@ def decide(env: Said, ws_url: Said, rest_url: Said) -> Asked:
 
 
 def asked(context: typer.Context) -> Asked:
-    """The exchange that a command's options ask for; errors as `decide`."""
+    """Return the exchange named by a command's options; the errors are those of
+    `decide`."""
     return decide(*(_said(context, name) for name in ("env", "ws_url", "rest_url")))
 
 
@@ -143,11 +153,15 @@ def _said(context: typer.Context, name: str) -> Said:
 
 
 def exchange_of(stack: ExitStack, asked: Asked, proxy: str | None) -> Exchange:
-    """The exchange that is asked for; the embedded one starts, to be left with the
-    stack.
+    """Return the exchange for the options; the embedded exchange is started.
+
+    Args:
+        stack: the embedded exchange stops when the stack is closed.
+        asked: the exchange named by the options.
+        proxy: the value of `--proxy`; None if the environment decides.
 
     Raises:
-        UsageError: the proxy cannot be.
+        UsageError: the proxy's address is malformed, or of an unsupported kind.
     """
     import os
 

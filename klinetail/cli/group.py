@@ -1,4 +1,4 @@
-"""The commands as a group, whose every refusal is one clear line."""
+"""The group of the commands; each usage error of the group is one clear line."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from typer.core import TyperGroup
 from klinetail.errors import UsageError
 
 _Usage: Final[Any] = typer.BadParameter.__mro__[1]
-"""The parser's own usage error; Typer has it from Click, or brings Click along, as its
-version likes, and exports only what derives from it."""
+"""The parser's own usage error. Typer takes the class from Click or, in later versions,
+brings Click along; Typer exports only classes derived from the usage error."""
 
 
 class Commands(TyperGroup):
-    """Raises `UsageError` where Typer would print three lines on its own."""
+    """A group that raises `UsageError` where Typer would print three lines itself."""
 
     def main(
         self,
@@ -53,7 +53,7 @@ class Commands(TyperGroup):
 
 
 def _said(error: Any) -> str:
-    """The line about a usage error of the parser."""
+    """Return the message about a usage error of the parser."""
     from klinetail.cli.mistakes import no_option, no_value
 
     context = error.ctx
@@ -68,20 +68,21 @@ def _said(error: Any) -> str:
     if context is None:
         return _bare(error.format_message())
     if parameter is None:
-        return f"{_bare(error.format_message())}; {at} -h says how it is used"
+        text = _bare(error.format_message())
+        return f"{text}; {at} -h shows how the command is used"
     name = (
         parameter.opts[-1] if parameter.param_type_name == "option" else "an argument"
     )
     said = _bare(error.message)
-    # Of a parser's error only the message holds the value.
+    # Only the message of a parser's error holds the value.
     choice = re.match(r"(['\"])(.*)\1 is not one of ", said, re.DOTALL)
     if choice and (choices := getattr(parameter.type, "choices", None)):
         return no_value(parameter.name, name, choice[2], [*map(str, choices)])
-    return f"{name}: {said}; {at} -h says what it takes"
+    return f"{name}: {said}; {at} -h shows the possible values"
 
 
 def _options(context: Any, command: Any) -> list[str]:
-    """The options of a command, as they are written."""
+    """Return the options of a command, as a user writes them."""
     return [
         name
         for parameter in command.get_params(context)
@@ -91,7 +92,7 @@ def _options(context: Any, command: Any) -> list[str]:
 
 
 def _bare(message: str) -> str:
-    """A message in the manner of ours, without a stop at its end."""
+    """Return the parser's message in the style of our messages, without a full stop."""
     text = message.strip().removesuffix(".")
     text = text.replace("is not a valid int range", "is not a whole number")
     text = text.replace("is not a valid integer range", "is not a whole number")

@@ -1,4 +1,4 @@
-"""`klinetail help`: what `-h` shows, for those who look for it under that name."""
+"""The command `klinetail help`: the same text as `-h`, under a guessable name."""
 
 # No annotations as text here, as in `watch`.
 
@@ -13,12 +13,12 @@ def show(
         str | None,
         typer.Argument(
             metavar="[COMMAND]",
-            help="Of which command; by default of all.",
+            help="The command to explain; by default the list of all commands.",
             show_default=False,
         ),
     ] = None,
 ) -> None:
-    """Say how klinetail, or one of its commands, is used."""
+    """Show how klinetail, or one of its commands, is used."""
     from klinetail.cli.mistakes import no_command
     from klinetail.errors import UsageError
 

@@ -1,4 +1,4 @@
-"""The file that `serve --ledger` writes: what clients have to end up with."""
+"""The file of `serve --ledger`: the closed candles that every client has to receive."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ from klinetail.sinks.output import OutputFile, Outputs
 
 
 class LedgerFile:
-    """A file that closed candles replace the content of, as JSON lines.
+    """A file of closed candles as JSON lines; its former content is replaced.
 
-    A context manager. A run that is refused, since its port is taken for instance,
-    leaves the file of an earlier one as it was.
+    A context manager. A run that is refused, for instance since its port is taken,
+    leaves the file of an earlier run unchanged.
 
     Args:
-        path: its name.
-        outputs: files that it must not be.
+        path: the name of the file.
+        outputs: the other files of the run; the ledger must not be one of these.
 
     Raises:
-        UsageError: it cannot be opened, or it is one of `outputs`.
+        UsageError: the file cannot be opened, or is one of `outputs`.
     """
 
     def __init__(self, path: str, outputs: Outputs) -> None:
         self._path = path
         self._begun = False
-        """Whether what an earlier run wrote is gone."""
+        """Whether the content of an earlier run was removed."""
         self._lock = threading.Lock()
-        """`begin` and `write` are called on two threads."""
+        """Guards the file, since two threads call `begin` and `write`."""
         try:
             # A FIFO without a reader is refused, and not waited for.
             self._file = OutputFile(path, os.O_WRONLY | os.O_NONBLOCK)
@@ -56,10 +56,10 @@ class LedgerFile:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Close it; one that was made for a run that never began is removed.
+        """Close the file; a file created for a run that never began is removed.
 
         Raises:
-            OutputError: what was written is not all in the file.
+            OutputError: the system could not store everything written.
         """
         if not self._begun:
             self._file.remove_unused()
@@ -69,15 +69,15 @@ class LedgerFile:
             raise self._failure(problem) from None
 
     def begin(self) -> None:
-        """Empty it, unless something was written already."""
+        """Empty the file, unless candles were written already."""
         with self._lock:
             self._empty()
 
     def write(self, candles: Sequence[Candle]) -> None:
-        """Write closed candles, at once.
+        """Write closed candles at once, without buffering.
 
         Raises:
-            OutputError: it cannot be written.
+            OutputError: the write failed.
         """
         rest = jsonl.encode(candles)
         with self._lock:

@@ -1,7 +1,7 @@
-"""What to say about a command line that klinetail does not understand. Pure.
+"""The messages about a command line that klinetail does not understand. Pure.
 
-The tables hold what people bring from other programs (ccxt, freqtrade, tail, curl), and
-what there is here in its place.
+The tables hold the words that users bring from other programs (ccxt, freqtrade, tail,
+curl), each with klinetail's own way to the same result.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ _PAST: Final = (
     " with --no-follow these alone"
 )
 _JSON: Final = "-o jsonl writes a JSON object a line"
-_FOLLOW: Final = "it follows anyway; --no-follow ends after the history"
+_FOLLOW: Final = "watch follows anyway; --no-follow ends after the history"
 _CLOSED: Final = "only closed candles are written anyway; -u adds the forming ones"
 _OUT: Final = (
     f"--out FILE records beside stdout; its suffix, {either(suffixes())}, is the format"
 )
 _TESTNET: Final = "--env testnet is the exchange's testnet"
 _SIM: Final = "--env sim is a made-up market on this machine"
-_LOOPBACK: Final = "it listens on 127.0.0.1 alone; --port chooses the port"
+_LOOPBACK: Final = "serve listens on 127.0.0.1 alone; --port chooses the port"
 
 OPTIONS: Final[Mapping[str, Mapping[str, str]]] = {
     "watch": {
@@ -61,7 +61,9 @@ OPTIONS: Final[Mapping[str, Mapping[str, str]]] = {
         **dict.fromkeys(("--sim", "--fake", "--dry-run"), _SIM),
         "--live": "--env live is the default",
         **dict.fromkeys(("--timezone", "--utc"), "--tz UTC is the table's time zone"),
-        **dict.fromkeys(("--no-color", "--no-colour"), "--color never takes it away"),
+        **dict.fromkeys(
+            ("--no-color", "--no-colour"), "--color never takes the colours away"
+        ),
         "--silent": "-q (--quiet) leaves only errors and gaps on stderr",
         "--debug": "-v (--verbose) says each change of a link",
         "--url": "--ws-url URL with --rest-url URL is another exchange",
@@ -73,7 +75,8 @@ OPTIONS: Final[Mapping[str, Mapping[str, str]]] = {
         ),
         **dict.fromkeys(("--testnet", "--sandbox", "--demo"), _TESTNET),
         **dict.fromkeys(
-            ("--json", "--jsonl", "-o", "--output"), "in a pipe it writes JSON lines"
+            ("--json", "--jsonl", "-o", "--output"),
+            "in a pipe, symbols writes JSON lines",
         ),
     },
     "serve": {
@@ -82,7 +85,8 @@ OPTIONS: Final[Mapping[str, Mapping[str, str]]] = {
         "--fast": "--speed 60 is a minute a second",
     },
 }
-"""By command: an option that it does not have, and what there is in its place."""
+"""By command: the options of other programs, each with the advice to give for the
+option."""
 
 COMMANDS: Final[Mapping[str, str]] = {
     **dict.fromkeys(
@@ -98,7 +102,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     **dict.fromkeys(("replay", "sim", "server", "simulate"), "klinetail serve"),
     "version": "klinetail --version",
 }
-"""What is no command, and the command line that does it."""
+"""Words that name no command, each with the klinetail command line for the purpose."""
 
 VALUES: Final[Mapping[str, Mapping[str, str]]] = {
     "output": {
@@ -116,15 +120,15 @@ VALUES: Final[Mapping[str, Mapping[str, str]]] = {
         **dict.fromkeys(("off", "no", "false", "none"), "never"),
     },
 }
-"""By parameter: a value that it does not have, and the one that is meant."""
+"""By parameter: the values of other programs, each with klinetail's own value."""
 
 
 def no_command(words: Sequence[str], commands: Sequence[str]) -> str:
-    """What to say about a command line whose first word is no command.
+    """Return the message about a command line whose first word is no command.
 
     Args:
-        words: the first word and all that follow.
-        commands: the commands that there are.
+        words: all words of the command line.
+        commands: the names of klinetail's commands.
     """
     word, *rest = words
     said = f"there is no command {_cut(word)!r}"
@@ -143,13 +147,13 @@ def no_option(
     known: Sequence[str],
     others: Mapping[str, Sequence[str]] = MappingProxyType({}),
 ) -> str:
-    """What to say about an option that a command does not have.
+    """Return the message about an option that a command does not have.
 
     Args:
-        command: its name, "" before any command.
-        option: as written, without its value.
-        known: the options of the command, as written.
-        others: those of other commands, by their names.
+        command: the command's name; "" for an option before any command.
+        option: the option as the user wrote it, without a value.
+        known: the options of the command, as a user writes them.
+        others: the options of the other commands, by command name.
     """
     at = f"klinetail {command}".rstrip()
     said = f"{at} has no option {_cut(option)}"
@@ -164,29 +168,29 @@ def no_option(
         alike = list(dict.fromkeys([*begin, *alike]))[:2]
     if alike:
         return f"{said}; did you mean {' or '.join(alike)}?"
-    return f"{said}; {at} -h shows those there are"
+    return f"{said}; {at} -h lists the options"
 
 
 def no_value(parameter: str, option: str, value: str, known: Sequence[str]) -> str:
-    """What to say about a value that is none of those that an option takes.
+    """Return the message about a value that an option does not take.
 
     Args:
-        parameter: its name in the tables.
-        option: as written.
-        value: as written.
-        known: the values it takes.
+        parameter: the option's name in the tables.
+        option: the option as the user wrote it.
+        value: the value as the user wrote it.
+        known: the values that the option takes.
     """
     meant = VALUES.get(parameter, {}).get(value.lower())
     if meant is None and value.lower() in known:
         meant = value.lower()
     alike = difflib.get_close_matches(value.lower(), known, n=1, cutoff=0.6)
     meant = meant or next(iter(alike), None)
-    hint = f"did you mean {meant}? There" if meant else "there"
-    return f"{option} {_cut(value)!r} is none of its values; {hint} are {_list(known)}"
+    hint = f"did you mean {meant}? The" if meant else "the"
+    return f"{option} cannot be {_cut(value)!r}; {hint} values are {_list(known)}"
 
 
 def _names_a_stream(word: str) -> bool:
-    """Whether a word could be one of STREAMS."""
+    """Return whether a word could be one of STREAMS."""
     name = word.partition("@")[0].partition(",")[0]
     if word.startswith("-"):
         return False
@@ -196,7 +200,7 @@ def _names_a_stream(word: str) -> bool:
 
 
 _LONGEST: Final = 120
-"""Characters of a command line that is suggested; a longer one is cut off."""
+"""Characters of a suggested command line; a longer command line is cut off."""
 
 
 def _line(command: str, *words: str) -> str:

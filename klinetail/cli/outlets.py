@@ -1,6 +1,7 @@
-"""What stands at stdout: a pipe (or file) that takes lines, or a live table.
+"""The outlets at stdout: lines for a pipe, a file or a terminal, or a live table.
 
-Both are driven by the session's loop: they say what to poll for, and are stepped.
+The session's loop drives both outlets: the loop asks an outlet for the descriptor to
+poll, and then steps the outlet.
 """
 
 from __future__ import annotations
@@ -28,43 +29,44 @@ class Outlet(Protocol):
     """A consumer that runs in the session's loop."""
 
     def interest(self) -> tuple[int, int] | None:
-        """A descriptor and the poll events to wake for, if any."""
+        """Return a descriptor and the poll events to wait for; None if the outlet never
+        waits."""
 
     def step(self, ready: int, now: float) -> float:
-        """Do what can be done without blocking.
+        """Write or draw as far as possible without blocking.
 
         Args:
-            ready: the poll events that came for the descriptor.
+            ready: the poll events of the descriptor.
             now: monotonic seconds.
 
         Returns:
-            When to be stepped again even if nothing happens, monotonic seconds.
+            The monotonic seconds of the next step, even if nothing happens until then.
 
         Raises:
-            ReaderGone: nobody reads any more.
-            OutputError: nothing can be written any more.
+            ReaderGone: the reader of the pipe has gone.
+            OutputError: writing failed for good.
         """
 
     @property
     def done(self) -> bool:
-        """Whether all that came has gone out, and no more will come."""
+        """Return whether the run is over and every queued candle has gone out."""
 
 
 _AHEAD: Final = 1 << 18
-"""Bytes that are made ready for the loop to write, at most."""
+"""Bytes encoded ahead for the loop to write, at most."""
 
 
 class LineOutlet:
-    """Lines for whatever reads stdout.
+    """Lines for the reader of stdout.
 
-    What comes goes straight out on the thread that brings it, if that cannot block: the
-    reader of a pipe need not wait until another thread has woken up. All else is queued
-    and goes out in the session's loop.
+    Candles go straight out on the delivering thread if the write cannot block: the
+    reader of a pipe need not wait until another thread has woken up. Otherwise candles
+    are queued, and go out in the session's loop.
 
     Args:
-        sink: where to.
-        mailbox: the queue; this outlet is its reader.
-        wake: has the loop step this outlet; callable from any thread.
+        sink: writes to stdout.
+        mailbox: the queue; this outlet is the only reader of the queue.
+        wake: lets the loop step this outlet; callable from any thread.
     """
 
     def __init__(
@@ -77,17 +79,23 @@ class LineOutlet:
         self._mailbox = mailbox
         self._wake = wake
         self._writing = threading.Lock()
+        """Held by the thread that uses the sink: a delivering thread or the loop."""
         self._failure: ReaderGone | OutputError | None = None
+        """The error of a delivering thread, to be raised in the loop."""
 
     def put(self, candles: Sequence[Candle], patience: float) -> None:
-        """Take candles in, see `Mailbox.put`."""
+        """Write the candles now or queue the candles; see `Mailbox.put`."""
         if not self._pass_on(candles):
             self._mailbox.put(candles, patience)
             if not self._mailbox.empty:
                 self._wake()
 
     def tell(self, event: Event, patience: float) -> bool:
-        """Take an event in if the sink takes such, after the candles before it."""
+        """Queue an event behind the earlier candles, if the sink takes such events.
+
+        Returns:
+            Whether the sink takes events of this type.
+        """
         wanted = isinstance(event, self._sink.events)
         if wanted:
             self._mailbox.put((event,), patience)
@@ -95,11 +103,15 @@ class LineOutlet:
         return wanted
 
     def close(self, error: BaseException | None = None) -> None:  # noqa: ARG002
-        """Say that nothing more comes; what is queued still goes out."""
+        """Take no further candles; queued candles still go out."""
         self._mailbox.close()
 
     def _pass_on(self, candles: Sequence[Candle]) -> bool:
-        """Send candles past the queue, or have them ready; whether that can be."""
+        """Write candles past the queue, or encode the candles for the loop.
+
+        Returns:
+            Whether the candles were taken; False if the candles have to be queued.
+        """
         if not self._writing.acquire(blocking=False):
             return False
         try:
@@ -146,7 +158,7 @@ class LineOutlet:
     def done(self) -> bool:
         """See `Outlet`."""
         mailbox = self._mailbox
-        # Not `mailbox.done`: of what is lost the session was told by `on_pace`.
+        # Not `mailbox.done`: `on_pace` told the session about lost candles already.
         return mailbox.closed and mailbox.empty and not self._sink.pending
 
 
@@ -154,10 +166,10 @@ class TableOutlet:
     """The live table.
 
     Args:
-        screen: entered already.
-        table: what it shows.
-        latest: where its candles come from.
-        refresh: brings the table's status up to date, given monotonic seconds.
+        screen: the terminal, entered already.
+        table: the table on the screen.
+        latest: holds the newest candles and events for the table.
+        refresh: updates the table's status, given monotonic seconds.
     """
 
     def __init__(
@@ -173,7 +185,7 @@ class TableOutlet:
         self._refresh = refresh
 
     def interest(self) -> tuple[int, int] | None:
-        """See `Outlet`; a screen is never waited for."""
+        """Return None: a screen is never waited for."""
         return None
 
     def step(self, ready: int, now: float) -> float:  # noqa: ARG002
@@ -186,7 +198,7 @@ class TableOutlet:
 
     @property
     def done(self) -> bool:
-        """See `Outlet`: what is not drawn yet is in the summary."""
+        """Return True: the last candles need no drawing, the summary shows them."""
         for event in self._latest.take():
             self._table.mark(event)
         return True

@@ -1,4 +1,4 @@
-"""The outputs of a run: the sinks with their workers, and what stands at stdout."""
+"""The outputs of a run: the sinks with their workers, and the outlet at stdout."""
 
 from __future__ import annotations
 
@@ -22,14 +22,13 @@ if TYPE_CHECKING:
 
 
 class RunOutputs:
-    """Everything that a run writes to or shows, behind one fan-out.
+    """All outputs of a run, behind one fan-out.
 
     Args:
-        plan: which outputs there are. Its sinks are closed by their workers, once
-            `start` was called.
-        latest: what the table is made of; unused without a table.
-        report: what becomes of an output is said there.
-        wake: has the run's loop look at the outputs; callable from any thread.
+        plan: names the outputs. After `start`, each sink's worker closes the sink.
+        latest: the candles and events of the table; unused without a table.
+        report: tells a person about outputs that are behind, lost or failed.
+        wake: lets the run's loop look at the outputs; callable from any thread.
 
     Raises:
         OutputError: stdout is closed.
@@ -45,7 +44,7 @@ class RunOutputs:
         self._report = report
         self._wake = wake
         self._lost = False
-        """stdout gets no more; what it was given already still goes out."""
+        """Whether stdout gets no further candles; the queued lines still go out."""
         self._workers = [
             SinkWorker(
                 sink,
@@ -56,16 +55,17 @@ class RunOutputs:
             )
             for sink in plan.sinks
         ]
+        """One worker for each sink of the plan."""
         self._outlet: Outlet | None = None
-        """What stands at stdout; None once nobody reads it any more."""
+        """The outlet at stdout; None after stdout's reader has gone."""
         consumers: list[Consumer] = [*self._workers]
         if plan.output == TABLE:
-            consumers.insert(0, LatestEvents(latest))  # it makes nobody wait
+            consumers.insert(0, LatestEvents(latest))  # never delays the workers
         else:
             self._outlet = lines = self._lines(plan)
             consumers.append(lines)
         self.fanout = FanOut(consumers)
-        """Where candles and events go."""
+        """Passes candles and events on to every output."""
 
     def _lines(self, plan: Plan) -> LineOutlet:
         form = output(plan.output, plan.zone)
@@ -90,11 +90,15 @@ class RunOutputs:
             worker.start()
 
     def interest(self) -> tuple[int, int] | None:
-        """The descriptor at stdout and the poll events to wake for, if any."""
+        """Return the descriptor of stdout and the poll events to wait for.
+
+        The result is None if the outlet at stdout never waits, or if there is no
+        outlet.
+        """
         return None if self._outlet is None else self._outlet.interest()
 
     def step(self, ready: int, now: float) -> float:
-        """Do what can be done at stdout without blocking; see `Outlet.step`."""
+        """Write to stdout, or draw, without blocking; see `Outlet.step`."""
         if self._outlet is None:
             return math.inf
         try:
@@ -109,22 +113,22 @@ class RunOutputs:
         return math.inf
 
     def close(self) -> None:
-        """Say that nothing more comes; what is queued still goes out."""
+        """Tell every output that the run is over; queued candles still go out."""
         self.fanout.close()
 
     @property
     def gone(self) -> bool:
-        """Whether no output takes anything any more."""
+        """Return whether no output takes candles any more."""
         return self._outlet is None and all(worker.done for worker in self._workers)
 
     @property
     def done(self) -> bool:
-        """Whether all that came has gone out, and no more will come."""
+        """Return whether the run is over and every queued candle has gone out."""
         outlet = self._outlet is None or self._outlet.done
         return outlet and all(worker.done for worker in self._workers)
 
     def say_unwritten(self) -> None:
-        """Say of each output that is not done that time is up."""
+        """Say, for each output with unwritten candles, that the time was too short."""
         if self._outlet is not None and not self._outlet.done:
             self._report.unwritten("stdout")
         for worker in self._workers:

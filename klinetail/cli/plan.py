@@ -1,4 +1,4 @@
-"""The plan of one run of `watch`: what was asked for, checked and looked up."""
+"""The plan of one run of `watch`: the options, checked, with streams looked up."""
 
 from __future__ import annotations
 
@@ -15,38 +15,53 @@ if TYPE_CHECKING:
     from klinetail.protocol.rest import Listing
 
 ONE_SHOT: Final = 30.0
-"""Seconds without an answer after which one that does not follow gives up."""
+"""Seconds without an answer after which a run with `--no-follow` gives up."""
 
 
 TABLE: Final = "table"
-"""The name of the output that is no format of lines."""
+"""The name of the only output that is no format of lines."""
 
 
 class Plan(NamedTuple):
-    """What was asked for."""
+    """One run of `watch`, with every option resolved."""
 
     streams: list[Stream]
+    """The streams to follow."""
     listed: list[Listing] | None
-    """What the exchange lists, if it was asked already."""
+    """The exchange's list of symbols; None if the list was not needed yet."""
     venue: Venue
+    """The exchange."""
     ws_proxy: Proxy | None
+    """The proxy for WebSocket connections; None without a proxy."""
     rest_proxy: Proxy | None
+    """The proxy for REST requests; None without a proxy."""
     lines: int
+    """Closed candles of each stream from before the start."""
     follow: bool
+    """Whether the run goes on after the history."""
     limit: int | None
+    """Closed candles in all after which the run ends; None without a limit."""
     updates: bool
+    """Whether stdout and the recordings get forming candles too."""
     output: str
-    """`TABLE`, or the name of a format of stdout."""
+    """`TABLE`, or the name of the format of stdout."""
     header: bytes
-    """What goes first to stdout."""
+    """The first bytes for stdout: a format's header line, or nothing."""
     sinks: list[AnySink]
-    """What is recorded to beside; their workers close them."""
+    """The recordings beside stdout; each sink's worker closes the sink."""
     zone: tzinfo
+    """The time zone of the table and of plain lines."""
     color: str
+    """The value of `--color`."""
     quiet: bool
+    """Whether only errors and gaps are told on stderr."""
     verbose: bool
+    """Whether each dropped message and each change of a link is told on stderr."""
     hold: float
+    """Seconds that candles wait for an earlier candle that cannot be fetched."""
     share: float
+    """The part of the exchange's REST limit to use at most, from 0 to 1."""
     strict: bool
+    """Whether the first gap ends the run."""
     stats: StatsFile | None
-    """Where the figures go as JSON."""
+    """The file for the figures as JSON; None without `--stats`."""

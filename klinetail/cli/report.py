@@ -1,4 +1,4 @@
-"""The report of a run: what is said of it on stderr, and its exit code."""
+"""The report of a run: the lines about the run on stderr, and the exit code."""
 
 from __future__ import annotations
 
@@ -20,28 +20,31 @@ if TYPE_CHECKING:
 
 
 class Report:
-    """Says what becomes of a run, and keeps the exit code. Callable from any thread.
+    """Tells the course of a run on stderr, and keeps the exit code.
+
+    Every method is callable from any thread.
 
     Args:
-        plan: what the run does.
+        plan: the resolved options of the run.
     """
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
         self.code = ExitCode.OK
-        """The exit code, as far as it is known."""
+        """The exit code of the run so far."""
         self.awaited = 0
-        """Streams whose next candles were being fetched when last looked at."""
+        """The number of streams whose next candles are being fetched, as of the latest
+        look."""
         logging.getLogger("klinetail").addHandler(_Said(self.say))
 
     def say(self, text: str, kind: Kind = Kind.OWN, event: Event | None = None) -> None:
-        """One line for the person: on stderr, or after the table if that is there."""
+        """Say one line to the person: on stderr, or below the table on a screen."""
         STDERR.say(text, kind, event)
 
     # Of outputs
 
     def failed(self, error: OutputError) -> None:
-        """Say that an output failed."""
+        """Say that an output failed; the exit code becomes 5."""
         self.say(str(error))
         self.code = ExitCode.OUTPUT
 
@@ -49,9 +52,9 @@ class Report:
         """Say that an output is behind, has caught up, or is lost.
 
         Args:
-            name: the output's.
-            pace: how it keeps up now.
-            skipped: forming candles that it did not get.
+            name: the name of the output.
+            pace: the output's new state.
+            skipped: the number of forming candles withheld from the output.
         """
         if pace is Pace.BEHIND:
             self.say(f"{name} is behind: nobody waits for it; closed candles queue up")
@@ -62,28 +65,28 @@ class Report:
             self.code = ExitCode.OUTPUT
 
     def reader_gone(self) -> None:
-        """Say that nobody reads stdout any more, if the run goes on without."""
+        """Say that stdout's reader has gone, if the run goes on without stdout."""
         if self._plan.sinks:
             self.say("the reader of stdout went away; the recording goes on")
         else:
             self.code = ExitCode.READER_GONE
 
     def unwritten(self, name: str) -> None:
-        """Say that an output could not put out everything in time."""
+        """Say that an output could not write everything in time."""
         self.say(f"{name}: not everything could be written in time")
         self.code = ExitCode.OUTPUT
 
     # Of the run
 
     def figures(self, meter: Meter) -> None:
-        """Say the figures so far, whether or not the run is quiet."""
+        """Say the figures so far, even in a quiet run."""
         self.say(self._receipt(meter), Kind.RECEIPT)
 
     def receipt(self, meter: Meter) -> None:
-        """Say what was delivered, and write the figures, unless the run never began.
+        """Say the receipt and write the stats file, unless the run never began.
 
         Raises:
-            OutputError: the figures cannot be written.
+            OutputError: the stats file cannot be written.
         """
         if self.code is not ExitCode.USAGE:
             if not self._plan.quiet:
@@ -91,7 +94,8 @@ class Report:
             if self._plan.stats is not None:
                 with meter.lock:
                     line = meter.stats.as_json()
-                STDERR.finish(LAST_WORDS)  # or it may come between the lines of stderr
+                # The stats file may be stderr itself: its lines go first.
+                STDERR.finish(LAST_WORDS)
                 self._plan.stats.write(line)
         STDERR.finish(LAST_WORDS)
 
@@ -104,14 +108,14 @@ class Report:
 
 
 class _Said(logging.Handler):
-    """Passes our own log records, which tell of bugs, on as notices."""
+    """Passes the log records of this package, which tell of bugs, on as notices."""
 
     def __init__(self, say: Callable[[str, Kind], None]) -> None:
         super().__init__(logging.ERROR)
         self._say = say
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Say it, and the last line of its traceback."""
+        """Say the record's message, with the last line of the record's traceback."""
         error = record.exc_info[1] if record.exc_info else None
         text = record.getMessage() + ("" if error is None else f": {error!r}")
         self._say(text, Kind.BUG)

@@ -1,4 +1,4 @@
-"""`klinetail serve`: the embedded exchange on its own."""
+"""The command `klinetail serve`: the embedded exchange in a process of its own."""
 
 # No annotations as text here, as in `watch`.
 
@@ -43,7 +43,7 @@ def serve(
         float,
         typer.Option(
             envvar="KLINETAIL_SPEED",
-            help="How many times faster than real time its clock runs.",
+            help="How many times faster than real time the exchange's clock runs.",
         ),
     ] = 1.0,
     seed: Annotated[
@@ -58,7 +58,7 @@ def serve(
         typer.Option(
             metavar="SPEC",
             envvar="KLINETAIL_CHAOS",
-            help="What goes wrong: all, or late=0.2,cut@30s, or all,-mute.",
+            help="The faults to cause: all, or late=0.2,cut@30s, or all,-mute.",
         ),
     ] = None,
     ledger: Annotated[
@@ -66,8 +66,8 @@ def serve(
         typer.Option(
             metavar="FILE",
             envvar="KLINETAIL_LEDGER",
-            help="Write what clients have to end up with: closed candles of streams"
-            " that were subscribed to, as JSON lines.",
+            help="Write the closed candles that clients have to receive, of all"
+            " subscribed streams, as JSON lines.",
         ),
     ] = None,
     allow_host: Annotated[
@@ -84,7 +84,7 @@ def serve(
         typer.Option(
             metavar="URL",
             envvar="KLINETAIL_ALLOW_ORIGIN",
-            help="Answer web pages from there too, such as https://app.example;"
+            help="Answer web pages of this origin too, such as https://app.example;"
             " repeatable.",
         ),
     ] = None,
@@ -98,7 +98,7 @@ def serve(
       klinetail serve --chaos all                whatever can go wrong does
       klinetail serve --chaos cut@30s,late=0.2   only that
 
-    It speaks Binance's own protocol, so that any client can talk to it. Candles of
+    The exchange speaks Binance's own protocol, for any client. Closed candles of
     recordings are as recorded; the updates between two closes are interpolated.
     """
     import threading
@@ -110,8 +110,8 @@ def serve(
     from klinetail.sim.server import Server
 
     admission = Admission.of(allow_host or [], allow_origin or [])
-    # Whatever takes long before the server runs, a large recording for instance, has
-    # nothing to finish: a signal ends it at once.
+    # Before the server runs, a signal ends the process at once: a large recording may
+    # take long to load, and nothing has to be finished.
     faults = None if chaos is None else Chaos.parse(chaos, seed=seed)
     market = _market(files or [], seed)
     with ExitStack() as stack:
@@ -147,7 +147,7 @@ def _wake(signals: "Signals", server: "Server") -> None:
 
 
 def _ledger(stack: ExitStack, name: str, files: Sequence[str]) -> "LedgerFile":
-    """The ledger, opened: none of the files that are served, nor stdout or stderr."""
+    """Open the ledger; the served files, stdout and stderr are refused."""
     from klinetail.cli.ledger import LedgerFile
     from klinetail.sinks.output import Outputs
 

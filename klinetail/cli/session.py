@@ -50,19 +50,21 @@ if TYPE_CHECKING:
     from klinetail.view.screen import Screen
 
 _COLLECTOR: Final = 0.8
+"""Seconds within which the collector's threads have to end."""
 _GLANCE: Final = 0.02
-"""Seconds that a person does not notice."""
+"""Seconds of delay that a person does not notice in a table."""
 
 _ROWS: Final = 500
+"""Closed candles of each stream kept for the table."""
 
 
 class Session:
     """Runs a plan until it is done or stopped.
 
     Args:
-        plan: what to do.
-        signals: entered already; its `fd` wakes the loop.
-        stack: what the session opens is closed with it.
+        plan: the resolved options of the run.
+        signals: the process's signals, entered already; its `fd` wakes the loop.
+        stack: closes everything that the session opens.
 
     Raises:
         OutputError: an output cannot be opened.
@@ -76,18 +78,23 @@ class Session:
         self._report = Report(plan)
         self._notices = Notices(verbose=plan.verbose)
         self._starting = threading.Lock()
+        """Lets one thread only say the start line."""
         seen = plan.quiet or plan.output == TABLE
         self._start_by = math.inf if seen else time.monotonic() + SOON
-        """When to say what is done at the latest; infinite once that is said."""
+        """Monotonic seconds by which the start line is due; infinite without need for
+        the line."""
         self._unconfirmed_at = math.inf
-        """When to say that candles are being confirmed, if some still are then."""
+        """Monotonic seconds at which a line about candles still being confirmed is
+        due."""
         self._unconfirmed_said = seen
-        """Whether that is said, or seen in the table, or not to be said."""
+        """Whether the line about candles being confirmed is not needed any more."""
         self._screen: Screen | None = None
+        """The terminal with the table; None without a table."""
         self._stop_by: float | None = None
-        """Monotonic seconds; set from the moment on that the run is to end."""
+        """Monotonic seconds by which the run ends; None until the run begins to
+        stop."""
         self._counted = False
-        """Whether enough candles came, or with `--strict` a gap."""
+        """Whether enough candles came; with `--strict`, whether a gap came."""
         latest = Latest(_ROWS, notify=signals.wake)
         self._outputs = RunOutputs(plan, latest, self._report, signals.wake)
         self._meter = Meter(
@@ -120,7 +127,7 @@ class Session:
             self._show_table(latest, stack)
 
     def _show_table(self, latest: Latest, stack: contextlib.ExitStack) -> None:
-        from klinetail.cli.table import open_table  # it takes long to load
+        from klinetail.cli.table import open_table  # the module takes long to load
 
         time_now = self._collector.exchange_time
         table, self._screen = open_table(
@@ -131,7 +138,7 @@ class Session:
     # The loop
 
     def run(self) -> ExitCode:
-        """Run to the end; returns the exit code."""
+        """Run the plan to its end and return the exit code."""
         self._outputs.start()
         if not self._plan.quiet:
             for line in self._beginnings():
@@ -203,7 +210,11 @@ class Session:
             self._stop(time.monotonic() + STOPPING)
 
     def _stop(self, stop_by: float) -> None:
-        """Take in nothing more; put out what came, until `stop_by` at most."""
+        """Stop the collector, and let the outputs write the rest.
+
+        Args:
+            stop_by: monotonic seconds by which the outputs have to be done.
+        """
         again, self._stop_by = self._stop_by is not None, stop_by
         if again:
             return
@@ -233,8 +244,8 @@ class Session:
     def _on_event(self, event: Event) -> None:
         heard = not self._plan.quiet or isinstance(event, GapEvent)
         lines = self._notices.lines(event) if heard else []
-        # A symbol that is not listed is to be one line: whether all are is known once
-        # a link subscribes.
+        # A symbol that the exchange does not list ends the run with one line and no
+        # start line. All symbols are known to be listed once a link subscribes.
         subscribes = isinstance(event, LinkEvent) and (
             event.state is LinkState.SUBSCRIBING
         )
@@ -261,7 +272,7 @@ class Session:
                 self._report.say(unconfirmed_line(count))
 
     def _say_start(self) -> None:
-        """Say once what is done, before all else about it, where there is no table."""
+        """Say the start line before any other line, once, in a run without a table."""
         if self._start_by == math.inf:
             return
         with self._starting:

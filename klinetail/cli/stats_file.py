@@ -1,5 +1,8 @@
-"""The stats file, `--stats`: written at the end of a run, opened at its start, since a
-run may take a month."""
+"""The stats file of `--stats`, written at the end of a run.
+
+The file is opened at the start, so that a wrong name is told at once and not after a
+month.
+"""
 
 from __future__ import annotations
 
@@ -16,17 +19,17 @@ from klinetail.formats import BEGINNING, recognised
 from klinetail.sinks.output import OutputFile, Outputs
 
 _PATIENCE: Final = 200
-"""Milliseconds within which the reader of a FIFO has to make room."""
+"""Milliseconds that a write waits for the reader of a FIFO to make room."""
 
 
 class StatsFile:
-    """The file that the figures of a run go to. What the file holds stays until then.
+    """The file for the figures of a run; its former content stays until the write.
 
-    A context manager; a file that was made for nothing is removed again.
+    A context manager; a file that was created and never written is removed again.
 
     Args:
-        path: `-` is stderr.
-        outputs: those of the run, none of which may be the same file.
+        path: the name of the file; `-` is stderr.
+        outputs: the other outputs of the run; the same file is refused.
 
     Raises:
         UsageError: another output leads to the file, or the file holds candles.
@@ -36,7 +39,7 @@ class StatsFile:
     def __init__(self, path: str, outputs: Outputs | None = None) -> None:
         self._path = path
         self._file: OutputFile | None = None
-        """None for stderr."""
+        """The opened file; None for stderr."""
         if path == "-":
             if sys.stderr is None:
                 raise OutputError("--stats -: stderr is closed")
@@ -51,8 +54,8 @@ class StatsFile:
                 outputs.take(self._file.fd, f"--stats {path}")
             if recognised(_beginning(path)) is not None:
                 raise UsageError(
-                    f"--stats {path}: it holds candles, and the figures would take"
-                    " their place; choose another file"
+                    f"--stats {path}: the file holds candles, and the figures would"
+                    " replace the candles; choose another file"
                 )
         except BaseException:
             self._file.close()
@@ -73,7 +76,7 @@ class StatsFile:
                 self._file.close()
 
     def write(self, data: bytes) -> None:
-        """Write the figures, in place of what the file held.
+        """Write the figures in place of the file's former content.
 
         Raises:
             OutputError: the figures could not be written.
@@ -87,7 +90,7 @@ class StatsFile:
         poller = select.poll()
         poller.register(fd, select.POLLOUT)
         if not poller.poll(_PATIENCE):
-            raise OutputError(f"--stats {self._path}: nobody reads it")
+            raise OutputError(f"--stats {self._path}: no process reads the pipe")
         try:
             while data:
                 data = data[os.write(fd, data) :]
@@ -97,10 +100,14 @@ class StatsFile:
             raise self._failure(error) from error
 
     def _say(self, data: bytes) -> None:
-        """Write the figures to stderr, after everything that was said before."""
+        """Write the figures to stderr, after all earlier lines.
+
+        Raises:
+            OutputError: the figures could not be written.
+        """
         STDERR.write(data)
         if not STDERR.finish(LAST_WORDS):
-            raise OutputError("--stats -: nobody reads it")
+            raise OutputError("--stats -: no process reads stderr")
         if STDERR.failure is not None:
             raise self._failure(STDERR.failure)
 
@@ -109,7 +116,7 @@ class StatsFile:
 
 
 def _beginning(path: str) -> bytes:
-    """The first bytes of a regular file, as far as they can be read."""
+    """Return the first bytes of a regular file; no bytes if the file is unreadable."""
     try:
         if os.path.isfile(path):
             with open(path, "rb") as file:

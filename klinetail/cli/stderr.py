@@ -1,4 +1,4 @@
-"""stderr, written on a thread of its own: a reader that is slow delays nobody."""
+"""stderr, written on a thread of its own: a slow reader of stderr delays no caller."""
 
 from __future__ import annotations
 
@@ -25,17 +25,20 @@ if TYPE_CHECKING:
     from klinetail.events import Event
 
 _KEPT: Final = 1_000
+"""Parts that wait to be written, at most."""
+
+_DROPPED: Final = b"klinetail: (%d lines were dropped: stderr is read too slowly)\n"
 
 LAST_WORDS: Final = 0.2
-"""Seconds that the end of the process waits for stderr to take what was said."""
+"""Seconds that the end of the process waits for stderr to take the last lines."""
 
 
 class StderrWriter:
-    """Writes lines to a file descriptor, one after another, never in the caller's time.
+    """Writes lines to a file descriptor, in order, without making the caller wait.
 
-    What goes out is harmless, short and rationed, see `Throttle`. If the descriptor
-    does not keep up, the oldest lines give way, gaps and ends last, and a line says how
-    many did. A descriptor that is gone is no reason to fail.
+    Each line is escaped, cut and rationed; see `Throttle`. If the reader of the
+    descriptor does not keep up, the oldest lines are dropped, lines about gaps and ends
+    last, and a line tells the number of dropped lines. A closed descriptor is no error.
 
     Args:
         fd: stderr's descriptor.
@@ -46,46 +49,51 @@ class StderrWriter:
         self, fd: int = 2, *, monotonic: Callable[[], float] = time.monotonic
     ) -> None:
         self.failure: OSError | None = None
-        """Why the latest write failed, if it did."""
+        """The error of the latest write; None if the latest write succeeded."""
         self._fd = fd
         self._monotonic = monotonic
         self._throttle = Throttle()
-        """What holds back and counts lines of which there are too many."""
+        """Holds back and counts lines of a kind with too many lines."""
         self._screen: Callable[[str], object] | None = None
-        """Takes lines in place of the descriptor."""
+        """The screen that takes lines in place of the descriptor."""
         self._parts: deque[tuple[Kind, bytes]] = deque()
-        """What is to be written: lines, or what `write` was given."""
+        """The parts to be written: a line each, or the bytes of one call of `write`."""
         self._lost = 0
-        """Parts that gave way since it was last said how many."""
+        """Parts dropped since a line last told their number."""
         self._changed = threading.Condition()
-        """Guards all of this; notified when there is news for the thread or of it."""
+        """Guards every field; notified when parts arrive and when the thread ends."""
         self._finishing = False
         """Whether the thread ends as soon as everything is written."""
         self._gave_up = False
         """Whether the latest `finish` waited in vain."""
         self._thread: threading.Thread | None = None
-        """Runs from the first part until `finish`."""
+        """The writing thread; runs from the first part until `finish`."""
 
     def say(self, text: str, kind: Kind = Kind.OWN, event: Event | None = None) -> None:
-        """Say one line, soon; or leave it out, if that is too much of its kind.
+        """Queue one line; a line of a kind with too many lines is only counted.
 
         Args:
-            text: one line, as it came.
-            kind: what it is about.
-            event: what a gap, a filled gap or an end was announced by.
+            text: one line, not escaped yet.
+            kind: the subject of the line.
+            event: the event behind a line about a gap, a filled gap or an end.
         """
         with self._changed:
             self._take(self._throttle.put(text, kind, event, self._monotonic()))
 
     def write(self, data: bytes) -> None:
-        """Write something as it is, soon."""
+        """Queue bytes that are written without escaping, cutting or rationing."""
         with self._changed:
             self._put(Kind.OWN, data)
             self._wake()
 
     def through(self, screen: Callable[[str], object] | None) -> None:
-        """From now on lines go to a screen, which never blocks, or to the descriptor
-        again; what is held back still goes the old way."""
+        """Send lines to a screen from now on; None sends lines to the descriptor again.
+
+        Lines held back by the throttle still go the old way.
+
+        Args:
+            screen: takes a line; never blocks.
+        """
         with self._changed:
             self._take(self._throttle.rest())
             self._screen = screen
@@ -109,8 +117,10 @@ class StderrWriter:
         self._parts.append((kind, data))
 
     def _wake(self) -> None:
-        """Have a thread that writes. If there is none left for it, the lines wait for
-        the next one that is to be said."""
+        """Start the writing thread if there is something to write.
+
+        If the system has no thread left, the parts wait for the next line.
+        """
         if self._thread is None and (self._parts or self._throttle.due < math.inf):
             thread = threading.Thread(
                 target=self._write_all, name="klinetail-stderr", daemon=True
@@ -121,11 +131,15 @@ class StderrWriter:
         self._changed.notify_all()
 
     def finish(self, seconds: float) -> bool:
-        """Wait until all is said, at most so long; the thread ends then. If one
-        `finish` waited in vain, the next ones do not wait any more.
+        """Wait until everything is written, then end the thread.
+
+        After a `finish` that waited in vain, later calls do not wait any more.
+
+        Args:
+            seconds: the longest wait.
 
         Returns:
-            Whether all is said.
+            Whether everything is written.
         """
         with self._changed:
             if self._parts:
@@ -141,8 +155,11 @@ class StderrWriter:
             return said
 
     def _write_here(self) -> bool:
-        """Write what no thread could be had for, as far as the descriptor takes it at
-        once; whether that is all."""
+        """Write the parts for which no thread could be started, without blocking.
+
+        Returns:
+            Whether the descriptor took every part.
+        """
         ready = select.poll()
         ready.register(self._fd, select.POLLOUT)
         while self._parts and ready.poll(0):
@@ -154,13 +171,13 @@ class StderrWriter:
             self._write(data)
 
     def _next(self) -> bytes | None:
-        """The next part, as soon as there is one; None at the end."""
+        """Wait for the next part and return the part; return None at the end."""
         with self._changed:
             while True:
                 self._take(self._throttle.take(self._monotonic()))
                 if self._lost:
                     lost, self._lost = self._lost, 0
-                    return b"klinetail: (%d lines could not be said in time)\n" % lost
+                    return _DROPPED % lost
                 if self._parts:
                     return self._parts.popleft()[1]
                 if self._finishing and self._throttle.due == math.inf:
@@ -182,15 +199,15 @@ class StderrWriter:
         except OSError as error:
             self.failure = error
         except MemoryError:
-            pass  # the line is lost, and no later one
+            pass  # only this line is lost
 
 
 STDERR: Final = StderrWriter()
-"""stderr of this process: one writer, so that its lines come out in order."""
+"""The stderr of this process: a single writer, so that lines come out in order."""
 
 
 class _Raw(io.RawIOBase):
-    """What `sys.stderr` writes to, in place of the descriptor: a `StderrWriter`."""
+    """A raw stream for `sys.stderr` that writes to a `StderrWriter`."""
 
     def __init__(self, writer: StderrWriter, fd: int) -> None:
         self._writer = writer
@@ -212,8 +229,8 @@ class _Raw(io.RawIOBase):
 
 
 def take_over_stderr() -> None:
-    """Let everything that writes to `sys.stderr` go through `STDERR`: the command
-    line's parser, warnings, tracebacks, other people's log records."""
+    """Send everything written to `sys.stderr` through `STDERR`: messages of the command
+    line's parser, warnings, tracebacks, log records of other packages."""
     if sys.stderr is not None:
         sys.stderr = io.TextIOWrapper(
             io.BufferedWriter(_Raw(STDERR, sys.stderr.fileno())),

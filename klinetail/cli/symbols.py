@@ -1,4 +1,4 @@
-"""`klinetail symbols`: what can be watched."""
+"""The command `klinetail symbols`: the symbols that can be watched."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def symbols(
             "--quote",
             metavar="ASSET",
             envvar="KLINETAIL_QUOTE",
-            help="Only what is quoted in it: USDT, USDC.",
+            help="Only symbols quoted in ASSET: USDT, USDC.",
         ),
     ] = None,
     env: EnvOption = Env.LIVE,  # noqa: ARG001 - `asked` reads these three
@@ -49,7 +49,7 @@ def symbols(
     rest_url: RestUrlOption = None,  # noqa: ARG001
     proxy: ProxyOption = None,
 ) -> None:
-    """What can be watched: a table on a terminal, JSON lines in a pipe.
+    """The symbols to watch: a table on a terminal, JSON lines in a pipe.
 
     \b
     klinetail symbols
@@ -99,7 +99,12 @@ def _table(found: list[Listing]) -> bytes:
 
 
 def _write(data: bytes, signals: Signals) -> None:
-    """Write it all to stdout; a signal that asks to stop gives its reader a moment."""
+    """Write all bytes to stdout; after a stop signal, for `STOPPING` seconds at most.
+
+    Raises:
+        Exit: the reader of stdout has gone.
+        OutputError: the reader was too slow after a stop signal.
+    """
     import math
     import select
     import sys

@@ -1,4 +1,4 @@
-"""The table at stdout: a screen for it, and what its status is made of."""
+"""The table at stdout: opening the screen, and refreshing the table's status."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ def open_table(
     exchange_time: Callable[[], int | None],
     stack: contextlib.ExitStack,
 ) -> tuple[TableOutlet, Screen]:
-    """Take over the terminal for a table. What is said goes to the screen behind it.
+    """Take over the terminal for a table; lines for stderr go to the screen from now.
 
     Args:
-        plan: which streams it shows, and how.
-        latest: its candles and events.
-        meter: its figures.
-        exchange_time: exchange time now, ms; None until it is known.
-        stack: what gives the terminal back.
+        plan: names the streams, the time zone and the colours of the table.
+        latest: the candles and events of the table.
+        meter: the figures of the table's status.
+        exchange_time: returns the exchange time now (ms); None until the time is known.
+        stack: gives the terminal back when it is closed.
 
     Raises:
         OutputError: the terminal cannot be written to.
@@ -50,7 +50,8 @@ def open_table(
         stack.callback(STDERR.through, None)
 
     def refresh(now: float) -> None:
-        # Read first: the collector's threads take its lock before the meter's.
+        # The time is read first: the collector's threads take the collector's lock
+        # before the meter's lock.
         time_now = exchange_time()
         with meter.lock:
             table.status(meter.stats, time_now, now)

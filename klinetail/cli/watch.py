@@ -1,4 +1,4 @@
-"""`klinetail watch`: live candles, as a table or as lines, and recorded beside."""
+"""The command `klinetail watch`: live candles as a table or as lines, and recorded."""
 
 # No annotations as text here: typer would have to compile each of them at the start.
 
@@ -20,25 +20,30 @@ from klinetail.cli.exchange import (
 from klinetail.formats.registry import FORMATS, PROSE, either, output_names, suffixes
 
 MAX_STREAMS: Final = 12_000
-"""Followed unless more are asked for: all symbols in all intervals are some 11,800."""
+"""Streams followed by default, at most: all symbols in all intervals are some 11,800
+streams."""
 
 
 _TABLE: Final = "table"
+"""The default output of a terminal."""
 _IN_PIPES: Final = "jsonl"
+"""The default output of a pipe or a file."""
 _WITHOUT_TABLE: Final = "plain"
-"""What a terminal gets that cannot show a table, or whose user wants none."""
+"""The default output of a terminal that cannot show a table, and of a terminal whose
+user wants no table."""
 
 _LINES: Final = f"use {either([f'-o {name}' for name in (*PROSE, *FORMATS)])}"
+"""The advice of an error about a table that cannot be shown."""
 
 if TYPE_CHECKING:
     Output: TypeAlias = enum.StrEnum
 else:
     Output = enum.StrEnum("Output", {name: name for name in (_TABLE, *output_names())})
-"""What stdout shows: a table, or lines in a format."""
+"""The outputs of stdout: a table, or lines in a format."""
 
 
 class Color(enum.StrEnum):
-    """When to use colours."""
+    """The choices of when to use colours."""
 
     AUTO = "auto"
     ALWAYS = "always"
@@ -52,8 +57,8 @@ def watch(
         typer.Argument(
             metavar="STREAMS...",
             help="Symbols and intervals: btcusdt ethusdt 1m 5m are four streams, "
-            "btcusdt@5m is one, '*usdc' is every symbol like that, @FILE is what a "
-            "file names (@- is stdin). Without an interval: 1m.",
+            "btcusdt@5m is one stream, '*usdc' is every matching symbol, @FILE stands "
+            "for the words in a file (@- is stdin). Without an interval: 1m.",
             show_default=False,
         ),
     ] = None,
@@ -71,7 +76,7 @@ def watch(
             "--quote",
             metavar="ASSET",
             envvar="KLINETAIL_QUOTE",
-            help="Of --all and globs only what is quoted in it: USDT, USDC.",
+            help="Of --all and globs only symbols quoted in ASSET: USDT, USDC.",
         ),
     ] = None,
     max_streams: Annotated[
@@ -81,7 +86,7 @@ def watch(
             min=1,
             max=1_000_000,
             envvar="KLINETAIL_MAX_STREAMS",
-            help="Refuse to follow more than so many.",
+            help="Refuse to follow more streams than this number.",
         ),
     ] = MAX_STREAMS,
     lines: Annotated[
@@ -110,7 +115,7 @@ def watch(
             "--count",
             min=1,
             envvar="KLINETAIL_COUNT",
-            help="Exit after so many closed candles in all, history included.",
+            help="Exit after N closed candles in all, history included.",
         ),
     ] = None,
     updates: Annotated[
@@ -138,7 +143,7 @@ def watch(
             "--out",
             metavar="FILE",
             envvar="KLINETAIL_OUT",
-            help=f"Record to FILE ({either(suffixes())}) beside; repeatable.",
+            help=f"Record to FILE ({either(suffixes())}) besides; repeatable.",
         ),
     ] = None,
     tz: Annotated[
@@ -150,7 +155,8 @@ def watch(
         ),
     ] = "local",
     color: Annotated[
-        Color, typer.Option("--color", envvar="KLINETAIL_COLOR", help="Of the table.")
+        Color,
+        typer.Option("--color", envvar="KLINETAIL_COLOR", help="Colours of the table."),
     ] = Color.AUTO,
     quiet: Annotated[
         bool,
@@ -167,7 +173,7 @@ def watch(
             "-v",
             "--verbose",
             envvar="KLINETAIL_VERBOSE",
-            help="Each dropped message and each change of a link on stderr.",
+            help="Tell each dropped message and each change of a link on stderr.",
         ),
     ] = False,
     env: EnvOption = Env.LIVE,  # noqa: ARG001 - `asked` reads these three
@@ -181,7 +187,7 @@ def watch(
             metavar="SECONDS",
             min=0,
             envvar="KLINETAIL_HOLD",
-            help="How long candles wait for an earlier one that cannot be fetched; "
+            help="How long candles wait for an earlier candle that cannot be fetched; "
             "then a gap is announced. inf: for ever.",
         ),
     ] = 30.0,
@@ -265,7 +271,7 @@ def watch(
         header = b""
         if shown != _TABLE:
             header = header_for(sys.stdout.fileno(), shown)
-        idle = stack.enter_context(ExitStack())  # closes sinks that have no thread yet
+        idle = stack.enter_context(ExitStack())  # closes sinks without a thread yet
         sinks = []
         for target in out or []:
             sinks.append(SINKS.open(target, Opening(updates, outputs)))
@@ -320,20 +326,24 @@ def watch(
         except OutputError:
             if session is None or signals.exit_code is not ExitCode.HANGUP:
                 raise
-            code = ExitCode.HANGUP  # the screen could not be left: it hung up
+            code = ExitCode.HANGUP  # the screen could not be left: the terminal hung up
         session.receipt()
 
     raise typer.Exit(code)
 
 
 def _is_said(context: typer.Context, option: str) -> bool:
-    """Whether an option is on the command line, not only in the environment."""
+    """Return whether an option is on the command line, not only in the environment."""
     source = context.get_parameter_source(option)
     return source is not None and source.name == "COMMANDLINE"
 
 
 def _check(hold: float, weight: float) -> None:
-    """Refuse numbers that are none, which the parser takes."""
+    """Refuse NaN, since the command line's parser takes NaN for a number.
+
+    Raises:
+        UsageError: the hold or the weight is NaN.
+    """
     import math
 
     from klinetail.errors import UsageError
@@ -345,7 +355,8 @@ def _check(hold: float, weight: float) -> None:
 
 
 def _output(asked: str | None) -> str:
-    """What stdout is to show: a table only where one can be drawn, and is wanted."""
+    """Return the output of stdout: a table only if the terminal can show a table and
+    the user wants a table."""
     import os
     import sys
 

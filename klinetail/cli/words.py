@@ -1,4 +1,4 @@
-"""The words of a command line: streams and time zones. Pure."""
+"""The words of a command line: reading streams, and wording the notices. Pure."""
 
 from __future__ import annotations
 
@@ -14,15 +14,16 @@ from klinetail.spelling import intervals_like, plainer, spelled
 
 
 def expand(words: Sequence[str], read: Callable[[str], str]) -> list[str]:
-    """The words, with those of a file in place of `@FILE`: one or several a line,
-    `#` begins a comment.
+    """Return the words, with the words of a file in place of `@FILE`.
+
+    A line of the file holds any number of words; `#` begins a comment.
 
     Args:
-        words: of the command line.
-        read: the text of a file of this name, `-` is stdin.
+        words: the words of the command line.
+        read: returns the text of the file with the given name; `-` is stdin.
 
     Raises:
-        UsageError: a file names another one; or what `read` raises.
+        UsageError: a word of a file names another file. Errors of `read` pass through.
     """
     expanded: list[str] = []
     for word in words:
@@ -32,7 +33,7 @@ def expand(words: Sequence[str], read: Callable[[str], str]) -> list[str]:
         for line in read(word[1:]).splitlines():
             for inner in line.partition("#")[0].split():
                 if inner.startswith("@"):
-                    raise UsageError(f"{word[1:]}: {inner} in it would be another file")
+                    raise UsageError(f"{word[1:]}: {inner} would name another file")
                 expanded.append(inner)
     return expanded
 
@@ -40,20 +41,23 @@ def expand(words: Sequence[str], read: Callable[[str], str]) -> list[str]:
 def parse_streams(
     words: Sequence[str], *, everything: bool = False
 ) -> list[Stream | Pattern]:
-    """The streams that words name: `btcusdt ethusdt 1m 5m` are four, `btcusdt@5m`
-    is one; without an interval it is 1m. Commas separate like spaces. A glob such as
+    """Return the streams named by words.
+
+    `btcusdt ethusdt 1m 5m` are four streams, `btcusdt@5m` is one stream; without an
+    interval the interval is 1m. Commas separate words like spaces. A glob such as
     `*usdc` gives a pattern.
 
-    A word that looks like an interval and is none (`60m`, `daily`, `4U`) gives a
-    pattern too, as the exchange could list a symbol of that name: what it does not list
-    is refused with the interval that is like it.
+    A word that looks like an interval and is no interval (`60m`, `daily`, `4U`) gives a
+    pattern too, since the exchange could list a symbol of this name. If the exchange
+    does not, the word is refused later, and the error names the similar interval.
 
     Args:
         words: symbols, intervals, or both joined by `@`.
-        everything: whether every symbol is meant besides.
+        everything: whether every symbol is wanted besides.
 
     Raises:
-        UsageError: no symbol, or something that is neither.
+        UsageError: the words name no symbol, or a word is neither a symbol nor an
+            interval.
     """
     symbols: list[str] = ["*"] if everything else []
     intervals: list[Interval] = []
@@ -87,11 +91,13 @@ def parse_streams(
 
 
 def taken_line(words: Sequence[str]) -> str | None:
-    """What to say about those words that mean a spot pair in other programs and are
-    taken as the perpetual here; None if there are none.
+    """Return the notice about words such as `BTC/USDT`, read as a perpetual.
+
+    In other programs such a word names a spot pair. The result is None without a word
+    of this kind.
 
     Args:
-        words: as `parse_streams` takes them.
+        words: the words given to `parse_streams`.
     """
     taken: dict[str, str] = {}
     for word in _split(words):
@@ -107,11 +113,12 @@ def taken_line(words: Sequence[str]) -> str | None:
 
 
 def parse_symbol(word: str) -> str:
-    """The symbol that a word means, in upper case: the exchange's own name in any case,
-    or another spelling of it.
+    """Return the symbol named by a word, in upper case.
+
+    The word is the exchange's own name in any case, or another spelling of the name.
 
     Raises:
-        UsageError: it cannot be a symbol; the message has what is like it.
+        UsageError: the word cannot be a symbol; the message names a similar symbol.
     """
     try:
         return Stream.of(spelled(word).symbol, Interval.M1).symbol
@@ -122,7 +129,10 @@ def parse_symbol(word: str) -> str:
 
 
 def _stream_like(word: str) -> str:
-    """The symbol or stream that is meant by a word that cannot be a symbol, or ""."""
+    """Return the symbol or stream probably meant by a word that cannot be a symbol.
+
+    The result is "" without a probable meaning.
+    """
     name, interval = word, ""
     if match := re.fullmatch(r"(.+)[^\w@](\w+)", word, re.DOTALL):
         alike = intervals_like(match[2], Interval) or ()
@@ -144,7 +154,7 @@ def _streams(symbol: str, intervals: Sequence[Interval]) -> list[Stream | Patter
 
 
 _SAID: Final = 3
-"""Names that a line has room for."""
+"""Names listed in a notice, at most; further names are counted."""
 
 
 def _some(names: Sequence[str]) -> str:
@@ -153,7 +163,7 @@ def _some(names: Sequence[str]) -> str:
 
 
 def proxy_lines(ws: Proxy | None, rest: Proxy | None) -> list[str]:
-    """What to say about the proxies in use."""
+    """Return the notices about the proxies in use."""
     if ws == rest:
         return [] if ws is None else [f"through the proxy {ws}"]
     sides = (("WebSocket", ws), ("REST", rest))
@@ -170,18 +180,17 @@ def start_line(
     updates: bool,
     zone: str | None,
 ) -> str:
-    """What to say at a start without a table: what is followed, from where, and how
-    the run ends.
+    """Return the notice at a start without a table: streams, source, and the end.
 
     Args:
-        streams: what is followed; at least one.
-        source: where the candles come from.
-        lines: closed candles of each stream from before the start.
-        follow: whether the run goes on after these.
-        limit: closed candles in all after which the run ends.
+        streams: the streams to follow; at least one stream.
+        source: the name of the exchange.
+        lines: the number of closed candles of each stream from before the start.
+        follow: whether the run goes on after the history.
+        limit: the number of closed candles in all after which the run ends.
         updates: whether forming candles are lines too.
-        zone: what the time zone of plain lines is called; None for records, which
-            explain themselves.
+        zone: the name of the time zone of plain lines; None for records, since records
+            name their units themselves.
     """
     which = f"{_some(list(map(str, streams)))}, from {source}"
     if follow:
@@ -196,16 +205,21 @@ def start_line(
 
 
 def unconfirmed_line(streams: int) -> str:
-    """What to say about closed candles that keep whoever reads a pipe waiting."""
+    """Return the notice about closed candles for which a reader of a pipe waits."""
     which = f"the last closed candle of {plural(streams, 'stream')} is being confirmed"
     return (
-        f"{which}: the exchange's REST has to show it alike twice, 20 s apart, as it"
-        " closed just now"
+        f"{which}: a candle that closed just now counts after two equal REST answers,"
+        " 20 s apart"
     )
 
 
 def history_lines(streams: int, minutes: float) -> list[str]:
-    """What to say about a history that takes its time."""
+    """Return the notice about a history that takes a minute or more, if there is one.
+
+    Args:
+        streams: the number of streams.
+        minutes: the expected duration of the history.
+    """
     if minutes < 1:
         return []
     takes = f"the history of {plural(streams, 'stream')} takes about {minutes:.0f} min"

@@ -1,4 +1,4 @@
-"""The time zone that times are shown in."""
+"""The time zone of the shown times."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import Final
 from klinetail.errors import UsageError
 
 _IS_NAME: Final = re.compile(r"[A-Za-z_]+(/.*)?").fullmatch
-"""What a `TZ` is that names a zone. A rule such as `CET-1CEST,M3.5.0,M10.5.0/3` has a
-number after its first letters."""
+"""Matches a `TZ` that is the name of a zone. A rule, for instance
+`CET-1CEST,M3.5.0,M10.5.0/3`, has a number after its first letters."""
 
 
 class Local(tzinfo):
@@ -22,19 +22,19 @@ class Local(tzinfo):
     """
 
     def fromutc(self, moment: datetime) -> datetime:
-        """The same moment in the zone, with the offset and the name of that moment."""
+        """Return a moment with the zone's offset and the zone's name."""
         return moment.replace(tzinfo=UTC).astimezone()
 
     def utcoffset(self, moment: datetime | None) -> timedelta | None:
-        """What local time was ahead of UTC then; None for no moment."""
+        """Return the difference of local time to UTC at a moment; None for None."""
         return None if moment is None else _there(moment).utcoffset()
 
     def tzname(self, moment: datetime | None) -> str | None:
-        """What the zone was called then, `CEST` for instance; None for no moment."""
+        """Return the zone's name at a moment, such as `CEST`; None for None."""
         return None if moment is None else _there(moment).tzname()
 
     def dst(self, moment: datetime | None) -> timedelta | None:  # noqa: ARG002
-        """None: the part of the offset that is daylight saving time is not known."""
+        """Return None: the share of daylight saving time in the offset is unknown."""
         return None
 
 
@@ -43,14 +43,14 @@ def _there(moment: datetime) -> datetime:
 
 
 def parse_zone(name: str, environ: Mapping[str, str]) -> tzinfo:
-    """The time zone of a name: `local`, `UTC` or one such as `Europe/Vienna`.
+    """Return the time zone of a name such as `local`, `UTC` or `Europe/Vienna`.
 
     Args:
-        name: in any case if it is `local` or `UTC`.
-        environ: its `TZ` names the local zone, if it is there.
+        name: the name; for `local` and `UTC` in any case.
+        environ: the environment; a `TZ` in the environment decides the local zone.
 
     Raises:
-        UsageError: there is none of that name.
+        UsageError: no time zone has the name.
     """
     if name.lower() == "local":
         return _local(environ.get("TZ", "").removeprefix(":"))
@@ -68,11 +68,11 @@ def parse_zone(name: str, environ: Mapping[str, str]) -> tzinfo:
 
 
 def zone_name(zone: tzinfo, now: float) -> str:
-    """What a zone is called: `UTC`, `Europe/Vienna`, `CET (local)`.
+    """Return the display name of a zone: `UTC`, `Europe/Vienna`, `CET (local)`.
 
     Args:
-        zone: of `parse_zone`.
-        now: seconds since the epoch; the local zone is called as it is then.
+        zone: a result of `parse_zone`.
+        now: seconds since the epoch; decides between `CET` and `CEST` of a local zone.
     """
     if isinstance(zone, Local):
         return f"{datetime.fromtimestamp(now, zone):%Z} (local)"
@@ -80,8 +80,8 @@ def zone_name(zone: tzinfo, now: float) -> str:
 
 
 def _local(named: str) -> tzinfo:
-    # Of a name that it does not know the C library makes UTC, and calls that by the
-    # name's first letters: `Europe`. Python may know the zone, from the package tzdata.
+    # The C library takes an unknown name for UTC, and shows the name's first letters,
+    # `Europe`, as the zone's name. Python may know the zone, from the package tzdata.
     if _IS_NAME(named) and named.startswith(time.tzname[0]):
         return _named(named) or UTC
     return Local()

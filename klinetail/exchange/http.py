@@ -1,4 +1,4 @@
-"""One connection for HTTP, over the standard library's client, under a deadline."""
+"""One HTTP connection, by the standard library's client, under a deadline."""
 
 from __future__ import annotations
 
@@ -21,38 +21,51 @@ from klinetail.exchange.proxy import Proxy
 from klinetail.exchange.transport import reach, secured
 
 MAX_BODY: Final = 8 << 20
-"""Bytes of one answer, as they come and unpacked; exchangeInfo, the largest, has
-1.2 MB."""
+"""Bytes of one answer at most, packed and unpacked; the answer of exchangeInfo, the
+largest, has 1.2 MB."""
 
 _MAX_ERROR: Final = 65_536
+"""Bytes of an error's body at most."""
+
 _HEADERS: Final = {"User-Agent": "klinetail"}
 _PACKED: Final = {**_HEADERS, "Accept-Encoding": "gzip"}
 _GZIP: Final = 16 + zlib.MAX_WBITS
-"""What tells zlib to expect gzip's header."""
+"""The value of `wbits` with which zlib expects the header of gzip."""
 
 
 class Answer(NamedTuple):
-    """An answer with its whole body, unpacked; of an error's body, the beginning."""
+    """An answer to a request."""
 
     status: int
+    """The HTTP status."""
     headers: HTTPMessage
+    """The headers of the answer."""
     body: bytes
+    """The whole body, unpacked; of an error, the beginning of the body."""
 
 
 class DeadlineConnection(HTTPConnection):
-    """A connection of one thread, kept alive from request to request."""
+    """An HTTP connection of one thread, kept alive from request to request.
+
+    Args:
+        url: the address of the API, with or without a path.
+        proxy: the proxy to connect through, or None.
+    """
 
     def __init__(self, url: str, proxy: Proxy | None) -> None:
         parts = urlsplit(url)
         self._secure = parts.scheme == "https"
+        """Whether the connection uses TLS."""
         self.default_port = 443 if self._secure else 80
         super().__init__(parts.hostname or "", parts.port or self.default_port)
         self._proxy = proxy
+        """The proxy to connect through, or None."""
         self._path = parts.path
+        """The path of the address, in front of the path of each request."""
         self.lock = threading.Lock()
         """Held during a request."""
         self.deadline: Deadline | None = None
-        """Of the request under way."""
+        """The deadline of the present request, or of the last request."""
 
     def connect(self) -> None:
         """Connect before the deadline."""
@@ -61,16 +74,16 @@ class DeadlineConnection(HTTPConnection):
         self.sock = secured(sock, self.host) if self._secure else sock
 
     def get(self, target: str, deadline: Deadline, *, packed: bool = False) -> Answer:
-        """The answer to a GET.
+        """Return the answer to a GET request.
 
         Args:
             target: path and query.
-            deadline: by when the whole answer has to be there.
-            packed: whether the answer may come compressed: for large ones.
+            deadline: running; the whole answer has to come before the deadline.
+            packed: whether the answer may be compressed: for large answers.
 
         Raises:
-            BadMessage: it is too large, or compressed in a way not asked for.
-            OSError, Unreachable: there is none; the deadline may be why.
+            BadMessage: the answer is too large, or compressed without being asked.
+            OSError, Unreachable: no answer came; the deadline may be the cause.
             ExchangeError: the proxy did not connect.
         """
         try:
@@ -86,12 +99,12 @@ class DeadlineConnection(HTTPConnection):
         except BaseException:
             self.close()
             raise
-        if not response.isclosed():  # what is left would be taken for the next answer
+        if not response.isclosed():  # the rest would be taken for the next answer
             self.close()
         return Answer(response.status, response.headers, body)
 
     def _revive(self, deadline: Deadline) -> None:
-        """Use a connection again, unless the server has ended it meanwhile."""
+        """Keep the connection for another request, unless the server has ended it."""
         poll = select.poll()
         poll.register(self.sock, select.POLLIN)
         if poll.poll(0):
@@ -101,6 +114,7 @@ class DeadlineConnection(HTTPConnection):
 
 
 def _body(response: HTTPResponse, *, packed: bool) -> bytes:
+    """Return the body of an answer, unpacked; of an error, the beginning."""
     encoding = response.headers.get("Content-Encoding", "identity").lower()
     unpacks = packed and encoding == "gzip"
     if response.status != 200:
@@ -117,8 +131,11 @@ def _body(response: HTTPResponse, *, packed: bool) -> bytes:
 
 
 def _unpacked(body: bytes) -> bytes:
-    """What gzip made smaller; a body that unpacks to more than may come is not unpacked
-    any further."""
+    """Return an unpacked body; stop unpacking after `MAX_BODY` bytes.
+
+    Raises:
+        BadMessage: the body is damaged, cut short or too large.
+    """
     unpacking = zlib.decompressobj(_GZIP)
     try:
         unpacked = unpacking.decompress(body, MAX_BODY + 1)
@@ -134,8 +151,10 @@ def _unpacked(body: bytes) -> bytes:
 
 
 def _beginning(body: bytes) -> bytes:
-    """The beginning of an error's compressed body, as far as it can be unpacked: it may
-    say for how long an address is banned."""
+    """Return the beginning of an error's compressed body, as far as possible.
+
+    The body may say for how long an address is banned.
+    """
     try:
         return zlib.decompressobj(_GZIP).decompress(body, _MAX_ERROR)
     except zlib.error:

@@ -1,7 +1,7 @@
-"""Who may do what when, so that the exchange's limits hold. Pure, but for a lock.
+"""The pacing of connects and messages, within the exchange's limits. Pure but a lock.
 
-One link's pauses keep one link polite. Several links fail together, of one cause, and
-the exchange counts the address: so their attempts go through one gate.
+The pauses of a link keep one link within the limits. Several links fail together, of
+one cause, and the exchange counts by address: all links share one pacing.
 """
 
 from __future__ import annotations
@@ -10,16 +10,17 @@ import threading
 from typing import Final
 
 ATTEMPT_APART: Final = 0.25
-"""Seconds between two attempts to connect, of all links together."""
+"""Seconds between two attempts to connect, over all links."""
 
 ATTEMPTS: Final = (60, 2.5)
-"""Attempts that may follow one another so closely, and seconds for each one more: in
-5 minutes 180, of the 300 that the exchange documents for an address."""
+"""The number of attempts `ATTEMPT_APART` seconds apart, and the seconds for each
+further attempt: 180 in 5 minutes, of the 300 that the exchange allows an address."""
 
 RENEWAL_APART: Final = 70.0
-"""Seconds between the renewals of two links: a minute, even if one comes late."""
+"""Seconds between the renewals of two links: a minute, even if a renewal is late."""
 
 _LATE: Final = 10.0
+"""Seconds after which the promise of a renewal lapses if the link makes no use."""
 
 
 class TokenBucket:
@@ -27,21 +28,23 @@ class TokenBucket:
     most `burst + seconds / period`. Not thread-safe.
 
     Args:
-        burst: turns at once, 1 at least.
-        period: seconds for each further one.
+        burst: the number of turns at once, 1 at least.
+        period: seconds for each further turn.
     """
 
     def __init__(self, burst: int, period: float) -> None:
         self._ahead = (burst - 1) * period
+        """Seconds by which turns may run ahead of the steady rate."""
         self._period = period
+        """Seconds between two turns at the steady rate."""
         self._next = float("-inf")
-        """When a turn would come if there were no bursts."""
+        """The time of the next turn at the steady rate, monotonic seconds."""
 
     def book(self, now: float) -> float:
-        """When the next turn is, monotonic seconds; it counts as taken.
+        """Take the next turn; return the time of the turn, monotonic seconds.
 
         Args:
-            now: monotonic seconds; it does not go back from call to call.
+            now: monotonic seconds, never less than at the call before.
         """
         at = max(now, self._next - self._ahead)
         self._next = max(self._next, at) + self._period
@@ -59,26 +62,35 @@ def message_rate(per_second: int) -> TokenBucket:
 
 
 class ConnectPacing:
-    """When each of several links may connect. Thread-safe."""
+    """Says when each of several links may connect. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        """Held by each method."""
         self._spacing = TokenBucket(1, ATTEMPT_APART)
+        """Keeps two attempts apart."""
         self._attempts = TokenBucket(*ATTEMPTS)
+        """Bounds the attempts of some minutes."""
         self._renewals: dict[str, float] = {}
+        """The time of the last renewal of each link, past or promised."""
         self._promised: set[str] = set()
+        """The links whose time in `_renewals` is promised and not used yet."""
 
     def attempt(self, now: float) -> float:
-        """When a link may try to connect, monotonic seconds; it counts as tried."""
+        """Take a turn to connect; return the time of the turn, monotonic seconds."""
         with self._lock:
             return self._attempts.book(self._spacing.book(now))
 
     def renewal(self, link: str, now: float) -> float:
-        """When a link may open its second connection, monotonic seconds. If that is
-        now it counts as opened; else the link asks again then.
+        """Return the time at which a link may open a second connection.
 
-        These do not wait behind attempts: being one a minute at most, they add
-        nothing that counts.
+        If the time is `now`, the renewal counts as begun; otherwise the link has to
+        ask again at the returned time. Renewals do not wait behind attempts: one
+        renewal a minute adds next to nothing.
+
+        Args:
+            link: the name of the link.
+            now: monotonic seconds.
         """
         with self._lock:
             at = self._renewals.get(link, now)

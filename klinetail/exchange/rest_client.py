@@ -1,9 +1,8 @@
-"""The exchange's REST side: one door for every request. A whole request has one
-deadline, its answer a greatest size, a redirect is not followed, and a page of HTML
-is not data.
+"""The REST client: sends every request to the exchange's REST API.
 
-The connector's client does none of that, and loading it takes longer than all else
-that a start needs.
+A whole request has one deadline, an answer has a size limit, redirects are not
+followed, and a page of HTML is not taken for data. The connector's own REST client has
+none of these properties, and loading that client takes longer than the rest of a start.
 """
 
 from __future__ import annotations
@@ -34,43 +33,47 @@ if TYPE_CHECKING:
     from klinetail.exchange.http import Answer, DeadlineConnection
 
 PATIENCE: Final = 10.0
-"""Seconds that one request may take in all."""
+"""Seconds that a whole request may take."""
 
 
 class Rest(Protocol):
-    """What the collector asks the exchange for.
+    """The questions of the collector to the exchange.
 
-    Every method raises an `ExchangeError` or a `BadMessage`, and nothing else.
+    The methods raise an `ExchangeError` or a `BadMessage`, and nothing else.
     """
 
     @property
     def used_weight(self) -> int | None:
-        """What the exchange last said that this address used in its minute."""
+        """The weight used by this address in the present minute, or None if unknown."""
 
     def server_time(self) -> int:
-        """Exchange time, ms since the epoch."""
+        """Return exchange time, ms since the epoch."""
 
     def klines(
         self, stream: Stream, *, start: int | None = None, limit: int
     ) -> Sequence[Row]:
-        """Candles by open time, each once, the last perhaps still forming. Some may be
-        absent; what cannot be one is a `BadRow`.
+        """Return candles by open time, each once; the last may still be forming.
+
+        Candles may be missing; a row that cannot be a candle is a `BadRow`.
 
         Args:
-            stream: of which symbol and interval.
+            stream: the symbol and the interval.
             start: earliest open time, ms; None for the latest candles.
-            limit: how many at most; the venue's own limit is `limits.rows`.
+            limit: the number of candles at most; the venue's own limit is
+                `limits.rows`.
         """
 
     def listings(self) -> Listings:
-        """The symbols that the exchange lists."""
+        """Return the symbols that the exchange lists."""
 
     def under_way(self) -> tuple[str, str]:
-        """How far a request is that is under way, and what it asks for, with the
-        address; empty words if there is none."""
+        """Return the present step of a request, and the question with the address.
+
+        Both are empty if no request is under way.
+        """
 
     def close(self) -> None:
-        """End requests under way; there will be no further ones."""
+        """End all requests; no request may follow."""
 
 
 def _raise_for_status(answer: Answer, where: str) -> None:
@@ -90,27 +93,35 @@ class BinanceRest:
     """`Rest` over HTTP. Thread-safe: each thread has a connection of its own.
 
     Args:
-        venue: whose REST side.
-        patience: seconds that one request may take in all.
-        proxy: what to connect through.
+        venue: the market whose REST API is asked.
+        patience: seconds that a whole request may take.
+        proxy: the proxy to connect through, or None.
     """
 
     def __init__(
         self, venue: Venue, *, patience: float = PATIENCE, proxy: Proxy | None = None
     ) -> None:
         self._venue = venue
+        """The paths and the limits of the REST API."""
         self._rest_url = venue.rest_url
+        """The address of the REST API."""
         self._proxy = proxy
+        """The proxy to connect through, or None."""
         self._patience = patience
+        """Seconds that a whole request may take."""
         self.used_weight: int | None = None
+        """See `Rest`."""
         self._local = threading.local()
+        """Holds the connection of each thread."""
         self._connections: list[DeadlineConnection] = []
+        """The connections of all threads."""
         self._closed = threading.Event()
+        """Set by `close`."""
 
     def _connection(self) -> DeadlineConnection:
         connection: DeadlineConnection | None = getattr(self._local, "connection", None)
         if connection is None:
-            # Loaded on the thread that asks: meanwhile the WebSocket connects.
+            # Loaded on the asking thread: the WebSocket connects in the meantime.
             from klinetail.exchange.http import DeadlineConnection
 
             connection = self._local.connection = DeadlineConnection(
@@ -120,11 +131,11 @@ class BinanceRest:
         return connection
 
     def _ask(self, path: str, **parameters: str | int) -> bytes:
-        """One request; the body of its successful answer.
+        """Send one request; return the body of the successful answer.
 
         Raises:
-            ExchangeError: no answer in time, or one that is an error.
-            BadMessage: an answer that is not JSON, or too large.
+            ExchangeError: no answer came in time, or the answer is an error.
+            BadMessage: the answer is too large, or compressed without being asked.
         """
         where = f"asking {self._rest_url}{path}{through(self._proxy)}"
         target = f"{path}?{urlencode(parameters)}" if parameters else path

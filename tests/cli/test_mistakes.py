@@ -130,7 +130,7 @@ MISTAKES = [
     (
         "watch btcusdt -f",
         (
-            "klinetail watch has no option -f; it follows anyway; --no-follow ends"
+            "klinetail watch has no option -f; watch follows anyway; --no-follow ends"
             " after the history"
         ),
     ),
@@ -147,12 +147,12 @@ MISTAKES = [
     ),
     (
         "watch btcusdt --xyz",
-        "klinetail watch has no option --xyz; klinetail watch -h shows those there are",
+        "klinetail watch has no option --xyz; klinetail watch -h lists the options",
     ),
     (
         "serve --host 0.0.0.0",
         (
-            "klinetail serve has no option --host; it listens on 127.0.0.1 alone;"
+            "klinetail serve has no option --host; serve listens on 127.0.0.1 alone;"
             " --port chooses the port"
         ),
     ),
@@ -160,32 +160,35 @@ MISTAKES = [
     (
         "watch btcusdt -o json",
         (
-            "--output 'json' is none of its values; did you mean jsonl? There are"
+            "--output cannot be 'json'; did you mean jsonl? The values are"
             " table, jsonl, csv, plain"
         ),
     ),
     (
         "watch btcusdt --env prod",
         (
-            "--env 'prod' is none of its values; did you mean live? There are live,"
+            "--env cannot be 'prod'; did you mean live? The values are live,"
             " testnet, sim"
         ),
     ),
     (
         "watch btcusdt --color off",
         (
-            "--color 'off' is none of its values; did you mean never? There are auto,"
+            "--color cannot be 'off'; did you mean never? The values are auto,"
             " always, never"
         ),
     ),
     (
         "watch btcusdt -n all",
-        "--lines: 'all' is not a whole number; klinetail watch -h says what it takes",
+        (
+            "--lines: 'all' is not a whole number;"
+            " klinetail watch -h shows the possible values"
+        ),
     ),
     ("watch btcusdt -n", "Option '-n' requires an argument"),
     (
         "watch btcusdt --hold soon",
-        "--hold: 'soon' is not a number; klinetail watch -h says what it takes",
+        "--hold: 'soon' is not a number; klinetail watch -h shows the possible values",
     ),
     (
         "watch btcusdt --tz Mars",
@@ -199,7 +202,7 @@ MISTAKES = [
         "symbols btc* eth*",
         (
             "Got unexpected extra argument(s) (eth*);"
-            " klinetail symbols -h says how it is used"
+            " klinetail symbols -h shows how the command is used"
         ),
     ),
 ]

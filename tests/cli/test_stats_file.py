@@ -48,7 +48,7 @@ class TestStatsFile:
         path = tmp_path / "candles"
         content = form.HEADER + form.encode([candle()])
         path.write_bytes(content)
-        with pytest.raises(UsageError, match="it holds candles"):
+        with pytest.raises(UsageError, match="the file holds candles"):
             StatsFile(str(path))
         assert path.read_bytes() == content
 
@@ -88,7 +88,7 @@ class TestStatsFile:
             with StatsFile(str(path)) as stats_file:
                 with pytest.raises(OutputError, match="unavailable"):
                     stats_file.write(bytes(1 << 20))
-                with pytest.raises(OutputError, match="nobody reads it"):
+                with pytest.raises(OutputError, match="no process reads"):
                     stats_file.write(b"{}\n")
         finally:
             os.close(reader)

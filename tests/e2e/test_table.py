@@ -208,7 +208,7 @@ def test_who_is_to_type_the_streams_is_told_so(
     exchange: Server, terminal: Callable[..., Terminal]
 ) -> None:
     screen = terminal("@-", "-n", "1", "-c", "1", *urls(exchange))
-    screen.until(lambda text: "klinetail: type what to follow; Ctrl-D" in text)
+    screen.until(lambda text: "klinetail: type the streams to follow; Ctrl-D" in text)
     screen.child.sendline("btcusdt")
     screen.child.sendeof()
     assert screen.end() == 0

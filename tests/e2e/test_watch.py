@@ -818,9 +818,9 @@ def test_who_reads_a_pipe_is_told_in_one_line_what_is_being_confirmed(
         _, rest = ended(process)
     assert "following btcusdt@1m, ethusdt@1m" in start
     assert told == (
-        "klinetail: the last closed candle of 2 streams is being confirmed: the"
-        " exchange's REST has to show it alike twice, 20 s apart, as it closed"
-        " just now\n"
+        "klinetail: the last closed candle of 2 streams is being confirmed: a"
+        " candle that closed just now counts after two equal REST answers, 20 s"
+        " apart\n"
     )
     (receipt,) = rest.splitlines()
     assert "2 candles" in receipt

@@ -89,7 +89,10 @@ def test_help_and_refusals_name_it(recorded, tmp_path):
 
     (tmp_path / "log").write_bytes(b"hello\n")
     for words, refusal in (
-        (["watch", "btcusdt", "-o", "xml"], "there are table, jsonl, csv, tsv, plain"),
+        (
+            ["watch", "btcusdt", "-o", "xml"],
+            "the values are table, jsonl, csv, tsv, plain",
+        ),
         (
             ["watch", "btcusdt", "-o", "table"],
             "use -o plain, -o jsonl, -o csv or -o tsv",
@@ -100,7 +103,7 @@ def test_help_and_refusals_name_it(recorded, tmp_path):
         ),
         (["watch", "btcusdt", "--format", "tsv"], "is table, jsonl, csv, tsv or plain"),
         (["watch", "btcusdt", "--save", "a"], "its suffix, .jsonl, .csv or .tsv, is"),
-        (["watch", "btcusdt", "--stats", recorded], "it holds candles"),
+        (["watch", "btcusdt", "--stats", recorded], "the file holds candles"),
         (["serve", tmp_path / "log"], "a known format (jsonl, csv, tsv, dump)"),
     ):
         done = run(*words)
