@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, cast
 
 from klinetail.cli.outlets import LineOutlet, Outlet
 from klinetail.cli.plan import TABLE, Plan
-from klinetail.errors import OutputError
+from klinetail.errors import KlinetailError, OutputError, UsageError
+from klinetail.events import GapEvent
 from klinetail.formats.registry import output
 from klinetail.pipeline.fanout import Consumer, FanOut, LatestEvents
 from klinetail.pipeline.latest import Latest
 from klinetail.pipeline.mailbox import Mailbox, Pace
+from klinetail.sinks import recorder
+from klinetail.sinks.recorder import Fetcher, Recorder
+from klinetail.sinks.sink import ResumingSink
 from klinetail.sinks.stdout import ReaderGone, StdoutSink, unblocking
 from klinetail.sinks.worker import SinkWorker
 
 if TYPE_CHECKING:
     from klinetail.cli.report import Report
+    from klinetail.recordings.cursor import Tail
+    from klinetail.sinks.registry import AnySink
 
 
 class RunOutputs:
@@ -29,6 +35,9 @@ class RunOutputs:
         latest: the candles and events of the table; unused without a table.
         report: tells a person about outputs that are behind, lost or failed.
         wake: lets the run's loop look at the outputs; callable from any thread.
+        fetcher: begins fetches of candles that a recording lacks.
+        lasts: the seconds that a fetch takes, given the missing candles of each stream.
+        on_gap: called with each gap of a recording alone.
 
     Raises:
         OutputError: stdout is closed.
@@ -40,20 +49,23 @@ class RunOutputs:
         latest: Latest,
         report: Report,
         wake: Callable[[], object],
+        fetcher: Fetcher,
+        lasts: Callable[[Sequence[int]], float],
+        on_gap: Callable[[str, GapEvent], object],
     ) -> None:
+        self._plan = plan
         self._report = report
         self._wake = wake
+        self._fetcher = fetcher
+        self._lasts = lasts
+        self._on_gap = on_gap
+        self.refused = False
+        """Whether a recording of another market, or of the future, was refused."""
         self._lost = False
         """Whether stdout gets no further candles; the queued lines still go out."""
         self._workers = [
-            SinkWorker(
-                sink,
-                updates=plan.updates,
-                on_pace=self._on_worker_pace,
-                on_end=self._on_worker_end,
-                say=report.say,
-            )
-            for sink in plan.sinks
+            self._worker(sink, tail)
+            for sink, tail in zip(plan.sinks, plan.tails, strict=True)
         ]
         """One worker for each sink of the plan."""
         self._outlet: Outlet | None = None
@@ -66,6 +78,29 @@ class RunOutputs:
             consumers.append(lines)
         self.fanout = FanOut(consumers)
         """Passes candles and events on to every output."""
+
+    def _worker(self, sink: AnySink, tail: Tail | None) -> SinkWorker | Recorder:
+        """Return the thread of a sink: a recorder if the sink keeps its progress."""
+        plan, report = self._plan, self._report
+        if tail is None:
+            return SinkWorker(
+                sink,
+                updates=plan.updates,
+                on_pace=self._on_worker_pace,
+                on_end=self._on_worker_end,
+                say=report.say,
+            )
+        return Recorder(
+            cast("ResumingSink[Any]", sink),
+            tail,
+            recorder.Plan(plan.streams, plan.resume, plan.lines, plan.updates),
+            self._fetcher,
+            on_end=self._on_worker_end,
+            on_gap=self._on_gap,
+            say=report.say,
+            note=report.note,
+            lasts=self._lasts,
+        )
 
     def _lines(self, plan: Plan) -> LineOutlet:
         form = output(plan.output, plan.zone)
@@ -112,6 +147,18 @@ class RunOutputs:
         self._outlet = None
         return math.inf
 
+    def abandon(self) -> None:
+        """Let no recording wait for missing candles any more."""
+        for worker in self._workers:
+            if isinstance(worker, Recorder):
+                worker.abandon()
+
+    def look_again(self) -> None:
+        """Have each recording look whether its file was moved."""
+        for worker in self._workers:
+            if isinstance(worker, Recorder):
+                worker.look_again()
+
     def close(self) -> None:
         """Tell every output that the run is over; queued candles still go out."""
         self.fanout.close()
@@ -140,7 +187,8 @@ class RunOutputs:
         if pace is Pace.LOST:
             worker.close()
 
-    def _on_worker_end(self, error: OutputError | None) -> None:
+    def _on_worker_end(self, error: KlinetailError | None) -> None:
         if error is not None:
             self._report.failed(error)
+            self.refused |= isinstance(error, UsageError)
         self._wake()

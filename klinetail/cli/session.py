@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final
 from klinetail.candle import Candle
 from klinetail.cli.outputs import RunOutputs
 from klinetail.cli.plan import ONE_SHOT, TABLE, Plan
+from klinetail.cli.recording import fetcher, seconds_to_fetch
 from klinetail.cli.report import Report
 from klinetail.cli.signals import STOPPING, Signals
 from klinetail.cli.words import (
@@ -30,6 +31,7 @@ from klinetail.cli.zone import zone_name
 from klinetail.collector import DataCollector
 from klinetail.collector.backfill import weight_of
 from klinetail.collector.budget import Budget
+from klinetail.collector.requests import Requests, SharedRequests
 from klinetail.errors import ExitCode
 from klinetail.events import (
     Event,
@@ -95,8 +97,25 @@ class Session:
         stop."""
         self._counted = False
         """Whether enough candles came; with `--strict`, whether a gap came."""
+        self._recording_gaps = 0
+        """Gaps of recordings alone."""
         latest = Latest(_ROWS, notify=signals.wake)
-        self._outputs = RunOutputs(plan, latest, self._report, signals.wake)
+        limits = plan.venue.limits
+        self._requests = Requests(
+            BinanceRest(plan.venue, proxy=plan.rest_proxy),
+            limits,
+            Budget(plan.share, limits.weight_per_minute),
+        )
+        """The REST side, shared by live candles and recordings."""
+        self._outputs = RunOutputs(
+            plan,
+            latest,
+            self._report,
+            signals.wake,
+            fetcher(plan, self._requests),
+            seconds_to_fetch(plan),
+            self._on_recording_gap,
+        )
         self._meter = Meter(
             self._outputs.fanout,
             count=plan.limit,
@@ -110,12 +129,11 @@ class Session:
             on_event=self._meter.event,
             lines=plan.lines,
             hold=plan.hold,
-            share=plan.share,
             follow=plan.follow,
             patience=ONE_SHOT,
             listed=plan.listed,
             venue=plan.venue,
-            rest=BinanceRest(plan.venue, proxy=plan.rest_proxy),
+            requests=SharedRequests(self._requests),
             connect=connector(
                 plan.venue.ws_url,
                 plan.ws_proxy,
@@ -143,6 +161,7 @@ class Session:
         if not self._plan.quiet:
             for line in self._beginnings():
                 self._report.say(line)
+        self._requests.start()
         self._collector.start()
         due = 0.0
         while not self._finished(now := time.monotonic()):
@@ -154,11 +173,14 @@ class Session:
             self._heed_signals()
             due = self._outputs.step(ready, time.monotonic())
             enough = self._counted or self._collector.ended.done()
-            if self._stop_by is None and (enough or self._outputs.gone):
+            if self._outputs.refused:
+                self._stop(time.monotonic() + STOPPING)
+            elif self._stop_by is None and (enough or self._outputs.gone):
                 self._stop(math.inf)
+        self._requests.stop()
         self._outputs.say_unwritten()
-        report = self._report
-        if self._plan.strict and self._meter.stats.gaps and report.code is ExitCode.OK:
+        report, gaps = self._report, self._meter.stats.gaps or self._recording_gaps
+        if self._plan.strict and gaps and report.code is ExitCode.OK:
             report.code = ExitCode.NOT_WHOLE
         return report.code
 
@@ -216,6 +238,8 @@ class Session:
             stop_by: monotonic seconds by which the outputs have to be done.
         """
         again, self._stop_by = self._stop_by is not None, stop_by
+        if stop_by < math.inf:
+            self._outputs.abandon()
         if again:
             return
         self._start_by = self._unconfirmed_at = math.inf
@@ -291,6 +315,13 @@ class Session:
                     zone=zone_name(plan.zone, time.time()) if plain else None,
                 )
             )
+
+    def _on_recording_gap(self, name: str, gap: GapEvent) -> None:
+        for line in self._notices.lines(gap):
+            self._report.say(f"{name}: {line}", kind_of(gap), gap)
+        self._recording_gaps += 1
+        if self._plan.strict:
+            self._on_counted()
 
     def _on_counted(self) -> None:
         self._counted = True

@@ -18,6 +18,7 @@ from klinetail.cli.exchange import (
     exchange_of,
 )
 from klinetail.formats.registry import FORMATS, PROSE, either, output_names, suffixes
+from klinetail.recordings.policy import Resume
 
 MAX_STREAMS: Final = 12_000
 """Streams followed by default, at most: all symbols in all intervals are some 11,800
@@ -146,6 +147,34 @@ def watch(
             help=f"Record to FILE ({either(suffixes())}) besides; repeatable.",
         ),
     ] = None,
+    resume: Annotated[
+        Resume,
+        typer.Option(
+            "--resume",
+            envvar="KLINETAIL_RESUME",
+            help="What becomes of the candles that a FILE of --out lacks when it goes"
+            " on: fill fetches them, gap leaves a hole, never refuses the file.",
+        ),
+    ] = Resume.FILL,
+    after: Annotated[
+        str | None,
+        typer.Option(
+            "--after",
+            metavar="FILE",
+            envvar="KLINETAIL_AFTER",
+            help="Let --out go on where this recording ends.",
+        ),
+    ] = None,
+    fsync: Annotated[
+        str,
+        typer.Option(
+            "--fsync",
+            metavar="WHEN",
+            envvar="KLINETAIL_FSYNC",
+            help="When recordings are put on the disk for sure: after each closed"
+            " candle (closed), every so many SECONDS, or never.",
+        ),
+    ] = "closed",
     tz: Annotated[
         str,
         typer.Option(
@@ -252,18 +281,22 @@ def watch(
     zone = parse_zone(tz, os.environ)
     which = asked(context)
     _check(hold, weight)
+    sync = _sync(fsync)
     shown = _output(output)
     for line in () if quiet else (which.ignored, taken_line(words)):
         if line is not None:
             complain(line)
 
     from klinetail.cli.plan import ONE_SHOT, Plan
+    from klinetail.cli.recording import open_sinks, tails_of
     from klinetail.cli.session import Session
     from klinetail.cli.signals import Signals
     from klinetail.cli.stats_file import StatsFile
+    from klinetail.cli.stderr import STDERR
     from klinetail.pipeline.notices import receipt
     from klinetail.pipeline.stats import Stats
-    from klinetail.sinks.registry import SINKS, Opening
+    from klinetail.sinks.file import FileOptions
+    from klinetail.sinks.registry import Opening
     from klinetail.sinks.stdout import header_for
 
     with ExitStack() as stack:
@@ -272,10 +305,9 @@ def watch(
         if shown != _TABLE:
             header = header_for(sys.stdout.fileno(), shown)
         idle = stack.enter_context(ExitStack())  # closes sinks without a thread yet
-        sinks = []
-        for target in out or []:
-            sinks.append(SINKS.open(target, Opening(updates, outputs)))
-            idle.callback(sinks[-1].close)
+        options = FileOptions(resume, sync)
+        opening = Opening(updates, outputs, options, STDERR.say)
+        sinks = open_sinks(out or [], opening, idle)
         stats_file = None
         if stats is not None:
             stats_file = stack.enter_context(StatsFile(stats, outputs))
@@ -308,6 +340,8 @@ def watch(
             output=shown,
             header=header,
             sinks=sinks,
+            tails=tails_of(sinks, chosen.streams, after),
+            resume=resume,
             zone=zone,
             color=color.value,
             quiet=quiet,
@@ -352,6 +386,29 @@ def _check(hold: float, weight: float) -> None:
         raise UsageError("--hold nan is no time; give seconds, or inf")
     if math.isnan(weight):
         raise UsageError("--weight nan is no number; give a percentage")
+
+
+def _sync(when: str) -> float | None:
+    """Return the seconds between two syncs, 0 for each closed candle, None for never.
+
+    Raises:
+        UsageError: the words name no time.
+    """
+    import math
+
+    from klinetail.errors import UsageError
+
+    if when in ("closed", "never"):
+        return 0.0 if when == "closed" else None
+    try:
+        seconds = float(when)
+    except ValueError:
+        seconds = math.nan
+    if not 0 < seconds < math.inf:
+        raise UsageError(
+            f"--fsync {when:.20} is no time; give closed, never, or seconds above 0"
+        )
+    return seconds
 
 
 def _output(asked: str | None) -> str:

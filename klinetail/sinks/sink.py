@@ -11,6 +11,7 @@ from typing import Final, NamedTuple, Protocol, TypeAlias, TypeVar, runtime_chec
 from klinetail.candle import Candle, Stream
 from klinetail.errors import KlinetailError
 from klinetail.events import GapEvent, RevisionEvent
+from klinetail.recordings.cursor import Tail
 from klinetail.shortage import cause, shortage
 
 RecordEvent: TypeAlias = GapEvent | RevisionEvent
@@ -122,6 +123,32 @@ class Sink(Protocol[Taken, Prepared]):
         Raises:
             OutputError: a part of the written data is missing.
         """
+
+
+class ResumingSink(Sink[Candle, Prepared], Protocol[Prepared]):
+    """A sink that goes on where it stopped, and keeps a record of its progress.
+
+    The candles that the sink lacks are fetched, see `Recorder`. After an error named by
+    `retry`, `resume_points` tells what the sink holds.
+    """
+
+    resumes: bool
+    """Whether this very sink goes on; a file does, a pipe with a file's name does
+    not."""
+
+    def tail(self, streams: Collection[Stream], /) -> Tail:
+        """Return what the sink holds of the streams, before anything is written.
+
+        Raises:
+            UsageError: the sink cannot go on.
+            OutputError: the sink cannot be read.
+        """
+
+    def look_again(self) -> None:
+        """Have the next `write` see whether the sink was moved."""
+
+    def wrote(self) -> Sequence[tuple[str, int]]:
+        """Return the places written in the run, with the candles written to each."""
 
 
 class DirectSink(Sink[Taken, Prepared], Protocol[Taken, Prepared]):
