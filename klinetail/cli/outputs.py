@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 
 from klinetail.cli.outlets import LineOutlet, Outlet
 from klinetail.cli.plan import TABLE, Plan
 from klinetail.errors import KlinetailError, OutputError, UsageError
-from klinetail.events import GapEvent
 from klinetail.formats.registry import output
 from klinetail.pipeline.fanout import Consumer, FanOut, LatestEvents
 from klinetail.pipeline.latest import Latest
 from klinetail.pipeline.mailbox import Mailbox, Pace
 from klinetail.sinks import recorder
-from klinetail.sinks.recorder import Fetcher, Recorder
+from klinetail.sinks.recorder import Recorder
 from klinetail.sinks.sink import ResumingSink
 from klinetail.sinks.stdout import ReaderGone, StdoutSink, unblocking
 from klinetail.sinks.worker import SinkWorker
 
 if TYPE_CHECKING:
+    from klinetail.cli.recording import Filling
     from klinetail.cli.report import Report
     from klinetail.recordings.cursor import Tail
     from klinetail.sinks.registry import AnySink
@@ -35,9 +35,8 @@ class RunOutputs:
         latest: the candles and events of the table; unused without a table.
         report: tells a person about outputs that are behind, lost or failed.
         wake: lets the run's loop look at the outputs; callable from any thread.
-        fetcher: begins fetches of candles that a recording lacks.
-        lasts: the seconds that a fetch takes, given the missing candles of each stream.
-        on_gap: called with each gap of a recording alone.
+        filling: the means to fill the holes of recordings; None without recordings
+            that go on.
 
     Raises:
         OutputError: stdout is closed.
@@ -49,16 +48,12 @@ class RunOutputs:
         latest: Latest,
         report: Report,
         wake: Callable[[], object],
-        fetcher: Fetcher,
-        lasts: Callable[[Sequence[int]], float],
-        on_gap: Callable[[str, GapEvent], object],
+        filling: Filling | None = None,
     ) -> None:
         self._plan = plan
         self._report = report
         self._wake = wake
-        self._fetcher = fetcher
-        self._lasts = lasts
-        self._on_gap = on_gap
+        self._filling = filling
         self.refused = False
         """Whether a recording of another market, or of the future, was refused."""
         self._lost = False
@@ -81,8 +76,8 @@ class RunOutputs:
 
     def _worker(self, sink: AnySink, tail: Tail | None) -> SinkWorker | Recorder:
         """Return the thread of a sink: a recorder if the sink keeps its progress."""
-        plan, report = self._plan, self._report
-        if tail is None:
+        plan, report, filling = self._plan, self._report, self._filling
+        if tail is None or filling is None:
             return SinkWorker(
                 sink,
                 updates=plan.updates,
@@ -94,12 +89,12 @@ class RunOutputs:
             cast("ResumingSink[Any]", sink),
             tail,
             recorder.Plan(plan.streams, plan.resume, plan.lines, plan.updates),
-            self._fetcher,
+            filling.fetcher,
             on_end=self._on_worker_end,
-            on_gap=self._on_gap,
+            on_gap=filling.on_gap,
             say=report.say,
             note=report.note,
-            lasts=self._lasts,
+            lasts=filling.lasts,
         )
 
     def _lines(self, plan: Plan) -> LineOutlet:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from klinetail.collector import DataCollector
 from klinetail.collector.backfill import weight_of
@@ -89,6 +89,18 @@ def _tail(
             " another file"
         )
     return tail
+
+
+class Filling(NamedTuple):
+    """The means to fill the holes of recordings."""
+
+    fetcher: Fetcher
+    """Begins fetches of the candles that a recording lacks."""
+    lasts: Callable[[Sequence[int]], float]
+    """Tells the seconds that a fetch takes, given the number of missing candles of each
+    stream."""
+    on_gap: Callable[[str, GapEvent], object]
+    """Called with the name of a recording and each gap of that recording alone."""
 
 
 class _HistoryFetch:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 from klinetail.candle import Candle
 from klinetail.cli.outputs import RunOutputs
 from klinetail.cli.plan import ONE_SHOT, TABLE, Plan
-from klinetail.cli.recording import fetcher, seconds_to_fetch
+from klinetail.cli.recording import Filling, fetcher, seconds_to_fetch
 from klinetail.cli.report import Report
 from klinetail.cli.signals import STOPPING, Signals
 from klinetail.cli.words import (
@@ -112,9 +112,11 @@ class Session:
             latest,
             self._report,
             signals.wake,
-            fetcher(plan, self._requests),
-            seconds_to_fetch(plan),
-            self._on_recording_gap,
+            Filling(
+                fetcher(plan, self._requests),
+                seconds_to_fetch(plan),
+                self._on_recording_gap,
+            ),
         )
         self._meter = Meter(
             self._outputs.fanout,
@@ -217,6 +219,9 @@ class Session:
             signals.asked = False
             self._report.awaited = self._collector.awaited()
             self._report.figures(self._meter)
+        if signals.reopen:
+            signals.reopen = False
+            self._outputs.look_again()
         if signals.suspended:
             if self._screen is not None:
                 self._screen.suspend()

@@ -290,7 +290,7 @@ def watch(
     from klinetail.cli.plan import ONE_SHOT, Plan
     from klinetail.cli.recording import open_sinks, tails_of
     from klinetail.cli.session import Session
-    from klinetail.cli.signals import Signals
+    from klinetail.cli.signals import Signals, has_terminal
     from klinetail.cli.stats_file import StatsFile
     from klinetail.cli.stderr import STDERR
     from klinetail.pipeline.notices import receipt
@@ -300,7 +300,10 @@ def watch(
     from klinetail.sinks.stdout import header_for
 
     with ExitStack() as stack:
-        signals = stack.enter_context(Signals(suspending=shown == _TABLE))
+        reopening = bool(out) and not has_terminal()
+        signals = stack.enter_context(
+            Signals(suspending=shown == _TABLE, reopening=reopening)
+        )
         header = b""
         if shown != _TABLE:
             header = header_for(sys.stdout.fileno(), shown)

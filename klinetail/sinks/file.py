@@ -350,19 +350,21 @@ class FileSink(Sink[Candle, Line]):
             Replaced: another recording has taken the file's place.
             OutputError: something else has taken the file's place.
         """
+        if not self.resumes:
+            return
+        mine = os.fstat(self._file.fd)
+        if mine.st_size < self._size:
+            self._go_on_after_a_cut(mine.st_size)
         now = self._monotonic()
-        if not self.resumes or now - self._looked_at < _LOOK:
+        if now - self._looked_at < _LOOK:
             return
         self._looked_at = now
-        mine = os.fstat(self._file.fd)
         try:
             found = os.stat(self.name)
         except FileNotFoundError:
             found = None
         if found is None or not os.path.samestat(found, mine):
             self._go_on_in_a_new_file(mine)
-        elif mine.st_size < self._size and not self._torn:
-            self._go_on_after_a_cut(mine.st_size)
 
     def _go_on_in_a_new_file(self, mine: os.stat_result) -> None:
         """Finish the file under its new name, and open a new file."""

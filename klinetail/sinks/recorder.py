@@ -383,7 +383,7 @@ class Recorder(threading.Thread):
                 self._decide(comparison, fetch)
         elif self._comparison is not None and isinstance(error, UsageError):
             self._refuse_future(exchange_time)
-            raise error
+            raise UsageError(f"{self.sink.name}: {error}; choose another file")
         elif self._closed:
             raise error
         else:

@@ -6,6 +6,7 @@ from msgspec.structs import replace
 
 from klinetail.cli.plan import Plan
 from klinetail.protocol.venues import own_venue
+from klinetail.recordings.policy import Resume
 from tests.strategies import BTCUSDT_1M
 
 VENUE = replace(own_venue("ws://127.0.0.1:9", "http://127.0.0.1:9"), name="the test")
@@ -26,6 +27,7 @@ def plan(**changes):
         "output": "jsonl",
         "header": b"",
         "sinks": [],
+        "resume": Resume.FILL,
         "zone": UTC,
         "color": "never",
         "quiet": False,
@@ -35,4 +37,5 @@ def plan(**changes):
         "strict": False,
         "stats": None,
     }
-    return Plan(**{**asked, **changes})
+    asked.update(changes)
+    return Plan(**{"tails": [None] * len(asked["sinks"]), **asked})
