@@ -12,7 +12,7 @@ from klinetail.sinks.registry import AnySink
 
 if TYPE_CHECKING:
     from klinetail.cli.stats_file import StatsFile
-    from klinetail.protocol.rest import Listing
+    from klinetail.protocol.exchange_info import Listing
 
 ONE_SHOT: Final = 30.0
 """Seconds without an answer after which a run with `--no-follow` gives up."""

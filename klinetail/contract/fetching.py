@@ -23,7 +23,7 @@ from klinetail.contract.listing import Listed
 from klinetail.contract.order import Order
 from klinetail.contract.output import Output
 from klinetail.events import GapEvent, UnconfirmedEvent
-from klinetail.protocol.rest import Row
+from klinetail.protocol.klines import Row
 
 ABSENT: Final = 5_000
 """The time (ms of exchange time) after which a missing row is asked for again."""

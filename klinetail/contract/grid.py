@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from klinetail.candle import DAY, Interval
-from klinetail.protocol.rest import BadRow, Row
+from klinetail.protocol.klines import BadRow, Row
 
 FOUNDED: Final = 1_483_228_800_000
 """2017-01-01: no candle of the exchange is older."""

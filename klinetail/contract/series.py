@@ -21,7 +21,7 @@ from klinetail.contract.start import check_start
 from klinetail.contract.timetable import Timetable
 from klinetail.contract.trading import State
 from klinetail.events import Drop, DropEvent, MuteEvent, UnconfirmedEvent
-from klinetail.protocol.rest import Row
+from klinetail.protocol.klines import Row
 
 _TRADED: Final = State.TRADED
 """Found more quickly than a member of its enum, and every frame asks for it."""

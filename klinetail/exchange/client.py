@@ -34,7 +34,8 @@ from klinetail.exchange.proxy import Proxy, through
 from klinetail.exchange.receiver import Receiver
 from klinetail.exchange.tls import TlsSocket
 from klinetail.exchange.transport import dial
-from klinetail.protocol.rest import error_of, http_date
+from klinetail.protocol.rest_errors import error_of
+from klinetail.protocol.server_time import http_date
 from klinetail.shortage import safe_to_start, shortage
 
 MAX_HANDSHAKE: Final = 1 << 16

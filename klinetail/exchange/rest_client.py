@@ -17,16 +17,11 @@ from klinetail.candle import Stream
 from klinetail.errors import BadMessage, Unreachable
 from klinetail.exchange.deadline import Deadline, failure
 from klinetail.exchange.proxy import Proxy, through
-from klinetail.protocol.rest import (
-    USED_WEIGHT,
-    Listings,
-    Row,
-    decode_listings,
-    decode_rows,
-    decode_time,
-    error_of,
-    http_date,
-)
+from klinetail.protocol.exchange_info import Listings, decode_listings
+from klinetail.protocol.klines import Row, decode_rows
+from klinetail.protocol.limits import USED_WEIGHT
+from klinetail.protocol.rest_errors import error_of
+from klinetail.protocol.server_time import decode_time, http_date
 from klinetail.protocol.venues import Venue
 
 if TYPE_CHECKING:

@@ -28,7 +28,7 @@ from klinetail.exchange.backoff import BACKOFF
 from klinetail.exchange.inputs import Due, Served, broken_by
 from klinetail.exchange.status import Status
 from klinetail.exchange.supervision import transition
-from klinetail.protocol.rest import error_of
+from klinetail.protocol.rest_errors import error_of
 from tests.collector.passing import Time
 from tests.strategies import BTCUSDT_1M
 

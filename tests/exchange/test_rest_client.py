@@ -19,7 +19,8 @@ from klinetail.errors import (
 )
 from klinetail.exchange.http import MAX_BODY
 from klinetail.exchange.rest_client import BinanceRest
-from klinetail.protocol.rest import Listing, encode_rows
+from klinetail.protocol.exchange_info import Listing
+from klinetail.protocol.klines import encode_rows
 from klinetail.protocol.venues import own_venue
 from tests import starved
 from tests.strategies import BTCUSDT_1M, candle
