@@ -31,7 +31,7 @@ ROW_LAG: Final = 20_000
 up to 20 s late."""
 
 RECENT: Final = 10.0
-"""Real seconds for which a reading that does not count yet is remembered."""
+"""Real seconds for which a reading without a second witness is remembered."""
 
 FRESH: Final = 2.0
 """Real seconds for which an event time can confirm a reading."""

@@ -76,7 +76,9 @@ class Session:
         self._plan = plan
         self._signals = signals
         self._report = Report(plan)
+        """Tells the course of the run on stderr, and keeps the exit code."""
         self._notices = Notices(verbose=plan.verbose)
+        """Words the events for a person."""
         self._starting = threading.Lock()
         """Lets one thread only say the start line."""
         seen = plan.quiet or plan.output == TABLE
@@ -97,6 +99,7 @@ class Session:
         """Whether enough candles came; with `--strict`, whether a gap came."""
         latest = Latest(_ROWS, notify=signals.wake)
         self._outputs = RunOutputs(plan, latest, self._report, signals.wake)
+        """The sinks and stdout."""
         self._meter = Meter(
             self._outputs.fanout,
             count=plan.limit,
@@ -104,6 +107,7 @@ class Session:
             on_event=self._on_event,
             on_done=self._on_counted,
         )
+        """Counts candles and events on their way to the outputs."""
         self._collector = DataCollector(
             plan.streams,
             on_candles=self._meter.candles if seen else self._on_candles,
@@ -122,6 +126,7 @@ class Session:
                 linger=_GLANCE if plan.output == TABLE else 0.0,
             ),
         )
+        """Follows the streams."""
         self._collector.ended.add_done_callback(signals.wake)
         if plan.output == TABLE:
             self._show_table(latest, stack)

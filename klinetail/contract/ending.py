@@ -53,8 +53,10 @@ class Ending:
         return order.trading.idle_at(since=hearing.up_since)
 
     def denied(self, now: Moment) -> float:
-        """Real seconds for which the exchange has answered and had no candle at all,
-        though those asked for are old; 0 from the first one on."""
+        """Return the real seconds for which REST has answered without any candle.
+
+        Old candles were asked for. From the first candle on the result is 0.
+        """
         fetching = self._fetching
         since = fetching.attempts.denied_since
         return 0.0 if since is None or fetching.answered else now.monotonic - since

@@ -1,7 +1,7 @@
 """The open times of one stream's candles. Pure.
 
-Of all intervals but 3d the open times follow from the calendar. Candles of 3d open on
-each third day, and only one of them tells on which: the grid's anchor.
+Except for 3d the open times follow from the calendar. Candles of 3d open on each third
+day; a known candle of the stream, the grid's anchor, tells the days.
 """
 
 from __future__ import annotations

@@ -117,6 +117,7 @@ class SocketManager(BinanceSocketManager):  # type: ignore[misc]
         self.candles = 0
         """The number of candles that the connection brought; `Manager.candles`."""
         self.on_reply = handlers.on_reply
+        """Called with each reply of the exchange."""
         self._handlers = handlers
         """The handlers of the connection."""
         self._linger = linger

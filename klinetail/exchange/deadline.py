@@ -47,6 +47,7 @@ class Deadline:
         self._timer = safe_to_start(threading.Timer(seconds, self._expire))
         self._timer.daemon = True
         self._timer.name = "klinetail-deadline"
+        """The thread that ends the operation when the time is up."""
 
     def __enter__(self) -> Self:
         self._timer.start()

@@ -78,6 +78,7 @@ class _Refusal(Exception):
     def __init__(self, code: int, message: str) -> None:
         super().__init__(message)
         self.body = msgspec.json.encode({"code": code, "msg": message})
+        """The body of the answer."""
 
 
 def _klines(
