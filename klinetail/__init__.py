@@ -50,7 +50,7 @@ def _is_the_program() -> bool:
 try:
     if _is_the_program():
         _end_when_asked()
-except KeyboardInterrupt:  # it came between the first line and these
+except KeyboardInterrupt:  # the signal came before `_end_when_asked`
     if _is_the_program():
         os._exit(_ENDINGS[_signal.SIGINT])
     raise

@@ -146,7 +146,7 @@ class ExchangeClock:
         """The monotonic seconds of the last counted reading; -inf without a reading."""
         return float("-inf") if self._counted is None else self._counted.received
 
-    # Readings and what may agree with them
+    # Readings, and the witnesses of readings
 
     def read(self, reading: Reading) -> bool:
         """Take in an answer of the time request, and return whether the reading

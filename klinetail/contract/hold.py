@@ -34,7 +34,7 @@ class Hold:
             return
         close.waiting_since = now.monotonic
         if self._fetching.attempts.denied_since is not None:
-            # So far the exchange had nothing later either: it is asked at once.
+            # Until now the exchange had no later candle either: ask again at once.
             self._fetching.attempts.line_up()
 
     def is_spent(self, now: Moment) -> bool:

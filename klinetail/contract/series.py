@@ -93,7 +93,7 @@ class Series:
             f" gaps={len(fetching.gaps)} in_flight={fetching.in_flight}>"
         )
 
-    # What it has and awaits
+    # Delivered and awaited candles
 
     @property
     def forming(self) -> Candle | None:

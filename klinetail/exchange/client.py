@@ -291,7 +291,7 @@ def connector(
                 refused.where = where
                 raise refused from error
             raise failure(error, deadline, where) from error
-        except Exception as error:  # ours, OSError, and what libraries think up
+        except Exception as error:  # ours, OSError, and errors of the libraries
             raise failure(error, deadline, where) from error
 
     return connect
@@ -313,4 +313,4 @@ def _status_error(error: WebSocketBadStatusException) -> ExchangeError:
     return meant
 
 
-logging.getLogger("binance").setLevel(logging.CRITICAL)  # it logs what we report
+logging.getLogger("binance").setLevel(logging.CRITICAL)  # klinetail reports the errors

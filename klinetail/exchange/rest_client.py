@@ -134,7 +134,7 @@ class BinanceRest:
         """
         where = f"asking {self._rest_url}{path}{through(self._proxy)}"
         target = f"{path}?{urlencode(parameters)}" if parameters else path
-        packed = path == self._venue.paths.exchange_info  # all others are small
+        packed = path == self._venue.paths.exchange_info  # the other answers are small
         deadline = Deadline(self._patience)
         deadline.where = where
         try:
@@ -157,7 +157,8 @@ class BinanceRest:
         try:
             with connection.lock:
                 connection.deadline = deadline
-                if self._closed.is_set():  # now that a later `close` finds the deadline
+                # Only now, since a later call of `close` finds the deadline.
+                if self._closed.is_set():
                     raise Unreachable("the client is closed")
                 return connection.get(target, deadline, packed=packed)
         finally:
@@ -203,6 +204,7 @@ class BinanceRest:
         for connection in list(self._connections):
             if connection.deadline is not None:
                 connection.deadline.abort()
-            if connection.lock.acquire(blocking=False):  # else its own thread closes it
+            # During a request the connection's own thread closes the connection.
+            if connection.lock.acquire(blocking=False):
                 connection.close()
                 connection.lock.release()

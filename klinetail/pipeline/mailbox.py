@@ -140,7 +140,7 @@ class Mailbox(Generic[Item, Kept]):
                 self.pace = Pace.BEHIND
                 self._room.notify_all()  # No other writer waits any more either.
             elif before is Pace.FOLLOWING:
-                before = self.pace  # Another writer may have changed it meanwhile.
+                before = self.pace  # Another writer may have changed the pace.
             if self._closed:
                 return
             if self.pace is Pace.FOLLOWING:

@@ -86,7 +86,7 @@ def _wait(words: str, retry_after: str | None, server_time: int | None) -> float
         until = http_date(retry_after)
         if until is None and (match := _BANNED_UNTIL(words)) is not None:
             banned_until = int(match[1])
-            # A ban that is over would not be said: one of the two clocks is wrong.
+            # The exchange names no ban of the past: one of the two clocks is wrong.
             until = banned_until if banned_until > server_time else None
         if until is not None:
             wait = (until - server_time) / 1000
