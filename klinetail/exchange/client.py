@@ -300,7 +300,7 @@ def connector(
 def _status_error(error: WebSocketBadStatusException) -> ExchangeError:
     """Return the error for an HTTP status in place of a WebSocket."""
     if error.status_code is None:
-        return Unreachable("no HTTP there")
+        return Unreachable("the answer is not HTTP")
     headers = error.resp_headers or {}
     meant = error_of(
         error.status_code,
@@ -309,7 +309,7 @@ def _status_error(error: WebSocketBadStatusException) -> ExchangeError:
         server_time=http_date(headers.get("date")),
     )
     if meant is None:
-        return Unreachable(f"no WebSocket there (HTTP {error.status_code})")
+        return Unreachable(f"the server offers no WebSocket (HTTP {error.status_code})")
     return meant
 
 

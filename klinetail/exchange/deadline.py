@@ -137,7 +137,7 @@ def _meaning(error: BaseException, deadline: Deadline) -> ExchangeError:
     seen: BaseException | None = error
     while seen is not None:
         if isinstance(seen, ssl.SSLCertVerificationError):
-            return Refused(f"its certificate is not valid: {seen}")
+            return Refused(f"the certificate is not valid: {seen}")
         seen = seen.__cause__ or seen.__context__
     words = (
         shortage(error)

@@ -169,7 +169,7 @@ def _in_order(rows: Sequence[Row], interval: Interval) -> list[Row]:
     return [*(by_time[time] for time in sorted(by_time)), *homeless]
 
 
-_DIFFERING: Final = "it comes twice, with different values"
+_DIFFERING: Final = "the row comes twice, with different values"
 
 
 def _say_the_same(one: Row, other: Row) -> bool:

@@ -35,7 +35,7 @@ _FOR_NOW: Final = (408, 425)
 later: Request Timeout, Too Early (RFC 9110 and 8470)."""
 _HINTS: Final = {
     403: "the firewall of the exchange refuses this address for now",
-    404: "no exchange answers there so; look at the address",
+    404: "no exchange answers at this path; check the address",
     451: "the exchange does not serve this location",
 }
 

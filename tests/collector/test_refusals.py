@@ -88,7 +88,7 @@ def failure(row: Row) -> ExchangeError:
     says that it is no JSON, and the handshake that no WebSocket is there."""
     wait = f"{row.asked:.0f}" if row.asked else None
     error = error_of(row.status, row.body, retry_after=wait, server_time=None)
-    return error or Unreachable("no WebSocket there")
+    return error or Unreachable("the server offers no WebSocket")
 
 
 def by_rest(failures: Iterable[ExchangeError], *, answered: bool = False) -> Course:

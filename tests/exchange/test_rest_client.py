@@ -358,8 +358,8 @@ class TestCompressed:
                 "gzip",
                 "cannot be unpacked",
             ),
-            (BODY, "br", "not asked for"),
-            (BODY, "gzip, gzip", "not asked for"),
+            (BODY, "br", "no compression was asked for"),
+            (BODY, "gzip, gzip", "no compression was asked for"),
         ],
     )
     def test_what_cannot_be_unpacked_is_bad(self, body, encoding, words):

@@ -259,7 +259,7 @@ class TestRows:
             assert len(rows) == 2
             assert rows[1 - at] == run[1 - at]
             assert rows[at].open_time == run[at].open_time
-            assert rows[at].reason == "it comes twice, with different values"
+            assert rows[at].reason == "the row comes twice, with different values"
             assert rows[at].sample.startswith(f"[{run[at].open_time},")
 
     @pytest.mark.parametrize("bad", [b"-42", b"null"])
@@ -269,7 +269,7 @@ class TestRows:
         for mixed in itertools.permutations([first, second, other]):
             rows = decode_rows(json.dumps(mixed).encode(), BTCUSDT_1M)
             assert [type(row) for row in rows] == [BadRow, Candle]
-            assert rows[0].reason == "it comes twice, with different values"
+            assert rows[0].reason == "the row comes twice, with different values"
 
     def test_of_a_row_that_comes_twice_the_later_one_is_shown_whole(self):
         first, _ = json.loads(ROWS)
