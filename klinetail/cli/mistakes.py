@@ -12,8 +12,9 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
-from klinetail.candle import Interval, is_glob, symbol_fault
+from klinetail.candle import Interval, symbol_fault
 from klinetail.formats.registry import either, output_names, suffixes
+from klinetail.pattern import is_glob
 from klinetail.spelling import intervals_like, spelled
 
 _INTERVAL: Final = "an interval is a word of its own: klinetail watch btcusdt 5m"

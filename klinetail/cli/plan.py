@@ -14,7 +14,7 @@ from klinetail.sinks.registry import AnySink
 
 if TYPE_CHECKING:
     from klinetail.cli.stats_file import StatsFile
-    from klinetail.protocol.rest import Listing
+    from klinetail.protocol.exchange_info import Listing
     from klinetail.recordings.cursor import Tail
 
 ONE_SHOT: Final = 30.0

@@ -62,7 +62,9 @@ class Report:
             skipped: the number of forming candles withheld from the output.
         """
         if pace is Pace.BEHIND:
-            self.say(f"{name} is behind: nobody waits for it; closed candles queue up")
+            self.say(
+                f"{name} is behind: the run no longer waits; closed candles queue up"
+            )
         elif pace is Pace.FOLLOWING:
             self.say(f"{name} has caught up ({skipped:,} forming candles skipped)")
         else:

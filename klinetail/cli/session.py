@@ -78,7 +78,9 @@ class Session:
         self._plan = plan
         self._signals = signals
         self._report = Report(plan)
+        """Tells the course of the run on stderr, and keeps the exit code."""
         self._notices = Notices(verbose=plan.verbose)
+        """Words the events for a person."""
         self._starting = threading.Lock()
         """Lets one thread only say the start line."""
         seen = plan.quiet or plan.output == TABLE
@@ -118,6 +120,7 @@ class Session:
                 self._on_recording_gap,
             ),
         )
+        """The sinks and stdout."""
         self._meter = Meter(
             self._outputs.fanout,
             count=plan.limit,
@@ -125,6 +128,7 @@ class Session:
             on_event=self._on_event,
             on_done=self._on_counted,
         )
+        """Counts candles and events on their way to the outputs."""
         self._collector = DataCollector(
             plan.streams,
             on_candles=self._meter.candles if seen else self._on_candles,
@@ -142,6 +146,7 @@ class Session:
                 linger=_GLANCE if plan.output == TABLE else 0.0,
             ),
         )
+        """Follows the streams."""
         self._collector.ended.add_done_callback(signals.wake)
         if plan.output == TABLE:
             self._show_table(latest, stack)

@@ -19,7 +19,7 @@ from klinetail.cli.exchange import (
 
 if TYPE_CHECKING:
     from klinetail.cli.signals import Signals
-    from klinetail.protocol.rest import Listing
+    from klinetail.protocol.exchange_info import Listing
 
 PATIENCE: Final = 30.0
 """Seconds without an answer before giving up."""
@@ -58,13 +58,13 @@ def symbols(
     """
     import sys
 
-    from klinetail.candle import is_glob
     from klinetail.cli import complain
     from klinetail.cli.choice import ask
     from klinetail.cli.signals import Signals
     from klinetail.cli.words import parse_symbol, taken_line
     from klinetail.collector.symbols import encode, find
     from klinetail.errors import OutputError
+    from klinetail.pattern import is_glob
     from klinetail.pipeline.notices import plural
 
     chosen = asked(context)

@@ -264,12 +264,12 @@ def watch(
     import os
     import sys
 
-    from klinetail.candle import Pattern
     from klinetail.cli import complain
     from klinetail.cli.choice import choose, read_words
     from klinetail.cli.words import expand, parse_streams, taken_line
     from klinetail.cli.zone import parse_zone
     from klinetail.errors import ExitCode, OutputError, UsageError
+    from klinetail.pattern import Pattern
     from klinetail.sinks.output import Outputs
 
     outputs = Outputs()

@@ -45,7 +45,7 @@ from klinetail.exchange.link import Link
 from klinetail.exchange.proxy import proxy_for
 from klinetail.exchange.rest_client import BinanceRest, Rest
 from klinetail.exchange.status import LIFETIME
-from klinetail.protocol.rest import Listing
+from klinetail.protocol.exchange_info import Listing
 from klinetail.protocol.venues import Venue, chosen
 from klinetail.shortage import safe_to_start
 

@@ -33,8 +33,8 @@ class Delivered:
         self.fingerprints = Fingerprints(interval)
         """The values of candles that left `closed` within the last day."""
         self.looked_ahead = False
-        """Whether the candle that leaves `closed` with the next one was looked at since
-        the last one came: its values are remembered, or need not be."""
+        """Whether `look_ahead` was called since the newest candle came: the values of
+        the next candle to leave `closed` are remembered, or need not be remembered."""
 
     def add(self, candle: Candle) -> None:
         """Keep the candle delivered now as the newest candle."""

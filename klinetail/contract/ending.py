@@ -42,7 +42,7 @@ class Ending:
         if order.held and order.held.show_trades:
             return math.inf
         at = order.trading.idle_at()
-        if order.expected >= at:  # closed candles say so
+        if order.expected >= at:  # closed candles prove the silence
             return at
         hearing = order.hearing
         if order.lacking:
@@ -53,8 +53,10 @@ class Ending:
         return order.trading.idle_at(since=hearing.up_since)
 
     def denied(self, now: Moment) -> float:
-        """Real seconds for which the exchange has answered and had no candle at all,
-        though those asked for are old; 0 from the first one on."""
+        """Return the real seconds for which REST has answered without any candle.
+
+        Old candles were asked for. From the first candle on the result is 0.
+        """
         fetching = self._fetching
         since = fetching.attempts.denied_since
         return 0.0 if since is None or fetching.answered else now.monotonic - since
@@ -68,7 +70,7 @@ class Ending:
         last = order.grid.floor(order.trading.last)
         denied = self._fetching.attempts.denied_since is not None
         if denied and not order.trading.shows_trades(order.expected):
-            last = 0  # neither frames nor rows know of a candle that is awaited
+            last = 0  # neither frames nor rows show the awaited candle
         order.trading.end(max(order.expected, order.grid.end_of(last)))
         order.started = True
 

@@ -23,7 +23,7 @@ from klinetail.contract.listing import Listed
 from klinetail.contract.order import Order
 from klinetail.contract.output import Output
 from klinetail.events import GapEvent, UnconfirmedEvent
-from klinetail.protocol.rest import Row
+from klinetail.protocol.klines import Row
 
 ABSENT: Final = 5_000
 """The time (ms of exchange time) after which a missing row is asked for again."""
@@ -91,7 +91,7 @@ class Fetching:
         """Whether nothing is to come but answers, and some had candles."""
         return not self._follow and self.answered
 
-    # What to ask for
+    # Ranges to fetch
 
     def take_wish(self, now: Moment) -> Wish | None:
         """The range to fetch now, if any; it then counts as on its way."""
@@ -130,7 +130,7 @@ class Fetching:
         else:
             self.attempts.failed(reason, now, wait)
 
-    # What came out meanwhile
+    # Candles delivered meanwhile
 
     def delivered(self, since: int) -> None:
         """The candles from `since` (open time, ms) up to the awaited one were
@@ -217,7 +217,7 @@ class Fetching:
         order, listed = self._order, self.listed
         if order.expected != order.first or not places:
             return order.expected
-        if order.start_point is not None:  # the candle before it exists
+        if order.start_point is not None:  # the preceding candle exists
             return order.expected
         for time, why in places.items():
             if why is not None:
@@ -297,7 +297,7 @@ class Fetching:
             self.holes.clear()
             return
         reach = end
-        if (last := max(places, default=end)) < end:  # the page ends there
+        if (last := max(places, default=end)) < end:  # the last row of the page
             reach = order.grid.end_of(last)
         settled = order.grid.floor(asked.confirmed - SETTLED + 1)
         known = {**places, **dict.fromkeys(order.held)}
@@ -334,7 +334,7 @@ class Fetching:
         until = self.finality.ask_from(time, close, asked) or 0
         return UnconfirmedEvent(order.stream, time, until)
 
-    # Gaps that were announced
+    # Announced gaps
 
     def _fill_gap(
         self,
@@ -347,7 +347,7 @@ class Fetching:
         found: list[Candle] = []
         start = wish.start
         if rows and not self._order.grid.amid(rows[0].open_time):
-            # What there never was keeps back no other.
+            # Candles from before the listing never existed and keep no candle back.
             start = max(start, rows[0].open_time)
         for index, row in enumerate(rows):
             expected = found[-1].close_time + 1 if found else start
@@ -370,7 +370,7 @@ class Fetching:
         """
         if (gap := self.gaps.covering(candle.open_time)) is None:
             return False
-        # An answer that is on its way is about a gap as it was when it was asked.
+        # An answer under way is about the gap as of the time of the request.
         if self.in_flight is None or not self.in_flight.late:
             self._mend(gap, [candle], out)
         return True

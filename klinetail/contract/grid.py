@@ -1,7 +1,7 @@
 """The open times of one stream's candles. Pure.
 
-Of all intervals but 3d the open times follow from the calendar. Candles of 3d open on
-each third day, and only one of them tells on which: the grid's anchor.
+Except for 3d the open times follow from the calendar. Candles of 3d open on each third
+day; a known candle of the stream, the grid's anchor, tells the days.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from klinetail.candle import DAY, Interval
-from klinetail.protocol.rest import BadRow, Row
+from klinetail.protocol.klines import BadRow, Row
 
 FOUNDED: Final = 1_483_228_800_000
 """2017-01-01: no candle of the exchange is older."""

@@ -57,6 +57,7 @@ class Order:
     def __init__(self, stream: Stream, *, lines: int, keep: int, held: int) -> None:
         self.stream = stream
         self.grid = Grid(stream.interval)
+        """The open times of the stream's candles."""
         self.begun: Moment | None = None
         """When the stream was begun."""
         self.lines = lines
@@ -64,8 +65,8 @@ class Order:
         self.start_point: int | None = None
         """Open time (ms) of the first closed candle wanted, in place of `lines`."""
         self.first = 0
-        """Open time (ms) of the first closed candle that was ever awaited; earlier
-        ones are of no concern."""
+        """Open time (ms) of the first candle ever awaited; earlier candles are of no
+        concern."""
         self.subscribed_in = 0
         """Open time (ms) of the candle in which the start fell: earlier candles are
         history."""

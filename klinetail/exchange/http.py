@@ -121,7 +121,7 @@ def _body(response: HTTPResponse, *, packed: bool) -> bytes:
         body = response.read(_MAX_ERROR)
         return _beginning(body) if unpacks else body
     if encoding != "identity" and not unpacks:
-        raise BadMessage("a compressed answer, which was not asked for")
+        raise BadMessage("a compressed answer, though no compression was asked for")
     body = response.read(MAX_BODY + 1)
     if len(body) > MAX_BODY:
         raise BadMessage(f"an answer of more than {MAX_BODY} bytes")

@@ -17,7 +17,7 @@ from websockets.datastructures import Headers
 from websockets.http11 import Response
 
 from klinetail.candle import Interval
-from klinetail.protocol.rest import USED_WEIGHT
+from klinetail.protocol.limits import USED_WEIGHT
 from klinetail.protocol.venues import Paths, Venue
 from klinetail.sim.clock import Clock
 from klinetail.sim.faults import answers

@@ -59,6 +59,7 @@ class Recorded(HistoryMarket):
             label=_label(histories, missing),
         )
         self.missing = missing
+        """The number of candles that the recordings lack."""
 
 
 def _label(histories: Mapping[str, History], missing: int) -> str:

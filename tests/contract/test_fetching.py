@@ -14,7 +14,7 @@ from klinetail.contract.finality import CONFIRM, NOTICE, SETTLED
 from klinetail.contract.holes import NO_ROW, Lack
 from klinetail.contract.order import Order
 from klinetail.events import GapEvent
-from klinetail.protocol.rest import BadRow
+from klinetail.protocol.klines import BadRow
 from tests.contract.minutes import STREAM, T0, candle, moment, row
 
 NOW = moment(T0 + 30_000)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from klinetail.candle import DAY, MINUTE, Candle, Interval, Source, Stream
 from klinetail.contract.grid import FOUNDED, Grid, common_open_time
-from klinetail.protocol.rest import BadRow
+from klinetail.protocol.klines import BadRow
 from tests.contract.minutes import T0, candle
 
 D3 = Stream("BTCUSDT", Interval.D3)

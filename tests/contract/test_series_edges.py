@@ -27,7 +27,7 @@ from klinetail.events import (
     TradedEvent,
     UnconfirmedEvent,
 )
-from klinetail.protocol.rest import Row
+from klinetail.protocol.klines import Row
 from tests.contract.minutes import STREAM, T0, begun, candle, moment, row
 
 

@@ -117,9 +117,9 @@ def test_two_bad_rows_cost_two_candles_of_thirty(strict: bool) -> None:
     assert bad.startswith("klinetail: dropped a message: btcusdt@1m: a bad row: a ")
     assert str(Rotten.NEGATIVE) in bad
     lacks = {
-        Rotten.NEGATIVE: "the exchange's row for it is bad: a price or volume is not a"
-        " plain decimal",
-        Rotten.ABSENT: "the exchange has no row for it",
+        Rotten.NEGATIVE: "the exchange's row for the candle is bad: a price or volume"
+        " is not a plain decimal",
+        Rotten.ABSENT: "the exchange has no row for the candle",
     }
     said = [
         f"klinetail: gap: btcusdt@1m {utc(start)} to before {utc(start + MINUTE)} is"

@@ -19,7 +19,7 @@ from websockets.sync.client import connect
 from klinetail.candle import HOUR, MINUTE, Candle, Interval, Stream
 from klinetail.errors import BadMessage
 from klinetail.protocol import frames
-from klinetail.protocol.rest import BadRow, decode_rows
+from klinetail.protocol.klines import BadRow, decode_rows
 from klinetail.sim import hub
 from klinetail.sim.faults import answers, line
 from klinetail.sim.faults.chaos import Chaos
