@@ -92,7 +92,8 @@ def model_end(content: bytes, whole: bytes, ends: list[int]) -> int:
 
 def ends_of(container: Container, batches: list[bytes]) -> list[int]:
     if container is PLAIN:
-        return [*accumulate(len(line) for line in b"".join(batches).splitlines(True))]
+        lines = b"".join(batches).split(b"\n")[:-1]
+        return [*accumulate(len(line) + 1 for line in lines)]
     return [*accumulate(len(container.pack(batch)) for batch in batches)]
 
 

@@ -104,7 +104,7 @@ def test_the_first_bad_line_is_named(written):
     "content",
     [
         b"hello\n",
-        b"PK\x03\x04",
+        b"PK\x03",
         b"symbol,interval,close\nBTCUSDT,1m,5\n",
         b"open_time,close\n1,2\n",
         b"1,2,3\n",

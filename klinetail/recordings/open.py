@@ -1,0 +1,195 @@
+"""The one opener of recordings: plain, `.gz`, `.zst`, a public dump's `.zip`, stdin.
+
+The content tells the container, whatever the file is called. The content comes in
+pieces, in bounded memory, however much a small compressed file holds.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import sys
+from collections.abc import Iterator
+from typing import IO, Final
+
+from klinetail.errors import BadRecording
+from klinetail.formats.dump import stream_of
+from klinetail.recordings.frames import BadFrame, More, container_in, container_of
+
+STDIN: Final = "-"
+"""The path that means stdin."""
+
+MAX_ZIP: Final = 64 << 20
+"""Bytes of a dump at most, compressed and decompressed alike. The largest dump, a month
+of 1m candles, has 6 MB."""
+
+_BLOCK: Final = 256 << 10
+"""Bytes of a file read at once."""
+
+_ZIP: Final = b"PK\x03\x04", b"PK\x05\x06"
+"""The first bytes of a zip archive with and without members."""
+
+
+class Opened:
+    """An opened recording, decompressed.
+
+    Args:
+        name: the name of the file for messages.
+        path: the name that can tell the stream of a dump.
+        pieces: the content; `BadFrame` is raised where a compressed content ends that
+            is torn or damaged.
+    """
+
+    def __init__(self, name: str, path: str, pieces: Iterator[bytes]) -> None:
+        self.name = name
+        """The name of the file, for messages."""
+        self.path = path
+        """The name without the suffix of a container, or of the file in a zip."""
+        self._pieces = pieces
+        """The content."""
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Yield the content in pieces of some MiB at most, cut anywhere.
+
+        Raises:
+            BadRecording: the file cannot be read any further; the text begins with the
+                file's name. Everything that is whole was yielded before.
+        """
+        try:
+            yield from self._pieces
+        except BadFrame as error:
+            why = "; the writer was killed, or is writing still" if error.torn else ""
+            raise BadRecording(f"{self.name}: {error}{why}") from None
+        except OSError as error:
+            raise BadRecording(f"{self.name}: {error.strerror}") from None
+
+
+@contextlib.contextmanager
+def opened(path: str) -> Iterator[Opened]:
+    """Open a recording to be read from the beginning.
+
+    Args:
+        path: the path of a file; `-` is stdin.
+
+    Raises:
+        BadRecording: the file cannot be read, or is a zip archive but no dump. The text
+            begins with the file's name.
+    """
+    name = "stdin" if path == STDIN else path
+    with contextlib.ExitStack() as stack:
+        try:
+            file = _stdin() if path == STDIN else stack.enter_context(open(path, "rb"))
+            beginning = file.read(8)
+        except OSError as error:
+            raise BadRecording(f"{name}: {error.strerror}") from None
+        if beginning.startswith(_ZIP):
+            yield _zipped(file, beginning, name, stack)
+            return
+        container = container_in(beginning)
+        pieces = container.forwards(_behind(beginning, file))
+        yield Opened(name, container_of(name)[1], pieces)
+
+
+def _stdin() -> IO[bytes]:
+    """Return stdin.
+
+    Raises:
+        BadRecording: stdin is closed, or is a terminal.
+    """
+    if sys.stdin is None:
+        raise BadRecording("stdin is closed")
+    if sys.stdin.isatty():
+        raise BadRecording("stdin is a terminal; send a recording into a pipe")
+    return sys.stdin.buffer
+
+
+def _behind(beginning: bytes, file: IO[bytes]) -> More:
+    """Return a reader of the beginning and then of the rest of a file. What is there
+    already is returned without waiting for more, as a pipe may be slow."""
+    rest = beginning
+    read = file.read1 if isinstance(file, io.BufferedReader) else file.read
+
+    def more(size: int) -> bytes:
+        nonlocal rest
+        if rest:
+            data, rest = rest[:size], rest[size:]
+            return data
+        return read(min(size, _BLOCK))
+
+    return more
+
+
+def _zipped(
+    file: IO[bytes], beginning: bytes, name: str, stack: contextlib.ExitStack
+) -> Opened:
+    """Return the only file in a zip archive, one of the exchange's dumps.
+
+    Raises:
+        BadRecording: the archive is damaged, too large, or no dump.
+    """
+    import zipfile
+
+    data = beginning
+    while len(data) <= MAX_ZIP and (block := file.read(MAX_ZIP)):
+        data += block
+    if len(data) > MAX_ZIP:
+        raise BadRecording(f"{name}: a dump has at most {MAX_ZIP >> 20} MiB")
+    try:
+        archive = stack.enter_context(zipfile.ZipFile(io.BytesIO(data)))
+        members = archive.infolist()
+        if len(members) != 1:
+            raise BadRecording(
+                f"{name}: the archive holds {len(members):,} files; a dump of the"
+                " exchange holds one"
+            )
+        member = members[0]
+        usual = member.compress_type in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+        if member.flag_bits & 1 or not usual:
+            raise BadRecording(
+                f"{name}: the archive is encrypted or compressed in an unusual way,"
+                " which no dump of the exchange is"
+            )
+        try:
+            stream_of(member.filename)
+        except BadRecording:
+            plain = False
+        else:
+            plain = not {"/", "\\", "\0"} & {*member.filename}
+        if not plain:
+            raise BadRecording(
+                f"{name}: the archive holds {member.filename[:60]!r}; a dump of the"
+                " exchange holds a file like BTCUSDT-1m-2023-11-14.csv"
+            )
+        content = stack.enter_context(archive.open(member))
+    except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError) as error:
+        raise _damaged(name, error) from None
+    return Opened(name, member.filename, _inflated(content, name))
+
+
+def _inflated(content: IO[bytes], name: str) -> Iterator[bytes]:
+    """Yield the content of a file in a zip archive, whatever size its header tells.
+
+    Raises:
+        BadRecording: the file is damaged or too large.
+    """
+    import zipfile
+    import zlib
+
+    size = 0
+    while True:
+        try:
+            data = content.read(_BLOCK)
+        except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+            raise _damaged(name, error) from None
+        if not data:
+            return
+        size += len(data)
+        if size > MAX_ZIP:
+            raise BadRecording(f"{name}: a dump has at most {MAX_ZIP >> 20} MiB")
+        yield data
+
+
+def _damaged(name: str, error: Exception) -> BadRecording:
+    return BadRecording(
+        f"{name}: the zip archive is torn or damaged ({error}); download it again"
+    )
