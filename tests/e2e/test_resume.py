@@ -193,7 +193,7 @@ def test_what_must_not_go_on_is_refused_and_stays_as_it_is(
     assert "another market's recording? Choose another file" in refused(path, exchange)
     for ahead in (-60, 2):
         record(path, truth(BTC, ago(ahead), 5))
-        assert "for the exchange it is" in refused(path, exchange)
+        assert "the exchange's time is" in refused(path, exchange)
     record(path, truth(ETH, ago(9), 5))
     assert "it holds ethusdt@1m and none of the streams" in refused(path, exchange)
     lines = whole.splitlines(keepends=True)
