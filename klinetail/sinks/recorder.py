@@ -438,8 +438,8 @@ class Recorder(threading.Thread):
             if candles[-1].open_time > exchange_time:
                 raise UsageError(
                     f"{self.sink.name}: its last candle ({stream}"
-                    f" {utc(candles[-1].open_time)}) opens in the future: for the"
-                    f" exchange it is {utc(exchange_time)}. A recording of another"
+                    f" {utc(candles[-1].open_time)}) opens in the future: the"
+                    f" exchange's time is {utc(exchange_time)}. A recording of another"
                     " exchange? Choose another file"
                 )
 
