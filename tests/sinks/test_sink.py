@@ -56,7 +56,7 @@ def test_what_lacks_a_part_is_no_sink():
         (OSError(errno.ENOSPC, "No space left on device"), "No space left on device"),
         (ConnectionResetError(), "ConnectionResetError"),
         (TimeoutError("timed out"), "timed out"),
-        (OSError(errno.EMFILE, "Too many open files"), "this machine has run out of"),
+        (OSError(errno.EMFILE, "Too many open files"), "this machine lacks a resource"),
         (MemoryError(), "this machine has no memory left"),
         (KeyError("x"), "a bug: KeyError('x')"),
     ],
