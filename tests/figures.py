@@ -15,6 +15,7 @@ Everything happens on loopback. `--quick` only shows that the measuring works.
     F17  clocks that step, processes that stand still, machines that sleep, and an
          exchange whose /time lies
     chaos   ten minutes of `serve --chaos all --speed 60` beside its ledger
+    resumes  20 streams in one file, stopped and started 50 times at random
     outage  six hours without the exchange for 300 streams, at speed
 """
 
@@ -39,6 +40,7 @@ FIGURES = {
     "F17": "clocks",
     "chaos": "chaos",
     "outage": "outage",
+    "resumes": "resumes",
 }
 
 

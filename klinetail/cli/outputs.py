@@ -60,7 +60,7 @@ class RunOutputs:
         """Whether stdout gets no further candles; the queued lines still go out."""
         self._workers = [
             self._worker(sink, tail)
-            for sink, tail in zip(plan.sinks, plan.tails, strict=True)
+            for sink, tail in zip(*plan.recordings[:2], strict=True)
         ]
         """One worker for each sink of the plan."""
         self._outlet: Outlet | None = None
@@ -88,7 +88,9 @@ class RunOutputs:
         return Recorder(
             cast("ResumingSink[Any]", sink),
             tail,
-            recorder.Plan(plan.streams, plan.resume, plan.lines, plan.updates),
+            recorder.Plan(
+                plan.streams, plan.recordings.resume, plan.lines, plan.updates
+            ),
             filling.fetcher,
             on_end=self._on_worker_end,
             on_gap=filling.on_gap,

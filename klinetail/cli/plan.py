@@ -25,6 +25,18 @@ TABLE: Final = "table"
 """The name of the only output that is no format of lines."""
 
 
+class Recordings(NamedTuple):
+    """The recordings of a run."""
+
+    sinks: list[AnySink]
+    """The sinks beside stdout; each sink's worker closes the sink."""
+    tails: list[Tail | None]
+    """For each sink, the end of the recording; None for a sink without a record of its
+    progress."""
+    resume: Resume
+    """The fate of candles that a recording lacks."""
+
+
 class Plan(NamedTuple):
     """One run of `watch`, with every option resolved."""
 
@@ -50,13 +62,7 @@ class Plan(NamedTuple):
     """`TABLE`, or the name of the format of stdout."""
     header: bytes
     """The first bytes for stdout: a format's header line, or nothing."""
-    sinks: list[AnySink]
-    """The recordings beside stdout; each sink's worker closes the sink."""
-    tails: list[Tail | None]
-    """For each sink, the end of the recording; None for a sink without a record of its
-    progress."""
-    resume: Resume
-    """The fate of candles that a recording lacks."""
+    recordings: Recordings
     zone: tzinfo
     """The time zone of the table and of plain lines."""
     color: str

@@ -73,7 +73,7 @@ class Report:
 
     def reader_gone(self) -> None:
         """Say that stdout's reader has gone, if the run goes on without stdout."""
-        if self._plan.sinks:
+        if self._plan.recordings.sinks:
             self.say("the reader of stdout went away; the recording goes on")
         else:
             self.code = ExitCode.READER_GONE
@@ -108,7 +108,7 @@ class Report:
 
     def _receipt(self, meter: Meter) -> str:
         written: list[tuple[str, int]] = []
-        for sink in self._plan.sinks:
+        for sink in self._plan.recordings.sinks:
             wrote = getattr(sink, "wrote", lambda one=sink: [(one.name, one.written)])
             written += wrote()
         with meter.lock:

@@ -17,7 +17,14 @@ from klinetail.cli.exchange import (
     asked,
     exchange_of,
 )
-from klinetail.formats.registry import FORMATS, PROSE, either, output_names, suffixes
+from klinetail.cli.recording_options import (
+    AfterOption,
+    FsyncOption,
+    OutOption,
+    ResumeOption,
+    seconds_between_syncs,
+)
+from klinetail.formats.registry import FORMATS, PROSE, either, output_names
 from klinetail.recordings.policy import Resume
 
 MAX_STREAMS: Final = 12_000
@@ -138,43 +145,10 @@ def watch(
             " candle, on a dumb terminal and for a screen reader (ACCESSIBLE=1).",
         ),
     ] = None,
-    out: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--out",
-            metavar="FILE",
-            envvar="KLINETAIL_OUT",
-            help=f"Record to FILE ({either(suffixes())}) besides; repeatable.",
-        ),
-    ] = None,
-    resume: Annotated[
-        Resume,
-        typer.Option(
-            "--resume",
-            envvar="KLINETAIL_RESUME",
-            help="What becomes of the candles that a FILE of --out lacks when it goes"
-            " on: fill fetches them, gap leaves a hole, never refuses the file.",
-        ),
-    ] = Resume.FILL,
-    after: Annotated[
-        str | None,
-        typer.Option(
-            "--after",
-            metavar="FILE",
-            envvar="KLINETAIL_AFTER",
-            help="Let --out go on where this recording ends.",
-        ),
-    ] = None,
-    fsync: Annotated[
-        str,
-        typer.Option(
-            "--fsync",
-            metavar="WHEN",
-            envvar="KLINETAIL_FSYNC",
-            help="When recordings are put on the disk for sure: after each closed"
-            " candle (closed), every so many SECONDS, or never.",
-        ),
-    ] = "closed",
+    out: OutOption = None,
+    resume: ResumeOption = Resume.FILL,
+    after: AfterOption = None,
+    fsync: FsyncOption = "closed",
     tz: Annotated[
         str,
         typer.Option(
@@ -281,13 +255,13 @@ def watch(
     zone = parse_zone(tz, os.environ)
     which = asked(context)
     _check(hold, weight)
-    sync = _sync(fsync)
+    sync = seconds_between_syncs(fsync)
     shown = _output(output)
     for line in () if quiet else (which.ignored, taken_line(words)):
         if line is not None:
             complain(line)
 
-    from klinetail.cli.plan import ONE_SHOT, Plan
+    from klinetail.cli.plan import ONE_SHOT, Plan, Recordings
     from klinetail.cli.recording import open_sinks, tails_of
     from klinetail.cli.session import Session
     from klinetail.cli.signals import Signals, has_terminal
@@ -342,9 +316,9 @@ def watch(
             updates=updates,
             output=shown,
             header=header,
-            sinks=sinks,
-            tails=tails_of(sinks, chosen.streams, after),
-            resume=resume,
+            recordings=Recordings(
+                sinks, tails_of(sinks, chosen.streams, after), resume
+            ),
             zone=zone,
             color=color.value,
             quiet=quiet,
@@ -389,29 +363,6 @@ def _check(hold: float, weight: float) -> None:
         raise UsageError("--hold nan is no time; give seconds, or inf")
     if math.isnan(weight):
         raise UsageError("--weight nan is no number; give a percentage")
-
-
-def _sync(when: str) -> float | None:
-    """Return the seconds between two syncs, 0 for each closed candle, None for never.
-
-    Raises:
-        UsageError: the words name no time.
-    """
-    import math
-
-    from klinetail.errors import UsageError
-
-    if when in ("closed", "never"):
-        return 0.0 if when == "closed" else None
-    try:
-        seconds = float(when)
-    except ValueError:
-        seconds = math.nan
-    if not 0 < seconds < math.inf:
-        raise UsageError(
-            f"--fsync {when:.20} is no time; give closed, never, or seconds above 0"
-        )
-    return seconds
 
 
 def _output(asked: str | None) -> str:
