@@ -12,6 +12,7 @@ ELSEWHERE = {
     "klinetail/cli/group.py": "cli/test_mistakes.py",
     "klinetail/cli/help.py": "cli/test_mistakes.py",
     "klinetail/cli/plan.py": "cli/test_outputs.py",
+    "klinetail/cli/recording_options.py": "cli/test_recording.py",
     "klinetail/cli/serve.py": "e2e/test_serve.py",
     "klinetail/cli/session.py": "e2e/test_watch.py",
     "klinetail/cli/signals.py": "e2e/test_stopping.py",
@@ -32,8 +33,7 @@ ELSEWHERE = {
 }
 """Modules that are tested where the whole of what they serve is tested, and where.
 
-The parts of a series are seen through the series, against a model and at each edge. A
-command is seen by running it. The connections of the embedded exchange, and their
+A command is seen by running it. The connections of the embedded exchange, and their
 faults, are seen by connecting to it. Events, kinds, plans, connections and tables are
 data of what makes or takes them.
 """
