@@ -12,7 +12,16 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmarks import memory, paced, revisions, screen, speed, stages, startup
+from benchmarks import (
+    memory,
+    paced,
+    recordings,
+    revisions,
+    screen,
+    speed,
+    stages,
+    startup,
+)
 from benchmarks.certificate import Tls, issue
 from benchmarks.contestants import CONTESTANTS, Contestant
 from benchmarks.report import Line, inserted, markdown
@@ -122,6 +131,9 @@ FIGURES: dict[str, Callable[[Asked], Iterable[Line]]] = {
     "growth": _growth,
     "table": _table,
     "stages": lambda asked: stages.measure(6_000 if asked.quick else 60_000),
+    "read": lambda asked: recordings.measure_read(
+        5_000 if asked.quick else 200_000, asked.repeats
+    ),
 }
 
 

@@ -28,6 +28,7 @@ TITLES = {
     "hour": "All streams close at once: the order of their series alone",
     "growth": "Growth with the streams: 4 messages/s each, at least 1,000 in all",
     "table": "The live table, 120 columns and 40 lines",
+    "read": "A row of a recording, read",
     "stages": "Where klinetail's CPU goes, without threads and the kernel's reads",
 }
 
@@ -52,6 +53,8 @@ HEADINGS = {
     "all_lines": "all lines",
     "in_order": "in order",
     "equal": "equal to the record",
+    "row_us": "CPU a row, µs",
+    "row_us_times": "`recordings.read`'s, times",
     "exchange_us": "exchange's own CPU a message, µs",
     "bytes_per_s": "bytes/s written",
     "pushed_per_s": "pushed/s",

@@ -51,7 +51,8 @@ LOOK_BACK: Final = 8 << 20
 shorter."""
 
 WINDOW: Final = 32 << 20
-"""Bytes of content kept while a file of another program is read backwards."""
+"""Bytes of content kept in memory while a file of another program is read
+backwards."""
 
 _TRIES: Final = 16
 """Beginnings of a frame tried from the back before the file is read forwards."""
@@ -250,7 +251,15 @@ def _from(read: Read, start: int, end: int) -> _Input:
 
 
 class _Compressed(Container):
-    """A container of frames: a frame has a beginning, a checksum and an end."""
+    """A container of frames: a frame has a beginning, a checksum and an end.
+
+    Args:
+        window: bytes of content kept while a file of another program is read backwards.
+    """
+
+    def __init__(self, window: int = WINDOW) -> None:
+        self._window = window
+        """Bytes of content kept while a file of another program is read backwards."""
 
     word: str
     """The word for one frame: `gzip member`."""
@@ -477,7 +486,7 @@ class _Compressed(Container):
                     part = piece[: upper - lower - size]
                     kept.append(Frame(start, part))
                     size += len(part)
-                    while size > WINDOW:
+                    while size > self._window:
                         first = len(kept.popleft().data)
                         size -= first
                         lower += first

@@ -13,7 +13,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from klinetail.formats import csv
-from klinetail.recordings import frames
 from klinetail.recordings.frames import (
     CONTAINERS,
     LOOK_BACK,
@@ -279,11 +278,9 @@ def test_a_torn_member_of_another_program_is_not_cut_off(
 
 
 @compressed
-def test_a_large_member_of_another_program(
-    container: Container, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_large_member_of_another_program(container: Container) -> None:
     make = gzip_member if container is GZIP else zstd_frame
-    monkeypatch.setattr(frames, "WINDOW", 2 * PIECE)
+    container = type(container)(window=2 * PIECE)  # type: ignore[call-arg]
     data = lines(random.Random(2), 9 * PIECE)
     tail = rows(3)
     whole = make(data, 1) + container.pack(tail)
