@@ -34,26 +34,29 @@ class _Place(Generic[Prepared]):
     """
 
     __slots__ = (
+        "first",
         "forming",
         "gap",
         "joined",
         "jumps",
         "next",
-        "short",
+        "reach",
         "under_way",
         "waiting",
     )
 
     def __init__(self, point: int) -> None:
-        self.next = point
-        """The open time (ms) of the next closed candle; 0 for any candle."""
+        self.next = self.first = point
+        """The open time (ms) of the next closed candle, and of the first closed candle
+        of the run; 0 for any candle."""
+        self.reach = 0
+        """The time (ms) before which closed candles are known to exist; all of them
+        belong into the recording."""
         self.waiting: deque[Entry[Prepared]] | None = None
-        """Live closed candles and gaps that wait for earlier candles; None if none
-        does."""
+        """Live closed candles and gaps that wait for earlier candles; None if the
+        recording lacks no candle."""
         self.forming: Entry[Prepared] | None = None
         """The newest forming candle that waits."""
-        self.short = False
-        """Whether candles after the waiting candles were left out."""
         self.under_way = False
         """Whether earlier candles are being fetched."""
         self.joined = False
@@ -97,8 +100,6 @@ class Resumption(Generic[Prepared]):
         self.gaps: list[GapEvent] = []
         """The gaps of the recording alone, to be announced: holes that became gaps, and
         gaps of a fetch. The announcer empties the list."""
-        self._points = dict(points)
-        """The resume points at the beginning."""
         self._most = most
         """Closed candles that wait at most."""
         self._count = 0
@@ -107,6 +108,8 @@ class Resumption(Generic[Prepared]):
         """Fetched candles that wait for `release`."""
         self._places: dict[Stream, _Place[Prepared]] = {}
         """The progress of each stream."""
+        self._behind: dict[Stream, _Place[Prepared]] = {}
+        """The streams of which the recording lacks candles, or may lack candles."""
         for stream, point in points.items():
             self._place(stream, point).jumps = jump
 
@@ -116,6 +119,7 @@ class Resumption(Generic[Prepared]):
             place = self._places[stream] = _Place(point)
             if self.held:
                 place.waiting = deque()
+                self._behind[stream] = place
         return place
 
     def points(self) -> dict[Stream, int]:
@@ -125,10 +129,8 @@ class Resumption(Generic[Prepared]):
 
     @property
     def whole(self) -> bool:
-        """Whether no candle waits for an earlier candle."""
-        return not self.held and all(
-            place.waiting is None for place in self._places.values()
-        )
+        """Whether the recording lacks no candle that is known to exist."""
+        return not self.held and not self._behind
 
     def joined(self, streams: Iterable[Stream]) -> bool:
         """Return whether live candles of all these streams were written."""
@@ -139,13 +141,10 @@ class Resumption(Generic[Prepared]):
         out: list[Entry[Prepared]] = []
         places = self._places
         for entry in entries:
-            record = entry[0]
-            place = places.get(record.stream) or self._place(record.stream)
-            if place.waiting is not None:
-                self._wait(place, entry)
-            elif not self._takes(place, entry, out):
-                place.waiting = deque()
-                self._wait(place, entry)
+            stream = entry[0].stream
+            place = places.get(stream) or self._place(stream)
+            if place.waiting is not None or not self._takes(place, entry, out):
+                self._wait(stream, place, entry)
         return out
 
     def _takes(
@@ -154,47 +153,72 @@ class Resumption(Generic[Prepared]):
         entry: Entry[Prepared],
         out: list[Entry[Prepared]],
     ) -> bool:
-        """Use a candle or gap that is next, or old; False for a candle after a hole."""
+        """Use a candle or gap that is next, or old; False for an entry after a hole."""
         record = entry[0]
+        start = record.open_time if isinstance(record, Candle) else record.start
+        if start > place.next > 0:
+            if not place.jumps:
+                return False
+            self._jump(place, record.stream, start)
         if isinstance(record, GapEvent):
             place.pass_gap(record)
         elif not record.closed:
-            if record.open_time >= place.next:
+            if start >= place.next:
                 out.append(entry)
-        elif record.open_time == place.next or not place.next:
+        elif start >= place.next:
+            place.first = place.first or start
             place.next = record.close_time + 1
             place.jumps, place.joined = False, True
             out.append(entry)
-        elif record.open_time > place.next:
-            if not place.jumps:
-                return False
-            self._jump(place, record)
-            out.append(entry)
         return True
 
-    def _jump(self, place: _Place[Prepared], candle: Candle) -> None:
-        """Make a gap of the hole before a candle, and go on behind the candle."""
-        self.gaps.append(
-            GapEvent(candle.stream, place.next, candle.open_time, "not fetched")
-        )
-        place.gap = (place.next, candle.open_time)
-        place.jumps, place.joined = False, True
-        place.next = candle.close_time + 1
+    def _jump(self, place: _Place[Prepared], stream: Stream, time: int) -> None:
+        """Make a gap of the hole before `time` (ms)."""
+        self.gaps.append(GapEvent(stream, place.next, time, "not fetched"))
+        place.gap = (place.next, time)
+        place.jumps = False
+        place.next = time
 
-    def _wait(self, place: _Place[Prepared], entry: Entry[Prepared]) -> None:
+    def _wait(
+        self, stream: Stream, place: _Place[Prepared], entry: Entry[Prepared]
+    ) -> None:
         """Keep a candle or gap until the earlier candles came."""
-        record, waiting = entry[0], place.waiting
-        assert waiting is not None  # noqa: S101 - the callers look
-        if isinstance(record, Candle):
-            if not record.closed:
-                place.forming = entry
-                return
-            place.forming = None
-        if place.short or self._count >= self._most:
-            place.short = True
+        record = entry[0]
+        if isinstance(record, GapEvent):
+            self._miss(stream, place, record.start)
+        elif not record.closed:
+            place.forming = entry
+            if not place.jumps:
+                self._miss(stream, place, record.open_time)
             return
-        waiting.append(entry)
-        self._count += 1
+        else:
+            place.first = place.first or record.open_time
+            place.next = place.next or record.open_time
+            self._miss(stream, place, record.close_time + 1)
+        # Without room the entry is left out: `reach` tells that it has to be fetched.
+        if self._count < self._most and place.waiting is not None:
+            place.waiting.append(entry)
+            self._count += 1
+
+    def _miss(self, stream: Stream, place: _Place[Prepared], reach: int) -> None:
+        """Note that closed candles exist up to `reach` (ms)."""
+        place.reach = max(place.reach, reach)
+        if 0 < place.next < place.reach and place.waiting is None:
+            place.waiting = deque()
+            self._behind[stream] = place
+
+    def missed(self, ranges: Mapping[Stream, tuple[int, int]]) -> None:
+        """Note that closed candles came, and were forgotten.
+
+        Args:
+            ranges: by stream, the open time (ms) of the first candle forgotten, and of
+                the first candle after all candles forgotten.
+        """
+        for stream, (first, end) in ranges.items():
+            place = self._place(stream)
+            place.first = place.first or first
+            place.next = place.next or first
+            self._miss(stream, place, end)
 
     def fetched(self, entries: Iterable[Entry[Prepared]]) -> list[Entry[Prepared]]:
         """Take fetched candles, and gaps of the fetch; return the candles to write now,
@@ -206,42 +230,48 @@ class Resumption(Generic[Prepared]):
         touched: dict[Stream, _Place[Prepared]] = {}
         for entry in entries:
             record = entry[0]
-            place = touched[record.stream] = self._place(record.stream)
+            stream = record.stream
+            place = touched[stream] = self._place(stream)
             if isinstance(record, GapEvent):
                 if record.start <= place.next < record.end and not record.filled:
                     self.gaps.append(record)
                 place.pass_gap(record)
+                self._miss(stream, place, record.start)
             elif record.open_time == place.next:
                 place.next = record.close_time + 1
                 out.append(entry)
-        for place in touched.values():
-            self._drain(place, out)
+            else:
+                self._miss(stream, place, record.close_time + 1)
+        self._drain(touched, out)
         return out
 
-    def _drain(self, place: _Place[Prepared], out: list[Entry[Prepared]]) -> None:
+    def _drain(
+        self, places: Mapping[Stream, _Place[Prepared]], out: list[Entry[Prepared]]
+    ) -> None:
         """Take the waiting candles that are next."""
-        waiting = place.waiting
-        if waiting is None:
-            return
-        while waiting and self._takes(place, waiting[0], out):
-            waiting.popleft()
-            self._count -= 1
-        if not waiting:
-            place.waiting = None
-            forming, place.forming = place.forming, None
-            if forming is not None and not place.short:
-                self._takes(place, forming, out)
-            place.short = False
+        for stream, place in places.items():
+            waiting = place.waiting
+            if waiting is None:
+                continue
+            while waiting and self._takes(place, waiting[0], out):
+                waiting.popleft()
+                self._count -= 1
+            if waiting or 0 < place.next < place.reach:
+                continue
+            if place.forming is not None:
+                self._takes(place, place.forming, out)
+            place.forming = place.waiting = None
+            self._behind.pop(stream, None)
 
     def wanted(self) -> dict[Stream, int]:
-        """Return the streams whose candles wait for a fetch that is not under way, with
+        """Return the streams that lack candles which no fetch is under way for, with
         the open time (ms) of the first candle to fetch."""
         if self.held:
             return {}
         return {
             stream: place.next
-            for stream, place in self._places.items()
-            if place.waiting is not None and not place.under_way
+            for stream, place in self._behind.items()
+            if not place.under_way
         }
 
     def begin_fetch(self, streams: Iterable[Stream]) -> None:
@@ -263,8 +293,7 @@ class Resumption(Generic[Prepared]):
         self.held = False
         withheld, self._withheld = self._withheld, []
         out = self.fetched(withheld) if fetched else []
-        for place in self._places.values():
-            self._drain(place, out)
+        self._drain({**self._behind}, out)
         return out
 
     def set_back(self, points: Mapping[Stream, int]) -> None:
@@ -272,17 +301,23 @@ class Resumption(Generic[Prepared]):
 
         Args:
             points: the resume points of the streams written in this run. A stream left
-                out goes on from its first resume point.
+                out goes on from its first candle.
         """
         for stream, place in self._places.items():
-            place.next = points.get(stream, self._points.get(stream, 0))
+            before, place.next = place.next, points.get(stream, place.first)
             start, end = place.gap
             if start <= place.next < end:
                 place.next = end
+            self._miss(stream, place, before)
 
     def again(self, entries: Sequence[Entry[Prepared]]) -> list[Entry[Prepared]]:
-        """Return the candles of a failed write that still have to be written."""
+        """Return the candles of a failed write that still have to be written; after
+        `set_back`. Candles after a hole are fetched instead."""
         out: list[Entry[Prepared]] = []
         for entry in entries:
-            self._takes(self._place(entry[0].stream), entry, out)
+            place = self._place(entry[0].stream)
+            joined = place.joined
+            self._takes(place, entry, out)
+            place.joined = joined  # The candle may be a fetched candle.
+        self._drain({**self._behind}, out)
         return out

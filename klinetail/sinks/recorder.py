@@ -10,7 +10,7 @@ import random as _random
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple, Protocol, TypeAlias
 
 from klinetail.candle import Candle, Stream
@@ -169,6 +169,9 @@ class Recorder(threading.Thread):
         """The candles and gaps in the inbox."""
         self._behind = False
         """Whether the queue was forgotten, and is not empty since."""
+        self._missed: dict[Stream, tuple[int, int]] = {}
+        """The forgotten candles that the resumption was not told of, by stream: see
+        `Resumption.missed`."""
         self._closed = False
         """Whether no more live candles come."""
         self._abandoned = False
@@ -231,9 +234,16 @@ class Recorder(threading.Thread):
 
     def _forget(self) -> None:
         """Drop the queued candles, which are fetched again later."""
-        kept = [m for m in self._inbox if not isinstance(m, _Live | _Fetched)]
+        messages = [*self._inbox]
         self._inbox.clear()
-        self._inbox.extend(kept)
+        for message in messages:
+            match message:
+                case _Live(entries):
+                    self._note_missed(record for record, _ in entries)
+                case _Fetched(_, records):
+                    self._note_missed(records)
+                case _:
+                    self._inbox.append(message)
         self._queued = 0
         if not self._behind:
             self._behind = True
@@ -241,6 +251,14 @@ class Recorder(threading.Thread):
                 f"{self.sink.name} is behind: nobody waits for it; it goes on from its"
                 " own last record later"
             )
+
+    def _note_missed(self, records: Iterable[Candle | GapEvent]) -> None:
+        """Note the range of the closed candles among forgotten records."""
+        for record in records:
+            if isinstance(record, Candle) and record.closed:
+                first, end = record.open_time, record.close_time + 1
+                known = self._missed.get(record.stream, (first, end))
+                self._missed[record.stream] = known[0], max(known[1], end)
 
     # The thread
 
@@ -281,9 +299,12 @@ class Recorder(threading.Thread):
                 self._changed.wait(self._patience())
             messages, self._queued = [*self._inbox], 0
             self._inbox.clear()
+            missed, self._missed = self._missed, {}
             caught_up, self._behind = self._behind and not messages, False
         if caught_up:
             self._say(f"{self.sink.name} has caught up")
+        if missed:
+            self._resumption.missed(missed)
         for message in _joined(messages):
             self._handle(message)
         self._seek()
