@@ -17,8 +17,8 @@ OutOption: TypeAlias = Annotated[
         "--out",
         metavar="FILE",
         envvar="KLINETAIL_OUT",
-        help=f"Record to FILE ({either(suffixes())}, or compressed: .csv.zst, .csv.gz),"
-        " which goes on where it stopped; repeatable.",
+        help=f"Record to FILE ({either(suffixes())}), which goes on where it stopped; a"
+        " further .gz or .zst compresses it; repeatable.",
     ),
 ]
 
