@@ -364,7 +364,9 @@ class _Compressed(Container):
                     piece = decompressor.decompress(data, PIECE)
                 except damage as error:
                     raise BadFrame(
-                        f"the {self.word} at byte {start:,} is damaged: {error}", start
+                        f"the {self.word} at byte {start:,} cannot be decompressed:"
+                        f" {error}",
+                        start,
                     ) from None
                 length, data = len(piece), b""
                 if piece:
