@@ -190,7 +190,7 @@ class Resumption(Generic[Prepared]):
                 place.forming = entry
                 return
             place.forming = None
-        if place.short or self._count >= self._most:
+        if place.short or (waiting and self._count >= self._most):
             place.short = True
             return
         waiting.append(entry)
