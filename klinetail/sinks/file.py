@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import enum
 import errno
-import fcntl
+import math
 import os
-import stat
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from types import TracebackType
@@ -19,7 +19,8 @@ from klinetail.recordings.cursor import Tail
 from klinetail.recordings.frames import PLAIN
 from klinetail.recordings.policy import Resume
 from klinetail.recordings.tail import Recorded, kind_of
-from klinetail.sinks.output import OutputFile, Outputs, take_back
+from klinetail.sinks.appender import CALLS, Appender, Calls, WasCut
+from klinetail.sinks.output import Outputs
 from klinetail.sinks.sink import NO_RETRY, Retry, Sink
 
 Line: TypeAlias = tuple[str, Candle]
@@ -52,6 +53,17 @@ class Replaced(OSError):
     """Another recording has taken the place of the file: its own content counts."""
 
 
+class _State(enum.Enum):
+    """What has to be done before the next line is written."""
+
+    READY = enum.auto()
+    """Nothing."""
+    UNBEGUN = enum.auto()
+    """The content of the open file has to be read: the file is new to the sink."""
+    DOUBTFUL = enum.auto()
+    """A sync failed: the file has to be opened anew, and cut to the last good sync."""
+
+
 class FileSink(Sink[Candle, Line]):
     """Appends candles to a file. A line or frame not written as a whole is taken back.
 
@@ -68,7 +80,7 @@ class FileSink(Sink[Candle, Line]):
         options: how the file is written and continued.
         say: is told of everything that happens to the file.
         monotonic: local seconds.
-        fdatasync: writes the data of a descriptor to the disk.
+        calls: the calls to the system that change the file.
 
     Raises:
         UsageError: the suffix tells no format, the file is no recording of the format,
@@ -85,7 +97,7 @@ class FileSink(Sink[Candle, Line]):
         options: FileOptions | None = None,
         say: Callable[[str], object] = lambda _: None,
         monotonic: Callable[[], float] = time.monotonic,
-        fdatasync: Callable[[int], object] = os.fdatasync,
+        calls: Calls = CALLS,
     ) -> None:
         self.name = path
         """The path as given."""
@@ -103,20 +115,20 @@ class FileSink(Sink[Candle, Line]):
         """Is told of everything that happens to the file."""
         self._monotonic = monotonic
         """Local seconds."""
-        self._fdatasync = fdatasync
-        """Writes the data of a descriptor to the disk."""
+        self._calls = calls
+        """The calls to the system that change the file."""
         self._container, self._format = kind_of(path)
         """How the bytes hold the lines; the format of the lines."""
+        self._header = self._container.pack(self._format.HEADER)
+        """The bytes of a file without candles."""
         self._together = _TOGETHER if updates else 1
         """Bytes of whole lines written together."""
         if self._container is not PLAIN:
             self._together = _FRAME
         self._reached: dict[Stream, int] = {}
         """By stream, the resume point: see `Sink.resume_points`."""
-        self._size = 0
-        """The size of the file after the last write, bytes."""
-        self._torn = 0
-        """The bytes at the end of the file that are cut off before the first write."""
+        self._state = _State.UNBEGUN
+        """What has to be done before the next line is written."""
         self._empty = True
         """Whether the file holds no whole line."""
         self._synced = _Synced(0, 0)
@@ -128,20 +140,23 @@ class FileSink(Sink[Candle, Line]):
         self._looked_at = monotonic()
         """When the name was looked at last, monotonic seconds."""
         try:
-            # To read, too: the present content has to be a recording to continue.
-            self._file = OutputFile(path, os.O_RDWR | os.O_APPEND)
+            self._file = self._opened(outputs)
+            try:
+                self._begin()
+            except BaseException:
+                self._file.close()
+                raise
         except OSError as error:
             raise OutputError(f"{path}: {error.strerror}") from error
-        try:
+
+    def _opened(self, outputs: Outputs | None = None) -> Appender:
+        """Open and lock the file of the name."""
+
+        def opened(fd: int) -> None:
             if outputs is not None:
-                outputs.take(self._file.fd, f"--out {path}")
-            self._begin()
-        except OSError as error:
-            self._file.close()
-            raise OutputError(f"{path}: {error.strerror}") from error
-        except BaseException:
-            self._file.close()
-            raise
+                outputs.take(fd, f"--out {self.name}")
+
+        return Appender(self.name, opened=opened, say=self._say, calls=self._calls)
 
     def __enter__(self) -> Self:
         return self
@@ -157,39 +172,39 @@ class FileSink(Sink[Candle, Line]):
 
     # The beginning
 
-    def _begin(self) -> None:
-        """Lock the open file, and check that the file can go on."""
-        found = os.fstat(self._file.fd)
-        if not stat.S_ISREG(found.st_mode):
+    def _begin(self, *, took_over: bool = False) -> None:
+        """Read the open file, and check that the file can go on.
+
+        Args:
+            took_over: whether the name led to another file before in the run.
+
+        Raises:
+            UsageError: the file is no recording.
+            OSError: the file cannot be read, or the header cannot be written.
+            Replaced: the file holds records already; the resume points are the file's.
+        """
+        file = self._file
+        if not file.regular:
             self.resumes, self.retry = False, NO_RETRY
-            self._append(self._container.pack(self._format.HEADER))
+            file.append(self._header)
+            self._state = _State.READY
             return
-        self._lock(found)
-        recorded = Recorded(self.name, self._file.fd)
-        self._size, self._empty = recorded.end, recorded.empty
-        self._torn = recorded.size - recorded.end
-        self._synced = _Synced(self._size, 0)
+        recorded = Recorded(self.name, file.fd)
+        points = recorded.tail([*self._reached]).points() if took_over else {}
+        self._reached.update(points)
+        self._empty = recorded.empty
+        file.size, file.torn = recorded.end, recorded.size - recorded.end
+        self._synced = _Synced(file.size, self.written)
+        self._state = _State.READY
         if not recorded.size:
             self._write_header()
+        if points:
+            raise Replaced(errno.ESTALE, "it holds records already")
 
     def _write_header(self) -> None:
         """Write the header of a new file."""
-        self._append(self._container.pack(self._format.HEADER))
+        self._file.append(self._header)
         self._empty = False
-        self._synced = _Synced(self._size, self.written)
-
-    def _lock(self, found: os.stat_result) -> None:
-        try:
-            fcntl.flock(self._file.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise OutputError(
-                f"{self.name}: another process{_writer(found)} is writing to it"
-            ) from error
-        except OSError:
-            self._say(
-                f"{self.name}: this file system has no locks; no other program may"
-                " write to the file"
-            )
 
     def tail(self, streams: Collection[Stream]) -> Tail:
         """Return what the end of the file tells about the streams, before anything is
@@ -210,16 +225,6 @@ class FileSink(Sink[Candle, Line]):
             )
         return tail
 
-    def _cut_tail(self) -> None:
-        """Cut off the torn end of the file, before the first write."""
-        if self._torn:
-            os.ftruncate(self._file.fd, self._size)
-            what = "line" if self._container is PLAIN else "frame"
-            self._say(f"{self.name}: cut {self._torn:,} bytes of a torn last {what}")
-            self._torn = 0
-        if self._empty:
-            self._write_header()
-
     # Writing
 
     def prepare(self, candle: Candle) -> Line:
@@ -232,96 +237,106 @@ class FileSink(Sink[Candle, Line]):
         Raises:
             OSError: a line could not be written; the file still ends in a whole line.
                 `resume_points` tells what the file holds.
-            OutputError: something that is no recording has taken the file's place.
+            OutputError: something that is no recording has taken the file's place, or
+                the descriptor of the file is closed.
         """
-        self._look()
-        self._cut_tail()
+        try:
+            self._get_ready()
+            self._append(batch)
+            self._sync_if_due()
+        except WasCut as error:
+            raise Replaced(*error.args) from error
+        except OSError as error:
+            if error.errno == errno.EBADF:  # another file may get the number
+                raise OutputError(f"{self.name}: {error.strerror}") from error
+            raise
+
+    def _append(self, batch: Sequence[Line]) -> None:
+        """Append lines to a file that is ready, and note what is written."""
         rest = joined([line for line, _ in batch])
         done = 0
         while rest:
             part = whole_lines(rest, self._together)
-            self._append(self._container.pack(part))
+            self._file.append(self._container.pack(part))
             rest = rest[len(part) :]
             before, done = done, done + part.count(b"\n")
             self.written += done - before
             for _, candle in batch[before:done]:
                 if candle.closed:
                     self._reach(candle)
-        self._sync_if_due()
 
     def _reach(self, candle: Candle) -> None:
         """Note that a closed candle is written."""
         stream = candle.stream
-        self._unsynced.setdefault(stream, self._reached.get(stream, 0))
+        if stream not in self._unsynced:
+            before = self._reached.get(stream, candle.open_time)
+            self._unsynced[stream] = before
         self._reached[stream] = candle.close_time + 1
 
-    def _append(self, data: bytes) -> None:
-        """Append bytes as a whole, or not at all.
+    def _get_ready(self) -> None:
+        """Do what has to be done before a line is written.
 
         Raises:
-            OSError: the bytes could not be written, and are not in the file.
+            OSError: the file is not ready.
+            Replaced: another recording has taken the file's place.
+            OutputError: something that is no recording has taken the file's place.
         """
-        fd, written = self._file.fd, 0
-        try:
-            while written < len(data):
-                written += os.write(fd, data[written:])
-        except OSError:
-            if written:
-                take_back(fd, written, os.lseek(fd, 0, os.SEEK_CUR))
-            raise
-        self._size += len(data)
+        if not self.resumes:
+            return
+        if self._state is _State.DOUBTFUL:
+            self._file.reopen(self._synced.size)
+            self._empty = self._empty or not self._synced.size
+            self._state = _State.READY
+        self._look()
+        if self._state is _State.UNBEGUN:
+            try:
+                self._begin(took_over=True)
+            except UsageError as error:
+                raise OutputError(str(error)) from None
+        if torn := self._file.cut():
+            what = "line" if self._container is PLAIN else "frame"
+            self._say(f"{self.name}: cut {torn:,} bytes of a torn last {what}")
+        if self._empty:
+            self._write_header()
+
+    # Syncs
+
+    @property
+    def due(self) -> float:
+        """When `flush` has to be called, monotonic seconds; infinite if nothing waits
+        for a sync."""
+        waits = self._unsynced and self._options.sync is not None and self.resumes
+        return self._sync_at if waits else math.inf
+
+    def flush(self) -> None:
+        """Write the data to the disk if a sync is due; errors as of `write`."""
+        self.write(())
 
     def _sync_if_due(self) -> None:
-        every = self._options.sync
-        if every is None or not self._unsynced or not self.resumes:
-            return
-        now = self._monotonic()
-        if every and now < self._sync_at:
-            return
-        self._sync_at = now + every
-        self._sync()
+        if (now := self._monotonic()) >= self.due:
+            self._sync_at = now + (self._options.sync or 0.0)
+            self._sync()
 
     def _sync(self) -> None:
         """Write the file's data to the disk.
 
         After a failure the system may take unwritten data for written. Therefore the
-        file is opened anew, and all since the last good sync is written again.
+        file is opened anew before the next line, and all since the last good sync is
+        written again.
 
         Raises:
-            OSError: the data cannot be written; the file is cut back.
+            OSError: the data cannot be written.
         """
         try:
-            self._fdatasync(self._file.fd)
-        except OSError as error:
-            if error.errno in (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS):
-                return  # a file system without syncs
-            self._reopen()
+            self._file.sync()
+        except OSError:
+            self._state = _State.DOUBTFUL
+            self.written = self._synced.written
+            self._reached.update(self._unsynced)
+            self._unsynced.clear()
             raise
-        self._synced = _Synced(self._size, self.written)
+        self._synced = _Synced(self._file.size, self.written)
         self._unsynced.clear()
-
-    def _reopen(self) -> None:
-        """Open the file anew, and cut back to what is surely on the disk."""
-        fresh = OutputFile(self.name, os.O_RDWR | os.O_APPEND)
-        with contextlib.suppress(OSError):
-            self._file.close()
-        self._file = fresh
-        os.ftruncate(fresh.fd, self._synced.size)
-        self._lock(os.fstat(fresh.fd))
-        self._size, self.written = self._synced
-        self._take_back_points()
-
-    def _take_back_points(self) -> None:
-        """Set the resume points back to the last good sync."""
-        for stream, point in self._unsynced.items():
-            if point:
-                self._reached[stream] = point
-            else:
-                self._reached.pop(stream, None)
-        self._unsynced.clear()
-
-    def flush(self) -> None:
-        """Do nothing: `write` keeps nothing back."""
 
     def resume_points(self, streams: Collection[Stream]) -> Mapping[Stream, int]:
         """Return the file's progress in the run; see `Sink.resume_points`."""
@@ -340,76 +355,59 @@ class FileSink(Sink[Candle, Line]):
 
     def look_again(self) -> None:
         """Have the next write look at the name of the file, as after a SIGHUP."""
-        self._looked_at = float("-inf")
+        self._looked_at = -math.inf
 
     def _look(self) -> None:
-        """See once a second whether the name still leads to the open file.
+        """See whether the file was cut, and once a second whether the name still leads
+        to the open file.
 
         Raises:
             OSError: the file cannot be opened again.
-            Replaced: another recording has taken the file's place.
-            OutputError: something else has taken the file's place.
+            OutputError: another process writes to the new file.
         """
-        if not self.resumes:
-            return
         mine = os.fstat(self._file.fd)
-        if mine.st_size < self._size:
-            self._go_on_after_a_cut(mine.st_size)
-        now = self._monotonic()
-        if now - self._looked_at < _LOOK:
-            return
-        self._looked_at = now
-        try:
-            found = os.stat(self.name)
-        except FileNotFoundError:
-            found = None
-        if found is None or not os.path.samestat(found, mine):
-            self._go_on_in_a_new_file(mine)
+        if (now := self._monotonic()) - self._looked_at >= _LOOK:
+            try:
+                found = os.stat(self.name)
+            except FileNotFoundError:
+                found = None
+            if found is None or not os.path.samestat(found, mine):
+                self._go_on_in_a_new_file(mine)
+                mine = os.fstat(self._file.fd)
+            self._looked_at = now
+        if self._state is _State.READY and mine.st_size < self._file.size:
+            self._note_cut(mine.st_size)
 
     def _go_on_in_a_new_file(self, mine: os.stat_result) -> None:
         """Finish the file under its new name, and open a new file."""
-        fresh = OutputFile(self.name, os.O_RDWR | os.O_APPEND)
+        if mine.st_nlink and self.due < math.inf:
+            self._sync()
+        fresh = self._opened()
         old, self._file = self._file, fresh
         where = _path_of(old.fd) if mine.st_nlink else ""
-        with contextlib.suppress(OSError):
-            self._fdatasync(old.fd)
         with contextlib.suppress(OSError):
             old.close()
         before = sum(count for _, count in self._parts)
         name = where or f"{self.name} (removed)"
         self._parts.append((name, self.written - before))
-        self._unsynced.clear()
-        self._size = self._torn = 0
         happened = f"was moved to {where}" if where else "was removed"
         self._say(f"{self.name} {happened}; going on in a new {self.name}")
-        self._take_over()
+        self._begin_anew()
 
-    def _go_on_after_a_cut(self, size: int) -> None:
-        """Go on in a file that somebody has cut."""
+    def _note_cut(self, size: int) -> None:
+        """Note that somebody has cut the file."""
         self._say(
             f"{self.name} was cut to {size:,} bytes; candles written between a copy and"
             " the cut may be missing in both: use logrotate's create, not copytruncate"
         )
+        self._begin_anew()
+
+    def _begin_anew(self) -> None:
+        """Have the content of the open file read before the next line is written."""
         self._unsynced.clear()
-        self._size = 0
-        self._take_over()
-
-    def _take_over(self) -> None:
-        """Begin with the file that the name leads to now.
-
-        Raises:
-            Replaced: the file holds records already; the resume points are the file's.
-            OutputError: the file is no recording.
-        """
-        try:
-            self._begin()
-            if self._size and not self._empty:
-                tail = self.tail([*self._reached])
-                if tail.latest:
-                    self._reached.update(tail.points())
-                    raise Replaced(f"{self.name} holds records already")
-        except UsageError as error:
-            raise OutputError(str(error)) from None
+        self._file.size = self._file.torn = 0
+        self._empty, self._synced = True, _Synced(0, self.written)
+        self._state = _State.UNBEGUN
 
     def close(self) -> None:
         """Close the file; a file made for nothing is removed again.
@@ -418,14 +416,15 @@ class FileSink(Sink[Candle, Line]):
             OutputError: some of the written bytes are not in the file.
         """
         try:
-            if self._unsynced and self._options.sync is not None and self.resumes:
-                self._fdatasync(self._file.fd)
+            if self._state is _State.DOUBTFUL:
+                self._file.reopen(self._synced.size)
+            elif self.due < math.inf:
+                self._sync()
         except OSError as problem:
             raise OutputError(f"{self.name}: {problem.strerror}") from problem
         finally:
             if not self.written:
-                unused = self._container.pack(self._format.HEADER)
-                self._file.remove_unused(unused)
+                self._file.remove_unused(self._header)
             try:
                 self._file.close()
             except OSError as problem:
@@ -439,18 +438,6 @@ class _Synced(NamedTuple):
     """The size of the file, bytes."""
     written: int
     """The number of candles written by then."""
-
-
-def _writer(found: os.stat_result) -> str:
-    """Return the process that holds a file's lock, in words; empty if unknown."""
-    device = f"{os.major(found.st_dev):02x}:{os.minor(found.st_dev):02x}"
-    wanted = f"{device}:{found.st_ino}"
-    with contextlib.suppress(OSError), open("/proc/locks", encoding="ascii") as locks:
-        for line in locks:
-            words = line.split()
-            if len(words) > 5 and words[1] == "FLOCK" and words[5] == wanted:
-                return f" ({words[4]})"
-    return ""
 
 
 def _path_of(fd: int) -> str:

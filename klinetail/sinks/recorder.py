@@ -6,81 +6,38 @@ are fetched for the recording alone; nobody else waits for the recording.
 
 from __future__ import annotations
 
+import math
 import random as _random
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Final, NamedTuple, Protocol, TypeAlias
+from typing import Any
 
 from klinetail.candle import Candle, Stream
 from klinetail.errors import KlinetailError, OutputError, UsageError
 from klinetail.events import Event, GapEvent
-from klinetail.pipeline.notices import plural, utc
-from klinetail.recordings.compare import Comparison, Difference
 from klinetail.recordings.cursor import Tail
-from klinetail.recordings.policy import Resume
 from klinetail.recordings.resume import MOST, Entry, Resumption
+from klinetail.sinks import news
+from klinetail.sinks.attempts import Attempts
+from klinetail.sinks.fetches import Fetch, Fetcher, Fetches
 from klinetail.sinks.file import Replaced
-from klinetail.sinks.sink import ResumingSink, words
+from klinetail.sinks.inbox import (
+    Ended,
+    Fetched,
+    Forgotten,
+    Inbox,
+    Live,
+    LookAgain,
+    Message,
+    Records,
+    Trouble,
+    joined,
+)
+from klinetail.sinks.sink import ResumingSink
+from klinetail.sinks.start import Plan, Start
 
-Records: TypeAlias = Sequence[Candle | GapEvent]
-"""Candles in order, and the gaps between the candles."""
-
-AGAIN: Final = 30.0
-"""Seconds between a failed fetch and the next fetch."""
-
-_APART: Final = 1.0
-"""Seconds between a fetch and the next fetch of the same streams."""
-
-_DOUBLED: Final = 32
-"""Failures in a row after which the pause does not double any more."""
-
-_SAID: Final = 3
-"""Differences that are said at most."""
-
-
-class Fetch(Protocol):
-    """A fetch of past candles that is under way."""
-
-    def exchange_time(self) -> int | None:
-        """Return exchange time, ms; None before the exchange has told the time."""
-
-    def stop(self) -> None:
-        """End the fetch at once, without waiting."""
-
-
-class Fetcher(Protocol):
-    """Begins fetches of past candles."""
-
-    def __call__(
-        self,
-        starts: Mapping[Stream, int],
-        on_records: Callable[[Records], None],
-        on_trouble: Callable[[str], None],
-        on_end: Callable[[BaseException | None], None],
-    ) -> Fetch:
-        """Begin to fetch the closed candles of some streams up to now.
-
-        Args:
-            starts: by stream, the open time (ms) of the first candle.
-            on_records: is given the candles and gaps of each stream in order.
-            on_trouble: is told why the exchange does not answer; the fetch goes on.
-            on_end: is called at the end, with the error that ended the fetch, if any.
-        """
-
-
-class Plan(NamedTuple):
-    """What a recorder has to know about the run."""
-
-    streams: Sequence[Stream]
-    """The streams of the run."""
-    resume: Resume
-    """What becomes of the candles that the recording lacks."""
-    lines: int
-    """The closed candles from before the start that come without a fetch."""
-    updates: bool
-    """Whether forming candles are recorded too."""
+__all__ = ["Fetch", "Fetcher", "Plan", "Recorder", "Records"]
 
 
 class Recorder(threading.Thread):
@@ -123,12 +80,8 @@ class Recorder(threading.Thread):
         """The sink that is written."""
         self.done = False
         """Whether the sink is closed; set before `on_end`, with the thread alive."""
-        self._tail = tail
-        """What the sink held at the start."""
         self._plan = plan
         """What the run does."""
-        self._fetcher = fetcher
-        """Begins fetches."""
         self._on_end = on_end
         """Is told of the end."""
         self._on_gap = on_gap
@@ -141,50 +94,34 @@ class Recorder(threading.Thread):
         """Tells how long fetching takes."""
         self._monotonic = monotonic
         """Local seconds."""
-        self._random = random
-        """Uniform in [0, 1)."""
-        self._most = most
-        """Items that wait at most."""
-        mine = {s: c for s, c in tail.latest.items() if s in set(plan.streams)}
-        self._comparison = Comparison(mine) if mine else None
-        """The comparison with the exchange, until it is decided."""
+        self._start = Start(sink.name, tail, plan)
+        """Decides at the start whether the recording may go on."""
+        self._inbox = Inbox(most)
+        """What other threads bring."""
+        self._fetches = Fetches(fetcher, self._post, monotonic)
+        """What the recording lacks, and the fetches under way."""
         self._resumption: Resumption[Any] = Resumption(
-            {stream: candles[-1].close_time + 1 for stream, candles in mine.items()},
-            held=bool(mine),
-            jump=plan.resume is Resume.GAP,
+            self._start.points,
+            held=self._start.pending,
+            jump=not self._start.fills,
             most=most,
         )
         """Decides what is written and what is fetched."""
-        self._fetches: dict[int, tuple[Fetch, frozenset[Stream]]] = {}
-        """The fetches under way by number, with their streams."""
-        self._number = 0
-        """The number of the last fetch."""
-        self._fetch_at = 0.0
-        """When the next fetch may begin, monotonic seconds."""
+        self._attempts = Attempts(
+            sink, self._pause, say=say, monotonic=monotonic, random=random
+        )
+        """Repeats calls to the sink."""
         self._troubled = False
         """Whether a trouble of the exchange was said, and no answer came since."""
-        self._inbox: deque[_Message] = deque()
-        """What other threads brought, oldest first."""
-        self._queued = 0
-        """The candles and gaps in the inbox."""
-        self._behind = False
-        """Whether the queue was forgotten, and is not empty since."""
-        self._missed: dict[Stream, tuple[int, int]] = {}
-        """The forgotten candles that the resumption was not told of, by stream: see
-        `Resumption.missed`."""
-        self._closed = False
-        """Whether no more live candles come."""
-        self._abandoned = False
-        """Whether missing candles are not waited for any more."""
         self._refused: Exception | None = None
         """The exception of the sink's `prepare`."""
-        self._changed = threading.Condition()
-        """Guards the inbox and the flags, and wakes the thread."""
 
     # For other threads
 
     def put(self, candles: Sequence[Candle], patience: float) -> None:  # noqa: ARG002
         """Queue live candles; the call never waits."""
+        if self._refused is not None or self.done:
+            return
         if not self._plan.updates:
             candles = [candle for candle in candles if candle.closed]
         prepare = self.sink.prepare
@@ -195,70 +132,34 @@ class Recorder(threading.Thread):
             self.close()
             return
         if entries:
-            self._post(_Live(entries), len(entries))
+            self._post(Live(entries))
 
     def tell(self, event: Event, patience: float) -> bool:  # noqa: ARG002
         """Queue a gap, which the recording has to pass; return whether it is one."""
         if not isinstance(event, GapEvent):
             return False
         if not event.filled:
-            self._post(_Live([(event, None)]), 1)
+            self._post(Live([(event, None)]))
         return True
 
     def close(self, error: BaseException | None = None) -> None:  # noqa: ARG002
         """Note that no more live candles come. What is queued, and what is missing, is
         still written."""
-        with self._changed:
-            self._closed = True
-            self._changed.notify()
+        self._inbox.close()
 
     def abandon(self) -> None:
         """Close, and wait for missing candles no more. The recording goes on there when
         it is started again."""
-        with self._changed:
-            self._closed = self._abandoned = True
-            self._changed.notify()
+        self._inbox.close(abandoned=True)
 
     def look_again(self) -> None:
         """Have the sink look whether its file was moved."""
-        self._post(_LookAgain(), 0)
+        self._post(LookAgain())
 
-    def _post(self, message: _Message, count: int) -> None:
-        """Bring a message to the thread; past the limit the queue is forgotten."""
-        with self._changed:
-            if count and self._queued + count > self._most:
-                self._forget()
-            self._inbox.append(message)
-            self._queued += count
-            self._changed.notify()
-
-    def _forget(self) -> None:
-        """Drop the queued candles, which are fetched again later."""
-        messages = [*self._inbox]
-        self._inbox.clear()
-        for message in messages:
-            match message:
-                case _Live(entries):
-                    self._note_missed(record for record, _ in entries)
-                case _Fetched(_, records):
-                    self._note_missed(records)
-                case _:
-                    self._inbox.append(message)
-        self._queued = 0
-        if not self._behind:
-            self._behind = True
-            self._say(
-                f"{self.sink.name} is behind: nobody waits for it; it goes on from its"
-                " own last record later"
-            )
-
-    def _note_missed(self, records: Iterable[Candle | GapEvent]) -> None:
-        """Note the range of the closed candles among forgotten records."""
-        for record in records:
-            if isinstance(record, Candle) and record.closed:
-                first, end = record.open_time, record.close_time + 1
-                known = self._missed.get(record.stream, (first, end))
-                self._missed[record.stream] = known[0], max(known[1], end)
+    def _post(self, message: Message) -> None:
+        """Bring a message to the thread."""
+        if self._inbox.post(message):
+            self._say(news.behind(self.sink.name))
 
     # The thread
 
@@ -266,21 +167,15 @@ class Recorder(threading.Thread):
         """Write until no more candles come and none is missing, then close the sink."""
         failure: BaseException | None = None
         try:
-            if self._comparison is not None:
-                self._fetch(self._comparison.starts)
             while self._step():
                 pass
-            if not self._resumption.whole:
-                self._note(
-                    f"{self.sink.name}: candles that were not fetched yet are missing"
-                    " at its end; started again, it goes on there"
-                )
-        except Exception as error:  # noqa: BLE001 - a silent end would look like success
+            if not self._settled():
+                self._note(news.ends_early(self.sink.name))
+        except BaseException as error:  # noqa: BLE001 - a silent end would look like success
             failure = error
         finally:
-            self.close()
-            for fetch, _ in self._fetches.values():
-                fetch.stop()
+            self._inbox.end()
+            self._fetches.stop_all()
             try:
                 self.sink.close()
             except Exception as error:  # noqa: BLE001 - the same
@@ -289,363 +184,216 @@ class Recorder(threading.Thread):
             self._on_end(self._said(failure or self._refused))
 
     def _step(self) -> bool:
-        """Handle what came, or wait for something; return whether to go on."""
-        with self._changed:
-            if not self._inbox:
-                if self._closed and self._settled():
-                    return False
-                if self._abandoned:
-                    return False
-                self._changed.wait(self._patience())
-            messages, self._queued = [*self._inbox], 0
-            self._inbox.clear()
-            missed, self._missed = self._missed, {}
-            caught_up, self._behind = self._behind and not messages, False
-        if caught_up:
-            self._say(f"{self.sink.name} has caught up")
-        if missed:
-            self._resumption.missed(missed)
-        for message in _joined(messages):
-            self._handle(message)
+        """Fetch what is missing, handle what came, or wait; return whether to go on."""
         self._seek()
-        return True
+        if self._monotonic() >= self.sink.due:
+            self._write([], self.sink.flush)
+        if self._inbox.caught_up(self._settled):
+            self._say(f"{self.sink.name} has caught up")
+        messages = self._inbox.take(self._patience(), self._settled)
+        for message in joined(messages or ()):
+            self._handle(message)
+            gaps = self._resumption.gaps
+            while gaps:
+                self._on_gap(self.sink.name, gaps.pop(0))
+        return messages is not None
 
     def _patience(self) -> float | None:
         """Return how long to wait for a message, in seconds."""
-        if self._behind:
-            return 0.0
-        lost = self._comparison is not None and not self._fetches
-        if lost or self._resumption.wanted():
-            return max(0.0, self._fetch_at - self._monotonic())
-        return None
+        until = self.sink.due
+        if self._wanted():
+            until = min(until, self._fetches.at)
+        return None if until == math.inf else max(0.0, until - self._monotonic())
 
     def _settled(self) -> bool:
         """Return whether nothing is missing that can still come."""
-        resumption = self._resumption
-        return resumption.whole and all(
-            resumption.joined(streams) for _, streams in self._fetches.values()
-        )
+        return self._resumption.whole and not self._missing()
 
-    def _handle(self, message: _Message) -> None:
+    def _handle(self, message: Message) -> None:
+        under_way = self._fetches.under_way
         match message:
-            case _Live(entries):
-                self._write(self._resumption.live(entries))
-            case _Fetched(number, records) if number in self._fetches:
+            case Live(entries):
+                self._take_live(entries)
+            case Fetched(number, records) if number in under_way:
                 self._troubled = False
                 self._take_fetched(number, records)
-            case _Trouble(number, reason) if number in self._fetches:
+            case Trouble(number, reason) if number in under_way:
                 self._note_trouble(reason)
-            case _Ended(number, error) if number in self._fetches:
+            case Ended(number, error) if number in under_way:
                 self._end_fetch(number, error)
-            case _LookAgain():
+            case Forgotten(ends, fetches):
+                self._fetches.lack(ends)
+                self._stop_fetches(fetches)
+            case LookAgain():
                 self.sink.look_again()
-                self._write([], look=True)
+                self._write([], lambda: self.sink.write([]))
             case _:
                 pass  # of a fetch that was stopped
-        gaps = self._resumption.gaps
-        while gaps:
-            self._on_gap(self.sink.name, gaps.pop(0))
+
+    def _take_live(self, entries: Sequence[Entry[Any]]) -> None:
+        """Write the live candles that are next. If others wait, too many may wait, and
+        some are left out: remember how far the candles reach."""
+        out = self._resumption.live(entries)
+        if len(out) < len(entries):
+            self._fetches.lack(
+                {
+                    record.stream: record.close_time + 1
+                    for record, _ in entries
+                    if isinstance(record, Candle) and record.closed
+                }
+            )
+        self._write(out)
 
     # Fetching
 
+    def _missing(self) -> dict[Stream, int]:
+        """Return the streams that lack candles though no later candle waits."""
+        fetches = self._fetches
+        return fetches.missing(self._resumption.points()) if fetches.ends else {}
+
+    def _wanted(self) -> Mapping[Stream, int]:
+        """Return by stream the open time (ms) of the first candle to fetch now."""
+        if self._inbox.abandoned:
+            return {}
+        if self._start.pending:
+            return {} if self._fetches.under_way else self._start.starts
+        if not (more := self._missing()):
+            return self._resumption.wanted()
+        busy = self._fetches.busy
+        more = {s: point for s, point in more.items() if s not in busy}
+        return more | self._resumption.wanted()
+
     def _seek(self) -> None:
         """Begin a fetch of the candles that are missing, if its time has come."""
-        if self._abandoned or self._monotonic() < self._fetch_at:
-            return
-        if self._comparison is not None:
-            if not self._fetches:
-                self._fetch(self._comparison.starts)
-        elif wanted := self._resumption.wanted():
-            self._fetch(wanted)
-
-    def _fetch(self, starts: Mapping[Stream, int]) -> None:
-        """Begin a fetch."""
-        self._number += 1
-        number = self._number
-        self._resumption.begin_fetch(starts)
-        fetch = self._fetcher(
-            starts,
-            lambda records: self._post(_Fetched(number, records), len(records)),
-            lambda reason: self._post(_Trouble(number, reason), 0),
-            lambda error: self._post(_Ended(number, error), 0),
-        )
-        self._fetches[number] = fetch, frozenset(starts)
-        self._fetch_at = self._monotonic() + _APART
+        if self._monotonic() >= self._fetches.at and (wanted := self._wanted()):
+            self._resumption.begin_fetch(wanted)
+            self._fetches.begin(wanted, self._resumption.points())
 
     def _take_fetched(self, number: int, records: Records) -> None:
+        """Write fetched candles; at the start, compare the recording with them."""
+        fetch = self._fetches.under_way[number].fetch
+        whole = self._fetches.complete(number, records)
         prepare = self.sink.prepare
-        out = self._resumption.fetched(
-            (record, prepare(record) if isinstance(record, Candle) else None)
-            for record in records
+        self._write(
+            self._resumption.fetched(
+                (record, prepare(record) if isinstance(record, Candle) else None)
+                for record in whole
+            )
         )
-        self._write(out)
-        if (comparison := self._comparison) is not None:
-            for record in records:
-                comparison.see(record)
-            if comparison.decided:
-                self._decide(comparison, self._fetches[number][0])
+        if self._start.pending and self._start.see(whole):
+            self._begin(fetch)
 
     def _note_trouble(self, reason: str) -> None:
         """Say once that the exchange does not answer; with `Resume.GAP` go on."""
-        if self._comparison is not None and self._plan.resume is Resume.GAP:
-            self._go_on_uncompared()
+        if self._start.pending and not self._start.fills:
+            self._start.pending = False
+            self._stop_fetches([*self._fetches.under_way])
+            self._say(news.not_compared(self.sink.name))
+            self._write(self._resumption.release(fetched=False))
         elif not self._troubled:
             self._troubled = True
-            self._say(
-                f"{self.sink.name}: the missing candles cannot be fetched yet: {reason}"
-            )
+            self._say(news.waits(self.sink.name, reason))
 
     def _end_fetch(self, number: int, error: BaseException | None) -> None:
-        fetch, streams = self._fetches.pop(number)
-        exchange_time = fetch.exchange_time()
-        self._resumption.end_fetch(streams)
-        if error is None:
-            if (comparison := self._comparison) is not None:
-                self._decide(comparison, fetch)
-        elif self._comparison is not None and isinstance(error, UsageError):
-            self._refuse_future(exchange_time)
-            raise UsageError(f"{self.sink.name}: {error}; choose another file")
-        elif self._closed:
-            raise error
-        else:
-            self._note_trouble(str(error))
-            self._fetch_at = self._monotonic() + AGAIN
-        fetch.stop()
-
-    # The comparison
-
-    def _decide(self, comparison: Comparison, fetch: Fetch) -> None:
-        """Go on with the recording, or refuse the recording of another market."""
-        if (difference := comparison.foreign) is not None:
-            raise UsageError(_foreign(self.sink.name, difference))
-        now = fetch.exchange_time()
-        self._refuse_future(now)
-        self._comparison = None
-        for difference in comparison.differences[:_SAID]:
-            self._say(_revised(self.sink.name, difference))
-        if self._plan.resume is Resume.GAP:
-            self._stop_fetches()
-            self._note_start(now)
-            self._write(self._resumption.release(fetched=False))
-            return
-        self._note_start(now)
-        self._write(self._resumption.release())
-        if now is not None and (more := self._not_live(now)):
-            self._fetch(more)
-
-    def _go_on_uncompared(self) -> None:
-        self._comparison = None
-        self._stop_fetches()
-        self._say(
-            f"{self.sink.name}: not compared with the exchange, which does not answer"
-        )
-        self._write(self._resumption.release(fetched=False))
-
-    def _stop_fetches(self) -> None:
-        for fetch, streams in self._fetches.values():
-            fetch.stop()
-            self._resumption.end_fetch(streams)
-        self._fetches.clear()
-
-    def _refuse_future(self, exchange_time: int | None) -> None:
-        """Refuse a recording that is ahead of the exchange.
+        """Note the end of a fetch.
 
         Raises:
-            UsageError: the last candle of a stream opens after exchange time.
+            BaseException: the fetch failed, and the recording cannot go on.
         """
-        if exchange_time is None:
-            return
-        for stream, candles in self._tail.latest.items():
-            if candles[-1].open_time > exchange_time:
-                raise UsageError(
-                    f"{self.sink.name}: its last candle ({stream}"
-                    f" {utc(candles[-1].open_time)}) opens in the future: the"
-                    f" exchange's time is {utc(exchange_time)}. A recording of another"
-                    " exchange? Choose another file"
-                )
+        ended = self._fetches.end(number, error)
+        self._resumption.end_fetch(ended.next)
+        pending = self._start.pending
+        if error is None:
+            if pending:
+                self._begin(ended.fetch)
+        elif pending and isinstance(error, UsageError):
+            self._start.refuse_future(ended.fetch.exchange_time())
+            raise error
+        elif self._inbox.closed:
+            raise error
+        else:
+            self._note_trouble(str(error) or type(error).__name__)
+        ended.fetch.stop()
 
-    def _not_live(self, now: int) -> dict[Stream, int]:
-        """Return the resume points of the streams that live candles do not reach.
+    def _begin(self, fetch: Fetch) -> None:
+        """Go on with the recording, or refuse the recording of another market.
 
-        Args:
-            now: exchange time, ms.
+        Raises:
+            UsageError: the recording is of another market, or of the future.
         """
-        busy = {s for _, streams in self._fetches.values() for s in streams}
-        lines = self._plan.lines
-        return {
-            stream: point
-            for stream, point in self._resumption.points().items()
-            if stream not in busy
-            and point < stream.interval.shift(stream.interval.floor(now, point), -lines)
-        }
+        now = fetch.exchange_time()
+        for line in self._start.decide(now):
+            self._say(line)
+        for line in self._start.notes(now, self._lasts):
+            self._note(line)
+        if self._start.fills:
+            self._fetches.lack(self._start.lacks(now))
+            self._fetches.at = self._monotonic()
+        else:
+            self._stop_fetches([*self._fetches.under_way])
+        self._write(self._resumption.release(fetched=self._start.fills))
 
-    def _note_start(self, now: int | None) -> None:
-        """Say where the recording goes on, and how much is missing."""
-        points = {
-            stream: candles[-1].close_time + 1
-            for stream, candles in self._tail.latest.items()
-            if stream in set(self._plan.streams)
-        }
-        last = next(reversed(points))
-        where = (
-            f"after {utc(points[last])} ({last})"
-            if len(points) == 1
-            else f"with {plural(len(points), 'stream')}"
-        )
-        missing = [
-            max(0, stream.interval.steps(point, stream.interval.floor(now, point)))
-            for stream, point in points.items()
-            if now is not None
-        ]
-        some = "no candle is missing"
-        if count := sum(missing):
-            are = "is" if count == 1 else "are"
-            some = f"{plural(count, 'candle')} {are} missing"
-            if self._plan.resume is Resume.GAP:
-                some += ", and not fetched (--resume gap)"
-            elif (seconds := self._lasts(missing)) >= 1:
-                some += f", about {_duration(seconds)}"
-        self._note(f"{self.sink.name}: goes on {where}; {some}")
-        others = [s for s in self._tail.latest if s not in points]
-        if others:
-            until = self._tail.latest[others[0]][-1].close_time + 1
-            more = f" and {plural(len(others) - 1, 'other stream')}"
-            self._note(
-                f"{self.sink.name}: also holds {others[0]} until {utc(until)}"
-                f"{more if others[1:] else ''}, not continued"
-            )
+    def _stop_fetches(self, numbers: Iterable[int]) -> None:
+        self._resumption.end_fetch(self._fetches.stop(numbers))
 
     # Writing
 
-    def _write(self, entries: Sequence[Entry[Any]], *, look: bool = False) -> None:
+    def _write(
+        self,
+        entries: Sequence[Entry[Any]],
+        call: Callable[[], object] | None = None,
+    ) -> None:
         """Write candles, again and again while the sink's `retry` asks for attempts.
 
         Args:
             entries: the candles, in order.
-            look: whether to call the sink even without candles.
+            call: another call to the sink, made instead.
 
         Raises:
             Exception: the sink failed for good, or the run ends.
         """
-        retry = self.sink.retry
-        failures, since = 0, self._monotonic()
-        while entries or look:
-            try:
-                self.sink.write([prepared for _, prepared in entries])
-                break
-            except retry.errors as error:
-                points = self.sink.resume_points(self._plan.streams)
-                self._resumption.set_back(points)
-                entries = self._resumption.again(entries)
-                if isinstance(error, Replaced):
-                    continue
-                now = self._monotonic()
-                since = since if failures else now
-                if now - since >= retry.seconds:
-                    raise
-                if not failures:
-                    self._say(f"{self.sink.name}: {words(error)}; tried again")
-                longest = min(retry.longest, retry.first * 2**failures)
-                failures = min(failures + 1, _DOUBLED)
-                if not self._pause(longest * self._random()):
-                    raise
-        if failures:
-            seconds = self._monotonic() - since
-            self._say(f"{self.sink.name}: works again after {seconds:,.0f} s")
+
+        def attempt() -> None:
+            nonlocal entries
+            while True:
+                try:
+                    if call is None:
+                        self.sink.write([prepared for _, prepared in entries])
+                    else:
+                        call()
+                    break
+                except self.sink.retry.errors as error:
+                    entries = self._set_back(entries)
+                    if not isinstance(error, Replaced):
+                        raise
+
+        if entries or call is not None:
+            self._attempts.make(attempt)
+
+    def _set_back(self, entries: Sequence[Entry[Any]]) -> list[Entry[Any]]:
+        """Go on from what the sink really holds, and return the candles that still have
+        to be written of a failed write. Others are fetched."""
+        self._fetches.lack(self._resumption.points())
+        self._resumption.set_back(self.sink.resume_points(self._plan.streams))
+        return self._resumption.again(entries)
 
     def _pause(self, seconds: float) -> bool:
-        """Wait between two attempts; return whether to try again. After the end of the
-        run, one more attempt is made at once."""
+        """Wait between two attempts; return whether to make no further attempt. After
+        the end of the run, one more attempt is made at once."""
+        if self._inbox.closed:
+            return True
         until = self._monotonic() + seconds
-        with self._changed:
-            if self._closed:
-                return False
-            while not self._closed and (left := until - self._monotonic()) > 0:
-                self._changed.wait(left)
-        return True
+        while not self._inbox.closed and (left := until - self._monotonic()) > 0:
+            self._stop_fetches(self._inbox.wait(left))
+        return False
 
     def _said(self, failure: BaseException | None) -> KlinetailError | None:
         """Return the error that ended the recording, with the name of the sink."""
         if failure is None or isinstance(failure, OutputError | UsageError):
             return failure
         if isinstance(failure, KlinetailError):
-            failure.args = (f"{self.sink.name}: {failure.args[0]}", *failure.args[1:])
+            failure.args = (f"{self.sink.name}: {failure}", *failure.args[1:])
             return failure
         if isinstance(failure, Exception):
-            return OutputError(f"{self.sink.name}: {words(failure)}")
+            return OutputError(f"{self.sink.name}: {self._attempts.words(failure)}")
         return OutputError(f"{self.sink.name}: {type(failure).__name__}")
-
-
-class _Live(NamedTuple):
-    """Live candles and gaps."""
-
-    entries: list[Entry[Any]]
-
-
-class _Fetched(NamedTuple):
-    """Records of a fetch."""
-
-    number: int
-    records: Records
-
-
-class _Trouble(NamedTuple):
-    """A fetch waits for the exchange."""
-
-    number: int
-    reason: str
-
-
-class _Ended(NamedTuple):
-    """A fetch has ended."""
-
-    number: int
-    error: BaseException | None
-
-
-class _LookAgain(NamedTuple):
-    """The sink has to look at its file's name."""
-
-
-_Message: TypeAlias = _Live | _Fetched | _Trouble | _Ended | _LookAgain
-
-
-def _joined(messages: Sequence[_Message]) -> list[_Message]:
-    """Return the messages with consecutive live candles joined: one write for all."""
-    joined: list[_Message] = []
-    for message in messages:
-        last = joined[-1] if joined else None
-        if isinstance(message, _Live) and isinstance(last, _Live):
-            last.entries.extend(message.entries)
-        else:
-            joined.append(message)
-    return joined
-
-
-def _foreign(name: str, difference: Difference) -> str:
-    """Return the refusal of a recording of another market."""
-    recorded, asked = difference
-    return (
-        f"{name}: its candle of {recorded.stream} at {utc(recorded.open_time)} closes"
-        f" at {recorded.close_text}, this exchange says {asked.close_text}: another"
-        " market's recording? Choose another file"
-    )
-
-
-def _revised(name: str, difference: Difference) -> str:
-    """Return the news that the exchange shows a recorded candle with other values."""
-    recorded, asked = difference
-    return (
-        f"{name}: the exchange has revised {recorded.stream} at"
-        f" {utc(recorded.open_time)} since (close {recorded.close_text}, now"
-        f" {asked.close_text}); the recorded candle stays"
-    )
-
-
-def _duration(seconds: float) -> str:
-    """Return a number of seconds in words, rounded."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    if seconds < 5_400:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3_600:.1f} h"

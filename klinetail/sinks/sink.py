@@ -129,12 +129,19 @@ class ResumingSink(Sink[Candle, Prepared], Protocol[Prepared]):
     """A sink that goes on where it stopped, and keeps a record of its progress.
 
     The candles that the sink lacks are fetched, see `Recorder`. After an error named by
-    `retry`, `resume_points` tells what the sink holds.
+    `retry`, `resume_points` tells what the sink holds: the candles written since the
+    last failure can be lost, too. `write` is then given the rest of the batch, and
+    `flush` is called only when `due`.
     """
 
     resumes: bool
     """Whether this very sink goes on; a file does, a pipe with a file's name does
     not."""
+
+    @property
+    def due(self) -> float:
+        """When `flush` has to be called, monotonic seconds; infinite for not now. After
+        a call of `flush` the time is later."""
 
     def tail(self, streams: Collection[Stream], /) -> Tail:
         """Return what the sink holds of the streams, before anything is written.
