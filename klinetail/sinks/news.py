@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from klinetail.candle import Candle, Stream
+from klinetail.errors import UsageError
 from klinetail.pipeline.notices import plural, utc
 from klinetail.recordings.compare import Difference
 
@@ -32,6 +33,11 @@ def future(name: str, candle: Candle, exchange_time: int) -> str:
         f" the future: for the exchange it is {utc(exchange_time)}. A recording of"
         " another exchange? Choose another file"
     )
+
+
+def impossible(name: str, error: UsageError) -> str:
+    """Return the refusal of a recording whose candles the exchange cannot have."""
+    return f"{name}: {error}; choose another file"
 
 
 def revised(name: str, difference: Difference) -> str:

@@ -308,7 +308,7 @@ class Recorder(threading.Thread):
                 self._begin(ended.fetch)
         elif pending and isinstance(error, UsageError):
             self._start.refuse_future(ended.fetch.exchange_time())
-            raise error
+            raise UsageError(news.impossible(self.sink.name, error))
         elif self._inbox.closed:
             raise error
         else:

@@ -314,7 +314,7 @@ def test_a_second_writer_is_refused_with_the_first_one_s_number(
     read_lines(first, 1)
     done = run("watch", "btcusdt", "--out", str(path), *urls(exchange))
     assert done.returncode == 5
-    assert f"another process ({first.pid}) is writing to it" in done.stderr.decode()
+    assert f"another process (pid {first.pid}) is writing to it" in done.stderr.decode()
 
 
 class SmallDisk:
