@@ -39,7 +39,7 @@ class Ending:
             return math.inf
         if order.forming is not None:
             order.trading.see(order.forming)
-        if order.held and order.held.show_trades:
+        if order.held.show_trades:
             return math.inf
         at = order.trading.idle_at()
         if order.expected >= at:  # closed candles prove the silence
@@ -67,11 +67,13 @@ class Ending:
         order = self._order
         if order.forming is not None:
             order.trading.see(order.forming)
-        last = order.grid.floor(order.trading.last)
         denied = self._fetching.attempts.denied_since is not None
-        if denied and not order.trading.shows_trades(order.expected):
-            last = 0  # neither frames nor rows show the awaited candle
-        order.trading.end(max(order.expected, order.grid.end_of(last)))
+        until = order.expected
+        if not denied or order.trading.shows_trades(until):
+            # Otherwise neither frames nor rows show the awaited candle.
+            last = order.grid.floor(order.trading.last)
+            until = max(until, order.grid.end_of(last))
+        order.trading.end(until)
         order.started = True
 
     def trade(self, time: int) -> None:

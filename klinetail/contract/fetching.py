@@ -115,8 +115,8 @@ class Fetching:
 
     def _missing(self) -> Wish:
         order = self._order
-        if not order.expected and order.begun is not None:
-            return Wish(*order.first_range(order.begun))
+        if order.unknown:
+            return Wish(*order.first_range())
         end = max(min(order.held, default=order.wanted), self.holes.end)
         return Wish(order.expected, min(end, order.trading.until))
 
@@ -171,9 +171,12 @@ class Fetching:
         out: list[Output] = []
         order = self._order
         self.stirred = True
-        if not order.expected and not self._find_anchor(rows):
-            self.fail("the exchange has no candles", now)
-            return out
+        if not order.expected:
+            anchor = common_open_time(rows, order.grid.longest)
+            if anchor is None:
+                self.fail("the exchange has no candles", now)
+                return out
+            order.start(anchor)
         sound, unsound = sort_out(rows, order.grid, now)
         wish, self.in_flight = self.in_flight or self._missing(), None
         if wish.late:
@@ -194,15 +197,6 @@ class Fetching:
         if order.expected == before or self.holes.at(order.expected) is not None:
             self._retry(sound, asked, now, listing=listing)
         return out
-
-    def _find_anchor(self, rows: Sequence[Row]) -> bool:
-        """Begin with the days on which most of the given candles of 3d open; return
-        whether any candle tells the days."""
-        anchor = common_open_time(rows, self._order.stream.interval)
-        if anchor is None:
-            return False
-        self._order.start(anchor)
-        return True
 
     def _skip_unlisted(
         self, places: Mapping[int, str | None], asked: Moment, out: list[Output]

@@ -55,7 +55,7 @@ class Hold:
             return None
         failing = fetching.attempts.failing_since
         hole = fetching.holes.at(order.expected)
-        if (failing is None and hole is None) or order.finished or order.pending:
+        if order.finished or order.pending:
             return None
         waiting, since = order.waiting, []
         if failing is not None and waiting:

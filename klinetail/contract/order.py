@@ -122,14 +122,11 @@ class Order:
             self.expected = self.first = self.grid.first_from(self.start_point)
             self.started = self.expected >= current
 
-    def first_range(self, begun: Moment) -> tuple[int, int]:
+    def first_range(self) -> tuple[int, int]:
         """The candles to ask for while the stream's open times are unknown, as the open
-        time (ms) of the first one and of the one behind them.
-
-        Args:
-            begun: when the stream was begun.
-        """
-        current = self.grid.floor(begun.exchange)
+        time (ms) of the first one and of the one behind them."""
+        assert self.begun is not None  # noqa: S101 - begin comes first
+        current = self.grid.floor(self.begun.exchange)
         start = self.grid.back(current, self.lines + 1)
         if self.start_point is not None:
             start = min(start, self.start_point)
@@ -220,7 +217,7 @@ class Order:
             return f"{opens} closed before its end"
         if event_time < opens:
             return f"{opens} pushed before it opens"
-        if grid.anchor is not None and grid.amid(opens):
+        if grid.amid(opens):
             return f"{opens} opens amid other candles"
         return None
 
@@ -281,10 +278,10 @@ class Order:
         while (candle := self.held.get(self.expected)) is not None:
             self.deliver(candle, out)
         if self.forming is not None:
-            if self.forming.open_time == self.expected:
-                out.append(self.forming)
-            elif self.forming.open_time < self.expected:
+            if self.forming.open_time < self.expected:
                 self.forming = None
+            elif self.forming.open_time == self.expected:
+                out.append(self.forming)
 
     def expect(self, open_time: int) -> None:
         """Await the closed candle with the given open time (ms)."""

@@ -70,6 +70,7 @@ def test_what_leaves_next_is_known_once_as_many_are_kept() -> None:
 
 
 def test_it_is_looked_ahead_before_the_next_one_comes_or_with_it() -> None:
+    assert not Delivered(Interval.M1, keep=1).looked_ahead
     kept = delivered(1, keep=1)
     assert not kept.looked_ahead
     assert T0 not in kept.fingerprints

@@ -53,6 +53,7 @@ def started(start: int, stream: Stream = STREAM, **options: object) -> Series:
         (Stream("BTCUSDT", Interval.D3), T0, "no candle opens at this time"),
         (STREAM, T0 // 1000, "an open time in milliseconds"),
         (STREAM, FOUNDED - MINUTE, "from 2017-01-01T00:00:00Z on"),
+        (STREAM, LAST_TIME, "no candle opens at this time"),
         (STREAM, LAST_TIME + 1, "an open time in milliseconds"),
         (STREAM, -MINUTE, "an open time in milliseconds"),
     ],
