@@ -146,7 +146,8 @@ class Young(Synthetic):
 
 
 def test_a_symbol_that_does_not_trade_yet_makes_no_gap() -> None:
-    words = ("watch", "btcusdt", "-n", "10", "-c", "3", "--strict")
+    # A slow start of the process is hours of the exchange's time: so many candles back.
+    words = ("watch", "btcusdt", "-n", "400", "-c", "3", "--strict")
     with Server(Young(seed=3, start=START), speed=300) as server:
         done = run(*words, *urls(server))
         assert done.returncode == 0, done.stderr
