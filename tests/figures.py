@@ -5,6 +5,9 @@
 By hand, for the most part minutes long, and no test: pytest does not collect it.
 Everything happens on loopback. `--quick` only shows that the measuring works.
 
+    F1   kill -9 at random moments of a recording: nothing lost, doubled, torn
+    F2   a kill, or a failing call, before each call of a recording to the system
+    F3   every beginning of a recording, with and without NULs behind it
     F6   network faults x {live, subscribing, backfill}: all candles, and how soon
     F7   a silent line, a line without data, and no alarm on a thin stream
     F9   the contract's model on random schedules
@@ -30,6 +33,9 @@ from importlib.metadata import version
 from pathlib import Path
 
 FIGURES = {
+    "F1": "kills",
+    "F2": "calls",
+    "F3": "prefixes",
     "F6": "faults",
     "F7": "silence",
     "F9": "steps",

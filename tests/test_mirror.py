@@ -23,6 +23,7 @@ ELSEWHERE = {
     "klinetail/exchange/connector.py": "exchange/test_client.py",
     "klinetail/exchange/http.py": "exchange/test_rest_client.py",
     "klinetail/kinds.py": "pipeline/test_notices.py",
+    "klinetail/recordings/policy.py": "recordings/test_resume.py",
     "klinetail/sim/faults/line.py": "sim/test_faults.py",
     "klinetail/sim/faults/table.py": "sim/test_faults.py",
     "klinetail/sim/http.py": "sim/test_server.py",

@@ -4,7 +4,7 @@ goes on."""
 from __future__ import annotations
 
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from typing import Final, NamedTuple
 
 from klinetail.candle import Candle, Interval, Stream
@@ -92,8 +92,9 @@ class Recorded:
     def _look(self) -> None:
         """Find the end of the whole records, and check the beginning."""
         beginning = self._read(0, BEGINNING)
-        found = container_in(beginning)
-        if not self.container.recognises(beginning) and beginning.strip(b"\0"):
+        written = beginning.rstrip(b"\0")  # NULs may lie behind the first few bytes
+        found = container_in(written)
+        if written and not self.container.recognises(written):
             raise UsageError(
                 f"{self._path}: its content is {found.name}, but its name says"
                 f" {self.container.name}; {_OTHER_FILE}"
@@ -122,22 +123,15 @@ class Recorded:
         if not beginning.strip(b"\0"):
             return True
         if self.container is not PLAIN:
-            return self.size < BEGINNING
+            behind = range(BEGINNING, self.size, BEGINNING)
+            return not any(self._read(at, BEGINNING).strip(b"\0") for at in behind)
         line = beginning.partition(b"\0")[0]
         starts = self.form.HEADER or _common(self.form)
         return starts.startswith(line[: len(starts)])
 
     def _first(self) -> bytes:
         """Return the first lines of the file, at least one if the file has one."""
-        at = 0
-
-        def more(size: int) -> bytes:
-            nonlocal at
-            data = self._read(at, min(size, self.end - at))
-            at += len(data)
-            return data
-
-        return next(iter(self.container.forwards(more)), b"")[:BEGINNING]
+        return next(self._parts(), b"")[:BEGINNING]
 
     def _check(self, first: bytes) -> None:
         """Check that the file begins as a recording of the format does."""
@@ -174,15 +168,25 @@ class Recorded:
             frames = self.container.backwards(self._read, self.end)
             return read_tail((frame.data for frame in frames), self.form, wanted)
         except BadTail as error:
-            number = self._lines() - error.lines + 1
+            number = self._line_number(error.size)
             raise UsageError(
                 f"{self._path}:{number}: {error}; {way_out(self._path)}"
             ) from None
         except BadFrame as error:
             raise UsageError(f"{self._path}: {error}; {way_out(self._path)}") from None
 
-    def _lines(self) -> int:
-        """Return the number of whole lines in the recording."""
+    def _line_number(self, size: int) -> int:
+        """Return the number of the line that begins `size` bytes of text before the end
+        of the recording, counted from 1."""
+        left = sum(map(len, self._parts())) - size
+        number = 1
+        for part in self._parts():
+            number += part.count(b"\n", 0, max(0, left))
+            left -= len(part)
+        return number
+
+    def _parts(self) -> Iterator[bytes]:
+        """Yield the text of the recording."""
         at = 0
 
         def more(size: int) -> bytes:
@@ -191,7 +195,7 @@ class Recorded:
             at += len(data)
             return data
 
-        return sum(part.count(b"\n") for part in self.container.forwards(more))
+        return self.container.forwards(more)
 
 
 def _common(form: Format) -> bytes:
