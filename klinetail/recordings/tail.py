@@ -10,14 +10,9 @@ from typing import Final, NamedTuple
 from klinetail.candle import Candle, Interval, Stream
 from klinetail.errors import BadRecording, UsageError
 from klinetail.formats import BEGINNING, Format, by_suffix, holds_candle
+from klinetail.recordings.containers.container import BadFrame, Container
+from klinetail.recordings.containers.registry import PLAIN, container_in, container_of
 from klinetail.recordings.cursor import BadTail, Tail, read_tail
-from klinetail.recordings.frames import (
-    PLAIN,
-    BadFrame,
-    Container,
-    container_in,
-    container_of,
-)
 
 _BOM: Final = b"\xef\xbb\xbf"
 
