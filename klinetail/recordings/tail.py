@@ -117,7 +117,10 @@ class Recorded:
         if not beginning.strip(b"\0"):
             return True
         if self.container is not PLAIN:
-            return self.size < BEGINNING
+            # The first frame of a format with a header holds the header alone.
+            most = len(self.container.pack(self.form.HEADER)) or BEGINNING
+            torn = len(beginning.rstrip(b"\0")) - self.end
+            return self.size < BEGINNING and torn < most
         line = beginning.partition(b"\0")[0]
         starts = self.form.HEADER or _common(self.form)
         return starts.startswith(line[: len(starts)])

@@ -7,6 +7,7 @@ from types import ModuleType
 from typing import Final
 
 from klinetail.recordings.containers.compressed import Compressed, Decompressor
+from klinetail.recordings.containers.container import WHOLE
 
 
 def _zstd() -> ModuleType:
@@ -73,13 +74,22 @@ class Zstd(Compressed):
         return 8 + int.from_bytes(beginning[4:8].ljust(4, b"\0"), "little")
 
     def is_ours(self, beginning: bytes) -> bool:
-        """Return whether the frame has a checksum and tells its size, as `pack` makes
-        it, or too little is there to tell."""
+        """Return whether the frame has a checksum and tells the size of its content, at
+        most `WHOLE`, as `pack` makes it, or too little is there to tell."""
         if len(beginning) < 5:
             return self.magic.startswith(beginning)
         flags = beginning[4]
-        sized = bool(flags >> 6) or bool(flags & _SINGLE)
-        return beginning.startswith(self.magic) and sized and flags & 0x1F == _CHECKSUM
+        single = bool(flags & _SINGLE)
+        at = 5 if single else 6  # behind the size of the window
+        width = (int(single), 2, 4, 8)[flags >> 6]
+        # Little-endian: the first bytes of a torn number are no more than the number.
+        content = int.from_bytes(beginning[at : at + width], "little")
+        return (
+            beginning.startswith(self.magic)
+            and flags & 0x1F == _CHECKSUM
+            and width > 0
+            and content <= WHOLE
+        )
 
 
 def _is_skippable(beginning: bytes) -> bool:

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from klinetail.recordings.containers.container import BadFrame
+from klinetail.recordings.containers.container import WHOLE, BadFrame
 from tests.recordings.containers.files import ZSTD, end, rows
 from tests.recordings.containers.foreign import zstd_frame
 
@@ -23,6 +23,18 @@ def test_a_pack_is_one_whole_frame_with_a_checksum() -> None:
     assert zstd.get_frame_info(packed).decompressed_size == len(rows(3))
     assert packed[4] & 0x04, "the flag of the checksum"
     assert zstd.decompress(packed) == rows(3)
+
+
+def test_a_torn_frame_of_more_than_a_batch_is_not_cut_off() -> None:
+    # As zstd(1) makes one: with the content's size and a checksum.
+    ours, large, larger = (ZSTD.pack(bytes(n)) for n in (9, WHOLE, WHOLE + (64 << 10)))
+    for before in (b"", ours):
+        for size in (*range(1, 20), len(large) - 1):
+            assert end(ZSTD, before + large[:size]) == len(before)
+        for size in (*range(10, 20), len(larger) - 1):
+            with pytest.raises(BadFrame, match="by another program and is torn"):
+                end(ZSTD, before + larger[:size])
+        assert end(ZSTD, before + larger) == len(before + larger)
 
 
 def test_a_frame_that_needs_too_much_memory_is_not_cut_off() -> None:
