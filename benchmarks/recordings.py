@@ -19,7 +19,7 @@ from statistics import median
 
 from klinetail.candle import MINUTE, Candle, Interval, Source, Stream
 from klinetail.formats.registry import FORMATS
-from klinetail.recordings.frames import CONTAINERS
+from klinetail.recordings.containers.registry import CONTAINERS
 from klinetail.recordings.read import read
 
 STREAMS = [Stream(f"{name}USDT", Interval.M1) for name in "BTC ETH SOL XRP BNB".split()]

@@ -13,7 +13,7 @@ import pytest
 
 from klinetail.candle import MINUTE, Candle
 from klinetail.formats import csv, jsonl
-from klinetail.recordings.frames import CONTAINERS
+from klinetail.recordings.containers.registry import CONTAINERS
 from klinetail.recordings.read import read
 from tests.strategies import candle
 

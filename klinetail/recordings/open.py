@@ -14,7 +14,8 @@ from typing import IO, Final
 
 from klinetail.errors import BadRecording
 from klinetail.formats.dump import stream_of
-from klinetail.recordings.frames import BadFrame, More, container_in, container_of
+from klinetail.recordings.containers.container import BadFrame, More
+from klinetail.recordings.containers.registry import container_in, container_of
 
 STDIN: Final = "-"
 """The path that means stdin."""

@@ -10,14 +10,9 @@ from typing import Final, NamedTuple
 from klinetail.candle import Candle, Interval, Stream
 from klinetail.errors import BadRecording, UsageError
 from klinetail.formats import BEGINNING, Format, by_suffix, holds_candle
+from klinetail.recordings.containers.container import BadFrame, Container
+from klinetail.recordings.containers.registry import PLAIN, container_in, container_of
 from klinetail.recordings.cursor import BadTail, Tail, read_tail
-from klinetail.recordings.frames import (
-    PLAIN,
-    BadFrame,
-    Container,
-    container_in,
-    container_of,
-)
 
 _BOM: Final = b"\xef\xbb\xbf"
 
@@ -123,8 +118,13 @@ class Recorded:
         if not beginning.strip(b"\0"):
             return True
         if self.container is not PLAIN:
+            # The first frame of a format with a header holds the header alone.
+            most = len(self.container.pack(self.form.HEADER)) or BEGINNING
+            torn = len(beginning.rstrip(b"\0"))
             behind = range(BEGINNING, self.size, BEGINNING)
-            return not any(self._read(at, BEGINNING).strip(b"\0") for at in behind)
+            return torn < most and not any(
+                self._read(at, BEGINNING).strip(b"\0") for at in behind
+            )
         line = beginning.partition(b"\0")[0]
         starts = self.form.HEADER or _common(self.form)
         return starts.startswith(line[: len(starts)])

@@ -15,8 +15,8 @@ from typing import Final, NamedTuple, Self, TypeAlias
 from klinetail.candle import Candle, Stream
 from klinetail.errors import OutputError, UsageError
 from klinetail.formats import joined, whole_lines
+from klinetail.recordings.containers.registry import PLAIN
 from klinetail.recordings.cursor import Tail
-from klinetail.recordings.frames import PLAIN
 from klinetail.recordings.policy import Resume
 from klinetail.recordings.tail import Recorded, kind_of
 from klinetail.sinks.appender import CALLS, Appender, Calls, WasCut

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from klinetail.candle import DAY, Candle, Stream
-from klinetail.recordings.frames import container_of
+from klinetail.recordings.containers.registry import container_of
 from klinetail.recordings.tail import kind_of
 from klinetail.sim.faults.chaos import Chaos
 from klinetail.sim.server import Server

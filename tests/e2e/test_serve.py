@@ -18,7 +18,7 @@ from klinetail.candle import MINUTE, Interval, Stream
 from klinetail.cli.serve import DEFAULT_PORT
 from klinetail.formats import csv, jsonl
 from klinetail.protocol import frames
-from klinetail.recordings.frames import CONTAINERS
+from klinetail.recordings.containers.registry import CONTAINERS
 from tests.strategies import candle
 
 KLINETAIL = [sys.executable, "-c", "from klinetail.cli import main; main()"]

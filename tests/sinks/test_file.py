@@ -2,6 +2,7 @@ import contextlib
 import errno
 import math
 import os
+import random
 import resource
 import subprocess
 import sys
@@ -198,6 +199,39 @@ class TestFileSink:
         path.write_bytes(csv.HEADER + jsonl.encode(candles(1)))
         with pytest.raises(UsageError, match="it holds something else"):
             FileSink(str(path))
+
+    @pytest.mark.parametrize("name", ["a.csv.gz", "a.csv.zst"])
+    @pytest.mark.parametrize("nuls", [0, 4096])
+    def test_a_torn_first_frame_is_cut_off_if_a_header_alone_fits(
+        self, tmp_path, name, nuls
+    ):
+        path = tmp_path / name
+        pack = kind_of(name).container.pack
+        header = pack(csv.HEADER)
+        for size in (*range(4, len(header), 9), len(header) - 1):
+            path.write_bytes(header[:size] + bytes(nuls))
+            write(path, candles(1))
+            assert path.read_bytes() == header + pack(csv.encode(candles(1)))
+        other = pack(csv.HEADER + csv.encode(candles(30)))  # by another program
+        for size in (*range(len(header), len(other) - 9, 50), len(other) - 9):
+            content = other[:size] + bytes(nuls)
+            path.write_bytes(content)
+            with pytest.raises(UsageError, match="it holds something else"):
+                FileSink(str(path))
+            assert path.read_bytes() == content
+
+    @pytest.mark.parametrize("name", ["a.jsonl.gz", "a.jsonl.zst"])
+    def test_a_torn_first_frame_of_json_lines_is_short(self, tmp_path, name):
+        path = tmp_path / name
+        pack = kind_of(name).container.pack
+        path.write_bytes(pack(jsonl.encode(candles(30)))[:-1])
+        write(path, candles(1))
+        assert path.read_bytes() == pack(jsonl.encode(candles(1)))
+        content = pack(random.Random(1).randbytes(70_000))[:65_536]
+        path.write_bytes(content)
+        with pytest.raises(UsageError, match="it holds something else"):
+            FileSink(str(path))
+        assert path.read_bytes() == content
 
     def test_blank_lines_and_lines_of_a_later_version_are_no_fault(self, tmp_path):
         path = tmp_path / "a.jsonl"
