@@ -244,12 +244,13 @@ class Fetching:
         order = self._order
         before = order.expected
         for index, row in enumerate(rows):
-            if row.open_time < order.expected or row.open_time in order.held:
+            if (
+                row.open_time < order.expected
+                or row.open_time in order.held
+                or not self.finality.is_final(row, index + 1 < len(rows), asked)
+                or self._is_over(row)
+            ):
                 continue
-            if not self.finality.is_final(row, index + 1 < len(rows), asked):
-                continue
-            if order.ended and self._is_over(row):
-                break
             if row.open_time == order.expected:
                 order.hearing.row(row, now)
                 order.deliver(row, out)
@@ -264,7 +265,7 @@ class Fetching:
         """Whether the last trade was before this row: nothing flat follows the end."""
         trading = self._order.trading
         flat = not row.count and not trading.shows_trades(row.open_time)
-        if flat and row.close_time + 1 >= trading.until:
+        if flat and self._order.grid.end_of(row.open_time) >= trading.until:
             trading.end(row.open_time)
         return row.open_time >= trading.until
 
@@ -287,7 +288,7 @@ class Fetching:
             now: when the answer was there.
         """
         order = self._order
-        if max(places, default=0) <= start and not (order.waiting or self.alone):
+        if max(places, default=start) <= start and not (order.waiting or self.alone):
             self.holes.clear()
             return
         reach = end
@@ -305,12 +306,12 @@ class Fetching:
         for a row of before the listing, while the listing is in question."""
         attempts, expected = self.attempts, self._order.expected
         attempts.retry_at = now.monotonic + NOTICE
+        if listing:
+            return
         close = self._order.grid.end_of(expected) - 1
         ask_from = self.finality.ask_from(expected, close, asked)
         if ask_from is not None and any(r.open_time == expected for r in rows):
             attempts.young(ask_from)
-        elif listing:
-            return
         elif asked.confirmed - close >= SETTLED:
             later = any(row.open_time > expected for row in rows)
             hole = self.holes.at(expected)
@@ -340,14 +341,16 @@ class Fetching:
     ) -> None:
         found: list[Candle] = []
         start = wish.start
-        if rows and not self._order.grid.amid(rows[0].open_time):
+        if rows:
             # Candles from before the listing never existed and keep no candle back.
             start = max(start, rows[0].open_time)
         for index, row in enumerate(rows):
             expected = found[-1].close_time + 1 if found else start
-            if row.open_time != expected or row.open_time >= wish.end:
-                break
-            if not self.finality.is_final(row, index + 1 < len(rows), asked):
+            if (
+                row.open_time != expected
+                or row.open_time >= wish.end
+                or not self.finality.is_final(row, index + 1 < len(rows), asked)
+            ):
                 break
             found.append(row)
         if not found:

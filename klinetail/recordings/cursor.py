@@ -18,7 +18,7 @@ SEARCHED: Final = 1 << 30
 """Bytes of text that are searched at most. A stream that is not found there begins as
 new."""
 
-NEAR: Final = 256 << 10
+NEAR: Final = 64 << 10
 """Bytes at the end of which every line is decoded. Before them only the lines of
 streams not found yet are decoded, and the others are looked at as a block."""
 

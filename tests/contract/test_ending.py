@@ -181,6 +181,9 @@ def test_of_what_ended_a_frame_tells_more_only_by_a_new_trade() -> None:
     assert ending.heeds(newer, out)
     assert out == [TradedEvent(STREAM)]
     assert not order.ended
+    ending.end()
+    ending.trade(T0 + HOUR)
+    assert order.expected == T0, "all candles until now are awaited"
 
 
 def test_the_close_of_a_candle_behind_the_end_tells_that_it_is_traded() -> None:

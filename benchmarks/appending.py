@@ -1,0 +1,169 @@
+"""Recordings: a minute of the whole market appended and on the disk, beside SQLite; and
+how soon a recording knows where each stream goes on."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+from statistics import median
+
+from benchmarks.report import Line
+from klinetail.candle import MINUTE, Candle, Interval, Stream
+from klinetail.formats import csv
+from klinetail.recordings.tail import kind_of, tail_of
+from klinetail.sinks.file import FileSink
+
+STREAMS = tuple(Stream(f"S{n}USDT", Interval.M1) for n in range(790))
+ABSENT = Stream("ABSENTUSDT", Interval.M1)
+START = 1_700_000_040_000
+_PRICES = tuple(f"{37_000 + n * 7 % 977}.{n * 31 % 100:02}" for n in range(10_000))
+
+
+def minute(number: int, streams: Sequence[Stream] = STREAMS) -> list[Candle]:
+    """Return the closes of a minute, of all streams."""
+    opens = START + number * MINUTE
+    found = []
+    for at, stream in enumerate(streams):
+        price = _PRICES[(number * 790 + at) % len(_PRICES)]
+        texts = (price, f"{price}9", price[:-3], price, f"{at + 1}.500")
+        found.append(
+            Candle(
+                *(
+                    stream,
+                    opens,
+                    *texts,
+                    opens + MINUTE - 1,
+                    f"{number + 1}{price}",
+                    at,
+                ),
+                *("6.250", "627.81250"),
+                closed=True,
+            )
+        )
+    return found
+
+
+def measure_append(minutes: int = 60) -> Iterator[Line]:
+    """Yield the milliseconds in which a minute of 790 closes is appended and on the
+    disk."""
+    with tempfile.TemporaryDirectory() as folder, closing(_Sqlite(folder)) as base:
+        sinks = {
+            name: FileSink(f"{folder}/m.{name}", updates=True)
+            for name in ("csv", "csv.zst")
+        }
+        append: dict[str, Callable[[list[Candle]], object]] = {
+            f"klinetail, .{name}": _appending(sink) for name, sink in sinks.items()
+        }
+        append["SQLite, WAL, synchronous=full"] = base.append
+        taken: dict[str, list[float]] = {name: [] for name in append}
+        for number in range(minutes):
+            candles = minute(number)
+            for (
+                name,
+                write,
+            ) in append.items():  # in turn, so that all meet the same load
+                began = time.perf_counter()
+                write(candles)
+                taken[name].append((time.perf_counter() - began) * 1e3)
+        for sink in sinks.values():
+            sink.close()
+        for name, values in taken.items():
+            yield {
+                "what": f"790 closes, {name}",
+                "p50_ms": round(median(values), 2),
+                "p99_ms": round(sorted(values)[int(len(values) * 0.99)], 2),
+            }
+
+
+def _appending(sink: FileSink) -> Callable[[list[Candle]], object]:
+    return lambda candles: sink.write([sink.prepare(one) for one in candles])
+
+
+class _Sqlite:
+    """A table of candles, each of which is on the disk when `append` returns."""
+
+    def __init__(self, folder: str) -> None:
+        self._base = sqlite3.connect(f"{folder}/m.db")
+        self._base.execute("PRAGMA journal_mode=WAL")
+        self._base.execute("PRAGMA synchronous=FULL")
+        names = ", ".join(csv.COLUMNS)
+        self._base.execute(
+            f"CREATE TABLE k ({names}, PRIMARY KEY (symbol, interval, open_time))"
+        )
+        self._insert = f"INSERT INTO k VALUES ({','.join('?' * len(csv.COLUMNS))})"
+
+    def append(self, candles: list[Candle]) -> None:
+        """Insert candles in one transaction."""
+        rows = [csv.line(one).rstrip("\n").split(",") for one in candles]
+        with self._base:
+            self._base.executemany(self._insert, rows)
+
+    def close(self) -> None:
+        """Close the database."""
+        self._base.close()
+
+
+def measure_resume(megabytes: int = 70, files: int = 11_800) -> Iterator[Line]:
+    """Yield the milliseconds in which the resume points of recordings are known."""
+    with tempfile.TemporaryDirectory() as folder:
+        for name in ("csv", "csv.zst"):
+            path = f"{folder}/m.{name}"
+            size = _fill(path, megabytes * 1_000_000)
+            asked = {
+                "one stream": [STREAMS[7]],
+                "790 streams": STREAMS,
+                "790 streams, one of them absent": [*STREAMS[1:], ABSENT],
+            }
+            for what, streams in asked.items():
+                yield {
+                    "what": f"resume, .{name} of {size / 1e6:.0f} MB of text, {what}",
+                    "p50_ms": _time(lambda p=path, s=streams: tail_of(p, s)),  # type: ignore[misc]
+                }
+        paths = [f"{folder}/{n}.csv" for n in range(files)]
+        text = csv.HEADER + csv.encode(
+            [one for n in range(3) for one in minute(n, STREAMS[:1])]
+        )
+        for path in paths:
+            Path(path).write_bytes(text)
+        yield {
+            "what": f"resume, {files:,} files of 3 lines",
+            "p50_ms": _time(lambda: [tail_of(path, STREAMS[:1]) for path in paths]),
+        }
+
+
+def _fill(path: str, size: int) -> int:
+    """Write a recording of so many bytes of text, a frame a minute; return the size of
+    the text."""
+    container, form = kind_of(path)
+    written = number = 0
+    with open(path, "wb") as file:
+        file.write(container.pack(form.HEADER))
+        while written < size:
+            text = form.encode(minute(number))
+            file.write(container.pack(text))
+            written += len(text)
+            number += 1
+        file.flush()
+        os.fsync(file.fileno())
+    return written
+
+
+def _time(call: Callable[[], object], repeats: int = 5) -> float:
+    """Return the milliseconds of a call."""
+    taken = []
+    for _ in range(repeats):
+        began = time.perf_counter()
+        call()
+        taken.append((time.perf_counter() - began) * 1e3)
+    return round(median(taken), 2)
+
+
+def measure(*, quick: bool = False) -> Iterator[Line]:
+    """Yield all rows; `quick` only shows that the measuring works."""
+    yield from measure_append(3 if quick else 60)
+    yield from measure_resume(*((1, 50) if quick else (70, 11_800)))
