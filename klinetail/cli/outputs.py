@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
 from klinetail.cli.outlets import LineOutlet, Outlet
 from klinetail.cli.plan import TABLE, Plan
@@ -14,9 +14,6 @@ from klinetail.formats.registry import output
 from klinetail.pipeline.fanout import Consumer, FanOut, LatestEvents
 from klinetail.pipeline.latest import Latest
 from klinetail.pipeline.mailbox import Mailbox, Pace
-from klinetail.sinks import recorder
-from klinetail.sinks.recorder import Recorder
-from klinetail.sinks.sink import ResumingSink
 from klinetail.sinks.stdout import ReaderGone, StdoutSink, unblocking
 from klinetail.sinks.worker import SinkWorker
 
@@ -24,6 +21,7 @@ if TYPE_CHECKING:
     from klinetail.cli.recording import Filling
     from klinetail.cli.report import Report
     from klinetail.recordings.cursor import Tail
+    from klinetail.sinks.recorder import Recorder
     from klinetail.sinks.registry import AnySink
 
 
@@ -54,6 +52,8 @@ class RunOutputs:
         self._report = report
         self._wake = wake
         self._filling = filling
+        self._recorders: list[Recorder] = []
+        """The workers of recordings that go on where they stopped."""
         self.refused = False
         """Whether a recording of another market, or of the future, was refused."""
         self._lost = False
@@ -76,27 +76,17 @@ class RunOutputs:
 
     def _worker(self, sink: AnySink, tail: Tail | None) -> SinkWorker | Recorder:
         """Return the thread of a sink: a recorder if the sink keeps its progress."""
-        plan, report, filling = self._plan, self._report, self._filling
-        if tail is None or filling is None:
-            return SinkWorker(
-                sink,
-                updates=plan.updates,
-                on_pace=self._on_worker_pace,
-                on_end=self._on_worker_end,
-                say=report.say,
-            )
-        return Recorder(
-            cast("ResumingSink[Any]", sink),
-            tail,
-            recorder.Plan(
-                plan.streams, plan.recordings.resume, plan.lines, plan.updates
-            ),
-            filling.fetcher,
+        report = self._report
+        if tail is not None and self._filling is not None:
+            made = self._filling.recorder(sink, tail, report, self._on_worker_end)
+            self._recorders.append(made)
+            return made
+        return SinkWorker(
+            sink,
+            updates=self._plan.updates,
+            on_pace=self._on_worker_pace,
             on_end=self._on_worker_end,
-            on_gap=filling.on_gap,
             say=report.say,
-            note=report.note,
-            lasts=filling.lasts,
         )
 
     def _lines(self, plan: Plan) -> LineOutlet:
@@ -146,15 +136,13 @@ class RunOutputs:
 
     def abandon(self) -> None:
         """Let no recording wait for missing candles any more."""
-        for worker in self._workers:
-            if isinstance(worker, Recorder):
-                worker.abandon()
+        for recorder in self._recorders:
+            recorder.abandon()
 
     def look_again(self) -> None:
         """Have each recording look whether its file was moved."""
-        for worker in self._workers:
-            if isinstance(worker, Recorder):
-                worker.look_again()
+        for recorder in self._recorders:
+            recorder.look_again()
 
     def close(self) -> None:
         """Tell every output that the run is over; queued candles still go out."""

@@ -10,12 +10,12 @@ from klinetail.candle import Stream
 from klinetail.exchange.proxy import Proxy
 from klinetail.protocol.venues import Venue
 from klinetail.recordings.policy import Resume
-from klinetail.sinks.registry import AnySink
 
 if TYPE_CHECKING:
     from klinetail.cli.stats_file import StatsFile
     from klinetail.protocol.exchange_info import Listing
     from klinetail.recordings.cursor import Tail
+    from klinetail.sinks.registry import AnySink
 
 ONE_SHOT: Final = 30.0
 """Seconds without an answer after which a run with `--no-follow` gives up."""

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, cast
 
+from klinetail.cli.stderr import STDERR
 from klinetail.collector import DataCollector
 from klinetail.collector.backfill import weight_of
 from klinetail.collector.budget import Budget
 from klinetail.collector.requests import Requests, SharedRequests
 from klinetail.errors import UsageError
 from klinetail.events import Event, GapEvent, LinkEvent, LinkState
-from klinetail.recordings.tail import tail_of
-from klinetail.sinks.recorder import Fetch, Fetcher, Records
+from klinetail.pipeline.notices import plural
+from klinetail.recordings.salvage import last_candles
+from klinetail.sinks import recorder
+from klinetail.sinks.recorder import Fetch, Fetcher, Recorder, Records
 from klinetail.sinks.registry import SINKS
 
 if TYPE_CHECKING:
@@ -21,6 +24,8 @@ if TYPE_CHECKING:
 
     from klinetail.candle import Candle, Stream
     from klinetail.cli.plan import Plan
+    from klinetail.cli.report import Report
+    from klinetail.errors import KlinetailError
     from klinetail.recordings.cursor import Tail
     from klinetail.sinks.registry import AnySink, Opening
     from klinetail.sinks.sink import ResumingSink
@@ -62,9 +67,11 @@ def tails_of(
         UsageError: a file cannot go on, or the recording to continue cannot be read.
         OutputError: a file cannot be read.
     """
-    if after is not None and not sinks:
-        raise UsageError("--after names the recording that --out continues; give --out")
-    before = None if after is None else tail_of(after, streams)
+    before = None
+    if after is not None:
+        before, bad = last_candles(after, streams)
+        if bad:
+            STDERR.say(f"{after}: passed over what is no candle: {plural(bad, 'line')}")
     if before is not None and not any(stream in before.latest for stream in streams):
         raise UsageError(f"--after {after}: it holds none of the streams to follow")
     return [
@@ -91,16 +98,55 @@ def _tail(
     return tail
 
 
-class Filling(NamedTuple):
-    """The means to fill the holes of recordings."""
+class Filling:
+    """Keeps recordings whole, with fetches of their own.
 
-    fetcher: Fetcher
-    """Begins fetches of the candles that a recording lacks."""
-    lasts: Callable[[Sequence[int]], float]
-    """Tells the seconds that a fetch takes, given the number of missing candles of each
-    stream."""
-    on_gap: Callable[[str, GapEvent], object]
-    """Called with the name of a recording and each gap of that recording alone."""
+    Args:
+        plan: the resolved options of the run.
+        requests: the REST side of the run.
+        on_gap: called with the name of a recording and each gap of that recording
+            alone.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        requests: Requests,
+        on_gap: Callable[[str, GapEvent], object],
+    ) -> None:
+        self._plan = plan
+        self._requests = requests
+        self._on_gap = on_gap
+
+    def recorder(
+        self,
+        sink: AnySink,
+        tail: Tail,
+        report: Report,
+        on_end: Callable[[KlinetailError | None], object],
+    ) -> Recorder:
+        """Return the thread of a sink that keeps a record of its progress.
+
+        Args:
+            sink: a `ResumingSink`.
+            tail: what the sink holds already.
+            report: tells a person about the recording.
+            on_end: called at the end, with the error that ended the recording, if any.
+        """
+        plan = self._plan
+        return Recorder(
+            cast("ResumingSink[object]", sink),
+            tail,
+            recorder.Plan(
+                plan.streams, plan.recordings.resume, plan.lines, plan.updates
+            ),
+            fetcher(plan, self._requests),
+            on_end=on_end,
+            on_gap=self._on_gap,
+            say=report.say,
+            note=report.note,
+            lasts=seconds_to_fetch(plan),
+        )
 
 
 class _HistoryFetch:

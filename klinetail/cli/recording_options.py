@@ -3,13 +3,22 @@
 # No annotations as text here: typer would have to compile each of them at the start.
 
 import math
-from typing import Annotated, TypeAlias
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, NamedTuple, TypeAlias
 
 import typer
 
 from klinetail.errors import UsageError
 from klinetail.formats.registry import either, suffixes
 from klinetail.recordings.policy import Resume
+
+if TYPE_CHECKING:
+    from contextlib import ExitStack
+
+    from klinetail.candle import Stream
+    from klinetail.cli.plan import Recordings
+    from klinetail.sinks.output import Outputs
+    from klinetail.sinks.registry import AnySink
 
 OutOption: TypeAlias = Annotated[
     list[str] | None,
@@ -52,6 +61,66 @@ FsyncOption: TypeAlias = Annotated[
         " (closed), every so many SECONDS, or never.",
     ),
 ]
+
+
+class AskedRecordings(NamedTuple):
+    """The recordings that the options ask for.
+
+    Most runs have no recording, so the modules of recordings are imported late.
+    """
+
+    targets: list[str]
+    """Paths and URLs, as given to `--out`."""
+    resume: Resume
+    """The fate of candles that a recording lacks."""
+    after: str | None
+    """The recording that files without records go on after."""
+    sync: float | None
+    """See `seconds_between_syncs`."""
+
+    def open(
+        self, idle: "ExitStack", outputs: "Outputs", *, updates: bool
+    ) -> "list[AnySink]":
+        """Open the sinks, and return them in the given order.
+
+        Args:
+            idle: closes the sinks that have no thread yet.
+            outputs: the files of the run.
+            updates: whether forming candles are recorded, too.
+
+        Raises:
+            UsageError: a target cannot exist, or `--after` lacks a target.
+            OutputError: a sink cannot be opened.
+        """
+        if not self.targets:
+            if self.after is not None:
+                raise UsageError(
+                    "--after names the recording that --out continues; give --out"
+                )
+            return []
+        from klinetail.cli.recording import open_sinks
+        from klinetail.cli.stderr import STDERR
+        from klinetail.sinks.file import FileOptions
+        from klinetail.sinks.registry import Opening
+
+        options = FileOptions(self.resume, self.sync)
+        opening = Opening(updates, outputs, options, STDERR.say)
+        return open_sinks(self.targets, opening, idle)
+
+    def look(self, sinks: "list[AnySink]", streams: "Sequence[Stream]") -> "Recordings":
+        """Return the recordings of a run, with what they hold of the streams.
+
+        Raises:
+            UsageError: a file cannot go on.
+            OutputError: a file cannot be read.
+        """
+        from klinetail.cli.plan import Recordings
+
+        if not sinks:
+            return Recordings([], [], self.resume)
+        from klinetail.cli.recording import tails_of
+
+        return Recordings(sinks, tails_of(sinks, streams, self.after), self.resume)
 
 
 def seconds_between_syncs(when: str) -> float | None:

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Final
 from klinetail.candle import Candle
 from klinetail.cli.outputs import RunOutputs
 from klinetail.cli.plan import ONE_SHOT, TABLE, Plan
-from klinetail.cli.recording import Filling, fetcher, seconds_to_fetch
 from klinetail.cli.report import Report
 from klinetail.cli.signals import STOPPING, Signals
 from klinetail.cli.words import (
@@ -49,6 +48,7 @@ from klinetail.pipeline.meter import Meter
 from klinetail.pipeline.notices import Notices, kind_of
 
 if TYPE_CHECKING:
+    from klinetail.cli.recording import Filling
     from klinetail.view.screen import Screen
 
 _COLLECTOR: Final = 0.8
@@ -114,11 +114,7 @@ class Session:
             latest,
             self._report,
             signals.wake,
-            Filling(
-                fetcher(plan, self._requests),
-                seconds_to_fetch(plan),
-                self._on_recording_gap,
-            ),
+            self._filling(),
         )
         """The sinks and stdout."""
         self._meter = Meter(
@@ -150,6 +146,14 @@ class Session:
         self._collector.ended.add_done_callback(signals.wake)
         if plan.output == TABLE:
             self._show_table(latest, stack)
+
+    def _filling(self) -> Filling | None:
+        """Return what keeps recordings whole; None without recordings."""
+        if not any(self._plan.recordings.tails):
+            return None
+        from klinetail.cli.recording import Filling  # not needed by most runs
+
+        return Filling(self._plan, self._requests, self._on_recording_gap)
 
     def _show_table(self, latest: Latest, stack: contextlib.ExitStack) -> None:
         from klinetail.cli.table import open_table  # the module takes long to load

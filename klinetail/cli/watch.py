@@ -19,6 +19,7 @@ from klinetail.cli.exchange import (
 )
 from klinetail.cli.recording_options import (
     AfterOption,
+    AskedRecordings,
     FsyncOption,
     OutOption,
     ResumeOption,
@@ -255,22 +256,18 @@ def watch(
     zone = parse_zone(tz, os.environ)
     which = asked(context)
     _check(hold, weight)
-    sync = seconds_between_syncs(fsync)
+    recorded = AskedRecordings(out or [], resume, after, seconds_between_syncs(fsync))
     shown = _output(output)
     for line in () if quiet else (which.ignored, taken_line(words)):
         if line is not None:
             complain(line)
 
-    from klinetail.cli.plan import ONE_SHOT, Plan, Recordings
-    from klinetail.cli.recording import open_sinks, tails_of
+    from klinetail.cli.plan import ONE_SHOT, Plan
     from klinetail.cli.session import Session
     from klinetail.cli.signals import Signals, has_terminal
     from klinetail.cli.stats_file import StatsFile
-    from klinetail.cli.stderr import STDERR
     from klinetail.pipeline.notices import receipt
     from klinetail.pipeline.stats import Stats
-    from klinetail.sinks.file import FileOptions
-    from klinetail.sinks.registry import Opening
     from klinetail.sinks.stdout import header_for
 
     with ExitStack() as stack:
@@ -282,9 +279,7 @@ def watch(
         if shown != _TABLE:
             header = header_for(sys.stdout.fileno(), shown)
         idle = stack.enter_context(ExitStack())  # closes sinks without a thread yet
-        options = FileOptions(resume, sync)
-        opening = Opening(updates, outputs, options, STDERR.say)
-        sinks = open_sinks(out or [], opening, idle)
+        sinks = recorded.open(idle, outputs, updates=updates)
         stats_file = None
         if stats is not None:
             stats_file = stack.enter_context(StatsFile(stats, outputs))
@@ -316,9 +311,7 @@ def watch(
             updates=updates,
             output=shown,
             header=header,
-            recordings=Recordings(
-                sinks, tails_of(sinks, chosen.streams, after), resume
-            ),
+            recordings=recorded.look(sinks, chosen.streams),
             zone=zone,
             color=color.value,
             quiet=quiet,

@@ -30,7 +30,7 @@ def future(name: str, candle: Candle, exchange_time: int) -> str:
     """
     return (
         f"{name}: its last candle ({candle.stream} {utc(candle.open_time)}) opens in"
-        f" the future: for the exchange it is {utc(exchange_time)}. A recording of"
+        f" the future: the exchange's time is {utc(exchange_time)}. A recording of"
         " another exchange? Choose another file"
     )
 

@@ -6,13 +6,23 @@ import enum
 import math
 from abc import abstractmethod
 from collections.abc import Collection, Mapping, Sequence
-from typing import Final, NamedTuple, Protocol, TypeAlias, TypeVar, runtime_checkable
+from typing import (
+    TYPE_CHECKING,
+    Final,
+    NamedTuple,
+    Protocol,
+    TypeAlias,
+    TypeVar,
+    runtime_checkable,
+)
 
 from klinetail.candle import Candle, Stream
 from klinetail.errors import KlinetailError
 from klinetail.events import GapEvent, RevisionEvent
-from klinetail.recordings.cursor import Tail
 from klinetail.shortage import cause, shortage
+
+if TYPE_CHECKING:
+    from klinetail.recordings.cursor import Tail
 
 RecordEvent: TypeAlias = GapEvent | RevisionEvent
 """The events about recorded candles: a gap, a gap filled now, a revision."""

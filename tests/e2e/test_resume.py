@@ -201,7 +201,7 @@ def test_what_must_not_go_on_is_refused_and_stays_as_it_is(
     assert f"{path}:5: no record" in refused(path, exchange)
     path.write_bytes(b"".join([*lines, lines[-1]]))
     line = refused(path, exchange)
-    assert f"{path}:6: the candle" in line
+    assert f"{path}:7: the candle" in line
     assert f"choose another file, or --out NEW --after {path}" in line
     new = tmp_path / "new.csv"
     done = run(
