@@ -164,7 +164,8 @@ class Inbox:
     def _forget(self) -> None:
         """Forget all queued candles but the first live candle of each stream."""
         first: dict[Stream, Entry[Any]] = {}
-        forgotten = Forgotten({}, set())
+        ends: dict[Stream, int] = {}
+        fetches: set[int] = set()
         others: list[Message] = []
         for message in self._messages:
             match message:
@@ -172,18 +173,20 @@ class Inbox:
                     for entry in entries:
                         record = entry[0]
                         if isinstance(record, Candle) and record.closed:
-                            first.setdefault(record.stream, entry)
-                            forgotten.ends[record.stream] = record.close_time + 1
+                            stream, end = record.stream, record.close_time + 1
+                            first.setdefault(stream, entry)
+                            if end > ends.get(stream, 0):
+                                ends[stream] = end
                 case Fetched(number):
-                    forgotten.fetches.add(number)
-                case Forgotten(ends, fetches):
-                    for stream, end in ends.items():
-                        forgotten.ends[stream] = max(end, forgotten.ends.get(stream, 0))
-                    forgotten.fetches.update(fetches)
+                    fetches.add(number)
+                case Forgotten(before, numbers):  # always the first message
+                    ends.update(before)
+                    fetches.update(numbers)
                 case _:
                     others.append(message)
-        self._to_stop += forgotten.fetches - self._cut
-        self._cut |= forgotten.fetches
+        forgotten = Forgotten(ends, fetches)
+        self._to_stop += fetches - self._cut
+        self._cut |= fetches
         self._messages = deque([forgotten, *others, Live([*first.values()])])
         self._count = len(first)
 

@@ -383,9 +383,11 @@ class Recorder(threading.Thread):
         if self._inbox.closed:
             return True
         until = self._monotonic() + seconds
-        while not self._inbox.closed and (left := until - self._monotonic()) > 0:
-            self._stop_fetches(self._inbox.wait(left))
-        return False
+        while True:
+            left = until - self._monotonic()
+            self._stop_fetches(self._inbox.wait(max(0.0, left)))
+            if left <= 0.0 or self._inbox.closed:
+                return False
 
     def _said(self, failure: BaseException | None) -> KlinetailError | None:
         """Return the error that ended the recording, with the name of the sink."""
