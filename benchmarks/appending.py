@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from statistics import median
+from typing import NamedTuple
 
 from benchmarks.report import Line
 from klinetail.candle import MINUTE, Candle, Interval, Stream
@@ -60,23 +61,21 @@ def measure_append(minutes: int = 60) -> Iterator[Line]:
             f"klinetail, .{name}": _appending(sink) for name, sink in sinks.items()
         }
         append["SQLite, WAL, synchronous=full"] = base.append
-        taken: dict[str, list[float]] = {name: [] for name in append}
+        taken: dict[str, list[_Taken]] = {name: [] for name in append}
         for number in range(minutes):
             candles = minute(number)
             for (
                 name,
                 write,
             ) in append.items():  # in turn, so that all meet the same load
-                began = time.perf_counter()
-                write(candles)
-                taken[name].append((time.perf_counter() - began) * 1e3)
+                taken[name].append(_taken(lambda w=write, c=candles: w(c)))  # type: ignore[misc]
         for sink in sinks.values():
             sink.close()
         for name, values in taken.items():
             yield {
                 "what": f"790 closes, {name}",
-                "p50_ms": round(median(values), 2),
-                "p99_ms": round(sorted(values)[int(len(values) * 0.99)], 2),
+                **_median(values),
+                "p99_ms": round(sorted(values)[int(len(values) * 0.99)].wall, 2),
             }
 
 
@@ -122,7 +121,7 @@ def measure_resume(megabytes: int = 70, files: int = 11_800) -> Iterator[Line]:
             for what, streams in asked.items():
                 yield {
                     "what": f"resume, .{name} of {size / 1e6:.0f} MB of text, {what}",
-                    "p50_ms": _time(lambda p=path, s=streams: tail_of(p, s)),  # type: ignore[misc]
+                    **_time(lambda p=path, s=streams: tail_of(p, s)),  # type: ignore[misc]
                 }
         paths = [f"{folder}/{n}.csv" for n in range(files)]
         text = csv.HEADER + csv.encode(
@@ -132,7 +131,7 @@ def measure_resume(megabytes: int = 70, files: int = 11_800) -> Iterator[Line]:
             Path(path).write_bytes(text)
         yield {
             "what": f"resume, {files:,} files of 3 lines",
-            "p50_ms": _time(lambda: [tail_of(path, STREAMS[:1]) for path in paths]),
+            **_time(lambda: [tail_of(path, STREAMS[:1]) for path in paths]),
         }
 
 
@@ -153,14 +152,34 @@ def _fill(path: str, size: int) -> int:
     return written
 
 
-def _time(call: Callable[[], object], repeats: int = 5) -> float:
-    """Return the milliseconds of a call."""
-    taken = []
-    for _ in range(repeats):
-        began = time.perf_counter()
-        call()
-        taken.append((time.perf_counter() - began) * 1e3)
-    return round(median(taken), 2)
+class _Taken(NamedTuple):
+    """What a call took, in ms."""
+
+    wall: float
+    """Of the wall clock."""
+    cpu: float
+    """Of the processor, in user and in kernel mode."""
+
+
+def _taken(call: Callable[[], object]) -> _Taken:
+    """Return what a call takes."""
+    began, used = time.perf_counter(), time.process_time()
+    call()
+    wall, cpu = time.perf_counter() - began, time.process_time() - used
+    return _Taken(wall * 1e3, cpu * 1e3)
+
+
+def _median(taken: Sequence[_Taken]) -> Line:
+    """Return what calls took in the median."""
+    return {
+        "p50_ms": round(median(one.wall for one in taken), 2),
+        "cpu_ms": round(median(one.cpu for one in taken), 2),
+    }
+
+
+def _time(call: Callable[[], object], repeats: int = 5) -> Line:
+    """Return what a call takes in the median."""
+    return _median([_taken(call) for _ in range(repeats)])
 
 
 def measure(*, quick: bool = False) -> Iterator[Line]:
