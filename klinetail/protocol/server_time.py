@@ -37,7 +37,7 @@ def decode_time(body: bytes) -> int:
 
 def http_date(text: str | None) -> int | None:
     """Return the time of an HTTP date, ms since the epoch; None if the text is none."""
-    parts = email.utils.parsedate_tz(text or "")
+    parts = email.utils.parsedate_tz(text)
     try:
         return None if parts is None else calendar.timegm(parts[:6]) * 1000
     except (ValueError, OverflowError):

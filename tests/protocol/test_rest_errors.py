@@ -134,7 +134,12 @@ class TestErrors:
         assert "evil" not in str(error(302, body))
 
     @pytest.mark.parametrize(
-        ("status", "hint"), [(403, "firewall"), (451, "does not serve this location")]
+        ("status", "hint"),
+        [
+            (403, "firewall"),
+            (404, "check the address"),
+            (451, "does not serve this location"),
+        ],
     )
     def test_what_the_user_cannot_know_is_explained(self, status, hint):
         assert hint in str(error(status))
