@@ -6,6 +6,7 @@ import asyncio
 import email.utils
 import hashlib
 import re
+from collections import Counter
 from http import HTTPStatus
 from typing import Final
 from urllib.parse import unquote
@@ -17,6 +18,9 @@ from klinetail.formats.dump_names import CHECKSUM, Dump, checksum_line, parse
 from klinetail.protocol.venues import Venue
 from klinetail.sim.clock import Clock
 from klinetail.sim.dumps import published, zipping
+from klinetail.sim.faults import archive
+from klinetail.sim.faults.archive import Manner
+from klinetail.sim.faults.chaos import Chaos
 from klinetail.sim.market import Market
 from klinetail.sim.wire import Connection
 
@@ -28,6 +32,12 @@ _PIECE: Final = 64 << 10
 
 _MOMENT: Final = 0.005
 """Real seconds between two looks whether a client has taken the bytes."""
+
+_ON_THE_WAY: Final = 0.05
+"""Real seconds granted to sent bytes for their way before a reset."""
+
+_SLOW_PIECES: Final = 20
+"""The pieces of an answer that is sent slowly."""
 
 _LINGER: Final = 30.0
 """Real seconds that a client may take for the last bytes."""
@@ -48,14 +58,21 @@ class Downloads:
     Args:
         market: the market.
         clock: exchange time.
+        chaos: the faults to inject.
         venue: the exchange whose paths are served.
     """
 
-    def __init__(self, market: Market, clock: Clock, venue: Venue) -> None:
+    def __init__(
+        self, market: Market, clock: Clock, chaos: Chaos, venue: Venue
+    ) -> None:
         self._market = market
         """The market."""
         self._clock = clock
         """Exchange time."""
+        self._chaos = chaos
+        """The faults to inject."""
+        self._asked: Counter[str] = Counter()
+        """The number of earlier requests by path, to decide about faults."""
         self._folder = f"{venue.paths.archive}/"
         """The path of all dumps."""
         self._made: dict[Dump, bytes] = {}
@@ -79,16 +96,19 @@ class Downloads:
             return _answer(405, b"", {"Allow": "GET, HEAD"})
         path = unquote(request.path.partition("?")[0]).removeprefix(self._folder)
         dump = parse(path.removesuffix(CHECKSUM))
-        data = None
-        if dump is not None and published(dump) <= now:
-            data = await self._bytes(dump)
+        data = None if dump is None else await self._published(dump, now)
         if dump is None or data is None:
             body = b"" if method == "HEAD" else _NOT_FOUND
             return _answer(404, body, {"Content-Type": "application/xml"})
-        digest = hashlib.sha256(data).hexdigest()
-        kind = "application/zip"
+        number, self._asked[path] = self._asked[path], self._asked[path] + 1
+        kind, manner = "text/plain", Manner()
         if path.endswith(CHECKSUM):
-            data, kind = checksum_line(digest, dump), "text/plain"
+            data = self._checksum(dump, data, number)
+        else:
+            kind, manner = "application/zip", archive.manner(self._chaos, dump, number)
+            for fault in (*archive.spoilt(self._chaos, dump).faults, manner.fault):
+                if fault:
+                    self._chaos.note(fault)
         headers = {
             "Content-Type": kind,
             "ETag": f'"{hashlib.sha256(data).hexdigest()[:32]}"',
@@ -106,8 +126,28 @@ class Downloads:
         headers["Content-Length"] = str(last - first)
         body = b"" if method == "HEAD" else data[first:last]
         response = _answer(status, body, headers)
-        await _send(connection, response)
+        await _send(connection, response, manner)
         return response
+
+    async def _published(self, dump: Dump, now: int) -> bytes | None:
+        """Return a dump, or None for a dump that is not published, or not yet."""
+        late = now - published(dump)
+        if late < 0:
+            return None
+        data = await self._bytes(dump)
+        fault = archive.absent(self._chaos, dump, late)
+        if data is None or fault is None:
+            return data
+        self._chaos.note(fault)
+        return None
+
+    def _checksum(self, dump: Dump, data: bytes, number: int) -> bytes:
+        """Return the answer to a request for the checksum of a dump."""
+        digest = hashlib.sha256(data)
+        if archive.wrong_checksum(self._chaos, dump, number):
+            self._chaos.note("badsum")
+            digest.update(b"of another version")
+        return checksum_line(digest.hexdigest(), dump)
 
     async def _bytes(self, dump: Dump) -> bytes | None:
         """Return a dump, from the kept ones if possible; None without candles."""
@@ -124,7 +164,7 @@ class Downloads:
 
     async def _make(self, dump: Dump) -> bytes | None:
         """Make a dump and keep the dump; forget the dumps used the longest ago."""
-        steps = zipping(self._market, dump)
+        steps = zipping(self._market, dump, archive.spoilt(self._chaos, dump))
         while True:
             try:
                 next(steps)
@@ -181,18 +221,28 @@ def _answer(status: int, body: bytes, headers: dict[str, str]) -> Response:
     )
 
 
-async def _send(connection: Connection, response: Response) -> None:
-    """Send an answer and end the connection.
+async def _send(connection: Connection, response: Response, manner: Manner) -> None:
+    """Send an answer in some manner, and end the connection.
 
-    The WebSocket server would give a client half a second for an answer of any size.
+    The WebSocket server would give a slow client only half a second.
     """
     wire = connection.wire
     wire.lose()  # what the WebSocket server sends behind
     data = response.serialize()
-    for at in range(0, len(data), _PIECE):
-        wire.inject(data[at : at + _PIECE])
+    body = len(response.body or b"")
+    data = data[: len(data) - body + max(min(1, body), int(body * manner.share))]
+    size = _PIECE if not manner.seconds else -(-len(data) // _SLOW_PIECES)
+    pause = manner.seconds / _SLOW_PIECES
+    for at in range(0, len(data), size):
+        wire.inject(data[at : at + size])
+        if pause and not await connection.stays(pause):
+            return
         while wire.get_write_buffer_size() > _PIECE:
             if not await connection.stays(_MOMENT):
                 return
+    if manner.reset:
+        await connection.stays(_ON_THE_WAY)
+        wire.reset()
+        return
     wire.hang_up()
     await connection.stays(_LINGER)

@@ -8,13 +8,14 @@ from __future__ import annotations
 import io
 import zipfile
 from collections.abc import Generator, Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 import msgspec
 
 from klinetail.candle import DAY, HOUR, MINUTE, Candle, Interval
 from klinetail.formats.dump import COLUMNS
 from klinetail.formats.dump_names import Dump, Period
+from klinetail.sim.faults.archive import SOUND, Spoilt
 from klinetail.sim.market import Market
 
 ROWS: Final = 256
@@ -32,23 +33,6 @@ _EPOCH: Final = (1980, 1, 1, 0, 0, 0)
 """The time of the file in each archive: the earliest that a zip archive can tell."""
 _MICRO: Final = 1000
 """Microseconds in a millisecond."""
-
-
-class Spoilt(NamedTuple):
-    """The faults of a dump's content."""
-
-    lacking: int | None = None
-    """The first millisecond of a UTC day that the dump lacks, or None."""
-    headless: bool = False
-    """Whether the dump has no header."""
-    micro: bool = False
-    """Whether the times are in microseconds."""
-    old: int = 0
-    """The number of candles at the end of the dump that have old values."""
-
-
-SOUND: Final = Spoilt()
-"""No fault at all."""
 
 
 def published(dump: Dump) -> int:

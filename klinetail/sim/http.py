@@ -55,7 +55,7 @@ class Http:
         """The exchange whose paths and limits are served."""
         self._market = Lagging(market, chaos)
         """The market, as shown with lagging rows."""
-        self._downloads = Downloads(market, clock, venue)
+        self._downloads = Downloads(market, clock, chaos, venue)
         """Answers requests for public dumps."""
         self._listed = {instrument.symbol for instrument in market.instruments}
         """The listed symbols."""

@@ -1,15 +1,10 @@
 """Dumps over a socket: whole, in part, or not there yet."""
 
 import hashlib
-import io
-import socket
 import threading
-import zipfile
 from collections.abc import Iterator
-from random import Random
 from urllib.parse import quote
 
-import msgspec
 import pytest
 import requests
 from websockets.datastructures import Headers
@@ -106,37 +101,6 @@ def test_a_dump_is_there_from_its_publication_on(market):
 def test_anything_else_is_not_found(server, path):
     answer = requests.get(f"{server.rest_url}/data/futures/um/{path}", timeout=DEADLINE)
     assert answer.status_code == 404
-
-
-class Noise(Synthetic):
-    """A market whose dumps hardly compress."""
-
-    def klines(self, stream, start=None, end=None, limit=500, *, now):
-        rows = super().klines(stream, start, end, limit, now=now)
-        random = Random(start)
-        return [
-            msgspec.structs.replace(
-                row, volume_text="".join(random.choices("0123456789", k=20_000))
-            )
-            for row in rows
-        ]
-
-
-def test_a_client_that_reads_slowly_gets_everything():
-    """The WebSocket server would wait for half a second, and cut the rest."""
-    with Server(Noise(7, START)) as server, socket.socket() as client:
-        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        client.settimeout(DEADLINE)
-        client.connect(("127.0.0.1", server.port))
-        dump = day_of(Stream("BTCUSDT", Interval.M15), TODAY - 2 * DAY)
-        path = f"/data/futures/um/{dump.path}"
-        client.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
-        threading.Event().wait(0.8)
-        data = b"".join(iter(lambda: client.recv(1 << 20), b""))
-    head, _, body = data.partition(b"\r\n\r\n")
-    assert f"Content-Length: {len(body)}".encode() in head.splitlines()
-    with zipfile.ZipFile(io.BytesIO(body)) as archive:
-        assert archive.testzip() is None
 
 
 def test_many_at_once_get_the_same(server):

@@ -11,7 +11,8 @@ from klinetail.candle import DAY, HOUR, MINUTE, Interval, Source, Stream
 from klinetail.formats import dump as lines
 from klinetail.formats.dump_names import day_of, month_of
 from klinetail.sim.bars import BarBlock, Steps, flat
-from klinetail.sim.dumps import PUBLISHED, ROWS, SOUND, Spoilt, published, zipping
+from klinetail.sim.dumps import PUBLISHED, ROWS, published, zipping
+from klinetail.sim.faults.archive import SOUND, Spoilt
 from klinetail.sim.history import History, Instrument
 from klinetail.sim.market import HistoryMarket
 from klinetail.sim.synthetic import Synthetic
