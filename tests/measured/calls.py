@@ -18,6 +18,7 @@ from klinetail.errors import KlinetailError
 from klinetail.recordings.policy import Resume
 from klinetail.recordings.tail import kind_of
 from klinetail.sim.synthetic import Synthetic
+from klinetail.sinks.appender import Calls
 from klinetail.sinks.file import FileOptions, FileSink
 from klinetail.sinks.recorder import Plan, Recorder
 from tests.e2e.conftest import START
@@ -98,8 +99,9 @@ def run(path, truth, live, end, *, patient, now=None):
     """Go on with a recording: fill what is missing before the candle `live`, and record
     the candles from there to `end`; the error that ended it, if any. At the start the
     exchange shows the candles before `now`, by default those before `live`."""
-    # Not the default: this process may have replaced the call since.
-    sink = FileSink(path, options=FileOptions(), fdatasync=os.fdatasync)
+    # Not the default: this process may have replaced the calls since.
+    calls = Calls(os.write, os.ftruncate, os.fdatasync)
+    sink = FileSink(path, options=FileOptions(), calls=calls)
     try:
         tail = sink.tail(TWO)
     except BaseException:

@@ -20,6 +20,7 @@ from klinetail.protocol.venues import (
     custom,
     own_venue,
     sim_venue,
+    with_archive,
     ws_path,
 )
 
@@ -51,6 +52,18 @@ def test_the_sim_serves_candles_where_the_venue_that_it_is_like_does():
     like = replace(LIVE, official_ws_url="wss://dstream.example")
     assert ws_path(like) == ""
     assert sim_venue(8123, like).ws_url == "ws://127.0.0.1:8123"
+
+
+def test_dumps_are_the_real_markets_or_of_the_same_host_as_rest():
+    assert LIVE.archive_url == "https://data.binance.vision"
+    assert LIVE.paths.archive == "/data/futures/um"
+    assert TESTNET.archive_url is None
+    assert sim_venue(8123).archive_url == "http://127.0.0.1:8123"
+    own = own_venue("wss://example.org", REST)
+    assert own.archive_url == REST
+    assert with_archive(own, "http://a.example/x/").archive_url == "http://a.example/x"
+    with pytest.raises(UsageError, match="--archive-url"):
+        with_archive(own, "ftp://a.example")
 
 
 def test_all_speak_alike_and_only_one_is_certainly_real():

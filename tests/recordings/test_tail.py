@@ -8,11 +8,11 @@ import random
 from pathlib import Path
 
 import pytest
-from klinetail.recordings.frames import CONTAINERS
 
 from klinetail.candle import MINUTE, Candle, Interval, Stream
 from klinetail.errors import BadRecording, UsageError
 from klinetail.formats import csv, jsonl
+from klinetail.recordings.containers.registry import CONTAINERS
 from klinetail.recordings.cursor import Tail
 from klinetail.recordings.tail import Recorded, kind_of, tail_of, way_out
 from tests.cases import Case

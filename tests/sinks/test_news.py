@@ -58,7 +58,7 @@ def test_differences_name_both_values():
 def test_a_recording_of_the_future_names_both_times():
     line = news.future("m.csv", candle(TIME), TIME - 3_600_000)
     assert "btcusdt@1m 2023-11-14 22:14Z" in line
-    assert "it is 2023-11-14 21:14Z" in line
+    assert "the exchange's time is 2023-11-14 21:14Z" in line
 
 
 @pytest.mark.parametrize(
