@@ -100,7 +100,7 @@ class AskedRecordings(NamedTuple):
             return []
         from klinetail.cli.recording import open_sinks
         from klinetail.cli.stderr import STDERR
-        from klinetail.sinks.file import FileOptions
+        from klinetail.recordings.policy import FileOptions
         from klinetail.sinks.registry import Opening
 
         options = FileOptions(self.resume, self.sync)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from typing import Final, NamedTuple
 
 
 class Resume(enum.StrEnum):
@@ -14,3 +15,17 @@ class Resume(enum.StrEnum):
     """The candles stay missing, which is said."""
     NEVER = "never"
     """A file with records is refused."""
+
+
+CLOSED: Final = 0.0
+"""Seconds between two syncs that stand for: after each batch with a closed candle."""
+
+
+class FileOptions(NamedTuple):
+    """How files are written and continued."""
+
+    resume: Resume = Resume.FILL
+    """What becomes of candles that a file lacks."""
+    sync: float | None = CLOSED
+    """Seconds between two syncs to the disk; `CLOSED` after each batch with a closed
+    candle, None for never."""

@@ -196,3 +196,11 @@ class Appender:
     def close(self) -> None:
         """See `OutputFile.close`."""
         self._file.close()
+
+
+def path_of(fd: int) -> str:
+    """Return the path that a descriptor's file has now; empty if unknown."""
+    with contextlib.suppress(OSError):
+        path = os.readlink(f"/proc/self/fd/{fd}")
+        return os.path.relpath(path) if not path.startswith("/proc") else ""
+    return ""

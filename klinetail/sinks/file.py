@@ -10,17 +10,18 @@ import os
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from types import TracebackType
-from typing import Final, NamedTuple, Self, TypeAlias
+from typing import Final, Self, TypeAlias
 
 from klinetail.candle import Candle, Stream
 from klinetail.errors import OutputError, UsageError
 from klinetail.formats import joined, whole_lines
 from klinetail.recordings.containers.registry import PLAIN
 from klinetail.recordings.cursor import Tail
-from klinetail.recordings.policy import Resume
+from klinetail.recordings.policy import FileOptions, Resume
 from klinetail.recordings.tail import Recorded, kind_of
-from klinetail.sinks.appender import CALLS, Appender, Calls, WasCut
+from klinetail.sinks.appender import CALLS, Appender, Calls, WasCut, path_of
 from klinetail.sinks.output import Outputs
+from klinetail.sinks.progress import Progress
 from klinetail.sinks.sink import NO_RETRY, Retry, Sink
 
 Line: TypeAlias = tuple[str, Candle]
@@ -34,19 +35,6 @@ _FRAME: Final = 4 << 20
 
 _LOOK: Final = 1.0
 """Seconds between two looks at the name of the file."""
-
-CLOSED: Final = 0.0
-"""Seconds between two syncs that stand for: after each batch with a closed candle."""
-
-
-class FileOptions(NamedTuple):
-    """How files are written and continued."""
-
-    resume: Resume = Resume.FILL
-    """What becomes of candles that a file lacks."""
-    sync: float | None = CLOSED
-    """Seconds between two syncs to the disk; `CLOSED` after each batch with a closed
-    candle, None for never."""
 
 
 class Replaced(OSError):
@@ -103,12 +91,12 @@ class FileSink(Sink[Candle, Line]):
         """The path as given."""
         self.written = 0
         """The number of candles written."""
+        self._progress = Progress(path)
+        """What is in the file, and what is surely on the disk."""
         self.retry = Retry((OSError,))
         """Every error of the system is tried again: a disk can be freed."""
         self.resumes = True
         """Whether the file goes on where it stopped; a pipe or a device does not."""
-        self._parts: list[tuple[str, int]] = []
-        """The names and candles of files that were moved away in the run."""
         self._options = options or FileOptions()
         """How the file is written and continued."""
         self._say = say
@@ -125,16 +113,10 @@ class FileSink(Sink[Candle, Line]):
         """Bytes of whole lines written together."""
         if self._container is not PLAIN:
             self._together = _FRAME
-        self._reached: dict[Stream, int] = {}
-        """By stream, the resume point: see `Sink.resume_points`."""
         self._state = _State.UNBEGUN
         """What has to be done before the next line is written."""
         self._empty = True
         """Whether the file holds no whole line."""
-        self._synced = _Synced(0, 0)
-        """The state that is surely on the disk."""
-        self._unsynced: dict[Stream, int] = {}
-        """By stream written since the last sync, the resume point before."""
         self._sync_at = 0.0
         """When the next sync is due, monotonic seconds."""
         self._looked_at = monotonic()
@@ -190,11 +172,12 @@ class FileSink(Sink[Candle, Line]):
             self._state = _State.READY
             return
         recorded = Recorded(self.name, file.fd)
-        points = recorded.tail([*self._reached]).points() if took_over else {}
-        self._reached.update(points)
+        known = self._progress.streams()
+        points = recorded.tail(known).points() if took_over else {}
+        self._progress.replace(points)
         self._empty = recorded.empty
         file.size, file.torn = recorded.end, recorded.size - recorded.end
-        self._synced = _Synced(file.size, self.written)
+        self._progress.confirm(file.size)
         self._state = _State.READY
         if not recorded.size:
             self._write_header()
@@ -260,18 +243,8 @@ class FileSink(Sink[Candle, Line]):
             self._file.append(self._container.pack(part))
             rest = rest[len(part) :]
             before, done = done, done + part.count(b"\n")
-            self.written += done - before
-            for _, candle in batch[before:done]:
-                if candle.closed:
-                    self._reach(candle)
-
-    def _reach(self, candle: Candle) -> None:
-        """Note that a closed candle is written."""
-        stream = candle.stream
-        if stream not in self._unsynced:
-            before = self._reached.get(stream, candle.open_time)
-            self._unsynced[stream] = before
-        self._reached[stream] = candle.close_time + 1
+            self._progress.add([candle for _, candle in batch[before:done]])
+            self.written = self._progress.written
 
     def _get_ready(self) -> None:
         """Do what has to be done before a line is written.
@@ -284,8 +257,8 @@ class FileSink(Sink[Candle, Line]):
         if not self.resumes:
             return
         if self._state is _State.DOUBTFUL:
-            self._file.reopen(self._synced.size)
-            self._empty = self._empty or not self._synced.size
+            self._file.reopen(self._progress.size)
+            self._empty = self._empty or not self._progress.size
             self._state = _State.READY
         self._look()
         if self._state is _State.UNBEGUN:
@@ -305,8 +278,8 @@ class FileSink(Sink[Candle, Line]):
     def due(self) -> float:
         """When `flush` has to be called, monotonic seconds; infinite if nothing waits
         for a sync."""
-        waits = self._unsynced and self._options.sync is not None and self.resumes
-        return self._sync_at if waits else math.inf
+        syncs = self.resumes and self._options.sync is not None
+        return self._sync_at if syncs and self._progress.unsynced else math.inf
 
     def flush(self) -> None:
         """Write the data to the disk if a sync is due; errors as of `write`."""
@@ -331,25 +304,18 @@ class FileSink(Sink[Candle, Line]):
             self._file.sync()
         except OSError:
             self._state = _State.DOUBTFUL
-            self.written = self._synced.written
-            self._reached.update(self._unsynced)
-            self._unsynced.clear()
+            self._progress.take_back()
+            self.written = self._progress.written
             raise
-        self._synced = _Synced(self._file.size, self.written)
-        self._unsynced.clear()
+        self._progress.confirm(self._file.size)
 
     def resume_points(self, streams: Collection[Stream]) -> Mapping[Stream, int]:
         """Return the file's progress in the run; see `Sink.resume_points`."""
-        return {
-            stream: self._reached[stream]
-            for stream in streams
-            if stream in self._reached
-        }
+        return self._progress.points(streams)
 
     def wrote(self) -> list[tuple[str, int]]:
         """Return the names of the files, with the candles written to each."""
-        before = sum(count for _, count in self._parts)
-        return [*self._parts, (self.name, self.written - before)]
+        return self._progress.wrote()
 
     # Renames, removals, cuts
 
@@ -384,12 +350,10 @@ class FileSink(Sink[Candle, Line]):
             self._sync()
         fresh = self._opened()
         old, self._file = self._file, fresh
-        where = _path_of(old.fd) if mine.st_nlink else ""
+        where = path_of(old.fd) if mine.st_nlink else ""
         with contextlib.suppress(OSError):
             old.close()
-        before = sum(count for _, count in self._parts)
-        name = where or f"{self.name} (removed)"
-        self._parts.append((name, self.written - before))
+        self._progress.move(where or f"{self.name} (removed)")
         happened = f"was moved to {where}" if where else "was removed"
         self._say(f"{self.name} {happened}; going on in a new {self.name}")
         self._begin_anew()
@@ -404,9 +368,9 @@ class FileSink(Sink[Candle, Line]):
 
     def _begin_anew(self) -> None:
         """Have the content of the open file read before the next line is written."""
-        self._unsynced.clear()
+        self._progress.begin_anew()
         self._file.size = self._file.torn = 0
-        self._empty, self._synced = True, _Synced(0, self.written)
+        self._empty = True
         self._state = _State.UNBEGUN
 
     def close(self) -> None:
@@ -417,7 +381,7 @@ class FileSink(Sink[Candle, Line]):
         """
         try:
             if self._state is _State.DOUBTFUL:
-                self._file.reopen(self._synced.size)
+                self._file.reopen(self._progress.size)
             elif self.due < math.inf:
                 self._sync()
         except OSError as problem:
@@ -429,20 +393,3 @@ class FileSink(Sink[Candle, Line]):
                 self._file.close()
             except OSError as problem:
                 raise OutputError(f"{self.name}: {problem.strerror}") from problem
-
-
-class _Synced(NamedTuple):
-    """A state of the file that is surely on the disk."""
-
-    size: int
-    """The size of the file, bytes."""
-    written: int
-    """The number of candles written by then."""
-
-
-def _path_of(fd: int) -> str:
-    """Return the path that a descriptor's file has now; empty if unknown."""
-    with contextlib.suppress(OSError):
-        path = os.readlink(f"/proc/self/fd/{fd}")
-        return os.path.relpath(path) if not path.startswith("/proc") else ""
-    return ""

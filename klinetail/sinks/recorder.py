@@ -157,7 +157,6 @@ class Recorder(threading.Thread):
         self._post(LookAgain())
 
     def _post(self, message: Message) -> None:
-        """Bring a message to the thread."""
         if self._inbox.post(message):
             self._say(news.behind(self.sink.name))
 
@@ -396,6 +395,7 @@ class Recorder(threading.Thread):
         if isinstance(failure, KlinetailError):
             failure.args = (f"{self.sink.name}: {failure}", *failure.args[1:])
             return failure
+        what = type(failure).__name__
         if isinstance(failure, Exception):
-            return OutputError(f"{self.sink.name}: {self._attempts.words(failure)}")
-        return OutputError(f"{self.sink.name}: {type(failure).__name__}")
+            what = self._attempts.words(failure)
+        return OutputError(f"{self.sink.name}: {what}")

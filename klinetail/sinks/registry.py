@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeAlias, c
 from klinetail.errors import KlinetailError, OutputError, UsageError
 from klinetail.formats.registry import FORMATS, either, suffixes
 from klinetail.recordings.containers.registry import container_of
-from klinetail.sinks.file import FileOptions, FileSink
+from klinetail.recordings.policy import FileOptions
+from klinetail.sinks.file import FileSink
 from klinetail.sinks.output import Outputs
 from klinetail.sinks.sink import Sink, WrittenOn, words
 

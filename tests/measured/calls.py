@@ -15,11 +15,11 @@ import time
 
 from klinetail.candle import MINUTE
 from klinetail.errors import KlinetailError
-from klinetail.recordings.policy import Resume
+from klinetail.recordings.policy import FileOptions, Resume
 from klinetail.recordings.tail import kind_of
 from klinetail.sim.synthetic import Synthetic
 from klinetail.sinks.appender import Calls
-from klinetail.sinks.file import FileOptions, FileSink
+from klinetail.sinks.file import FileSink
 from klinetail.sinks.recorder import Plan, Recorder
 from tests.e2e.conftest import START
 from tests.measured.recorded import STREAMS, Truth

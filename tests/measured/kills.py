@@ -17,10 +17,11 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 from klinetail.candle import MINUTE, Stream
+from klinetail.recordings.policy import FileOptions
 from klinetail.recordings.tail import Recorded, tail_of
 from klinetail.sim.server import Server
 from klinetail.sim.synthetic import Synthetic
-from klinetail.sinks.file import FileOptions, FileSink
+from klinetail.sinks.file import FileSink
 from tests.e2e.conftest import KLINETAIL, START, environment, urls
 from tests.measured.recorded import STREAMS, Truth
 

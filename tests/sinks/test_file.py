@@ -14,9 +14,10 @@ from klinetail.candle import Interval, Stream
 from klinetail.errors import ExitCode, OutputError, UsageError
 from klinetail.formats import csv, jsonl
 from klinetail.formats.registry import FORMATS
+from klinetail.recordings.policy import CLOSED, FileOptions
 from klinetail.recordings.tail import kind_of
 from klinetail.sinks.appender import CALLS
-from klinetail.sinks.file import CLOSED, FileOptions, FileSink, Replaced
+from klinetail.sinks.file import FileSink, Replaced
 from klinetail.sinks.output import Outputs
 from klinetail.sinks.sink import NO_RETRY
 from tests.sinks.pipes import candles

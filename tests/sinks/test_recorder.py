@@ -10,10 +10,10 @@ from klinetail.candle import Interval, Stream
 from klinetail.errors import ExitCode, KlinetailError, OutputError, UsageError
 from klinetail.events import EndedEvent, GapEvent
 from klinetail.pipeline.notices import utc
-from klinetail.recordings.policy import Resume
+from klinetail.recordings.policy import FileOptions, Resume
 from klinetail.sinks import news
 from klinetail.sinks.appender import CALLS
-from klinetail.sinks.file import FileOptions, FileSink, Replaced
+from klinetail.sinks.file import FileSink, Replaced
 from tests.sinks.pipes import candles
 from tests.sinks.recording_fakes import PATIENCE, Recording, Run, until
 from tests.strategies import BTCUSDT_1M, candle
