@@ -63,6 +63,8 @@ class RunOutputs:
             for sink, tail in zip(*plan.recordings[:2], strict=True)
         ]
         """One worker for each sink of the plan."""
+        self._ends: list[KlinetailError | None] = []
+        """The errors of the workers that have ended; None for an end without error."""
         self._outlet: Outlet | None = None
         """The outlet at stdout; None after stdout's reader has gone."""
         consumers: list[Consumer] = [*self._workers]
@@ -151,13 +153,18 @@ class RunOutputs:
     @property
     def gone(self) -> bool:
         """Return whether no output takes candles any more."""
-        return self._outlet is None and all(worker.done for worker in self._workers)
+        return self._outlet is None and self._workers_ended
 
     @property
     def done(self) -> bool:
         """Return whether the run is over and every queued candle has gone out."""
         outlet = self._outlet is None or self._outlet.done
-        return outlet and all(worker.done for worker in self._workers)
+        return outlet and self._workers_ended
+
+    @property
+    def _workers_ended(self) -> bool:
+        """Whether every worker has ended, and its failure was said."""
+        return len(self._ends) == len(self._workers)
 
     def say_unwritten(self) -> None:
         """Say, for each output with unwritten candles, that the time was too short."""
@@ -176,4 +183,5 @@ class RunOutputs:
         if error is not None:
             self._report.failed(error)
             self.refused |= isinstance(error, UsageError)
+        self._ends.append(error)  # last: the exit code is known by now
         self._wake()
