@@ -213,6 +213,12 @@ class Fetches:
             self._in_vain = 0
         return ended
 
+    def halt(self, numbers: Iterable[int]) -> None:
+        """Have fetches ask for nothing more; what they brought can still be taken."""
+        for number in numbers:
+            if number in self.under_way:
+                self.under_way[number].fetch.stop()
+
     def stop(self, numbers: Iterable[int]) -> set[Stream]:
         """Stop fetches; return their streams."""
         streams: set[Stream] = set()

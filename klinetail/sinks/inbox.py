@@ -65,8 +65,7 @@ class Forgotten(NamedTuple):
     """By stream, the open time (ms) of the first candle after the forgotten live
     candles."""
     fetches: set[int]
-    """The numbers of the fetches with forgotten records; later records of these fetches
-    are not queued."""
+    """The numbers of the fetches whose further records were forgotten."""
 
 
 Message: TypeAlias = Live | Fetched | Trouble | Ended | LookAgain | Forgotten
@@ -116,14 +115,19 @@ class Inbox:
                 return False
             if isinstance(message, Live):
                 count = len(message.entries)
-            elif isinstance(message, Fetched):
-                if self.abandoned or message.number in self._cut:
+            elif isinstance(message, Fetched | Trouble | Ended):
+                if message.number in self._cut:
                     return False
-                count = len(message.records)
+                if isinstance(message, Fetched):
+                    if self.abandoned:
+                        return False
+                    count = len(message.records)
+                    if self._count and self._count + count > self._most:
+                        message, count = self._without({message.number}), 0
             self._messages.append(message)
             self._count += count
             before = self._behind
-            if count and self._count > self._most:
+            if isinstance(message, Live) and self._count > self._most:
                 self._shorten()
             self._changed.notify()
             return self._behind and not before
@@ -162,33 +166,45 @@ class Inbox:
             message.entries[:] = kept[::-1]
 
     def _forget(self) -> None:
-        """Forget all queued candles but the first live candle of each stream."""
+        """Forget the queued live candles but for the first of each stream, and the
+        records of fetches that take too much room."""
         first: dict[Stream, Entry[Any]] = {}
         ends: dict[Stream, int] = {}
         fetches: set[int] = set()
-        others: list[Message] = []
+        kept: deque[Message] = deque()
+        count = 0
         for message in self._messages:
             match message:
                 case Live(entries):
                     for entry in entries:
                         record = entry[0]
                         if isinstance(record, Candle) and record.closed:
-                            stream, end = record.stream, record.close_time + 1
-                            first.setdefault(stream, entry)
-                            if end > ends.get(stream, 0):
-                                ends[stream] = end
-                case Fetched(number):
-                    fetches.add(number)
-                case Forgotten(before, numbers):  # always the first message
-                    ends.update(before)
-                    fetches.update(numbers)
+                            first.setdefault(record.stream, entry)
+                            _raise(ends, record.stream, record.close_time + 1)
+                case Forgotten(before, numbers):
+                    fetches |= numbers
+                    for stream, end in before.items():
+                        _raise(ends, stream, end)
+                case Fetched(number, records):
+                    if number in fetches or count + len(records) > self._most // 2:
+                        fetches.add(number)
+                    else:
+                        count += len(records)
+                        kept.append(message)
+                case Ended(number) | Trouble(number) if number in fetches:
+                    pass
                 case _:
-                    others.append(message)
-        forgotten = Forgotten(ends, fetches)
+                    kept.append(message)
+        kept.append(Live([*first.values()]))
+        kept.append(self._without(fetches)._replace(ends=ends))
+        self._messages = kept
+        self._count = count + len(first)
+
+    def _without(self, fetches: set[int]) -> Forgotten:
+        """Take no further messages of some fetches, whose records do not fit."""
         self._to_stop += fetches - self._cut
         self._cut |= fetches
-        self._messages = deque([forgotten, *others, Live([*first.values()])])
-        self._count = len(first)
+        return Forgotten({}, fetches)
 
     # For the recorder's thread
 
@@ -240,6 +256,12 @@ class Inbox:
         with self._changed:
             self._over = self.closed = True
             self._messages.clear()
+
+
+def _raise(ends: dict[Stream, int], stream: Stream, end: int) -> None:
+    """Note an end (ms) of a stream, if the end is later than the noted end."""
+    if end > ends.get(stream, 0):
+        ends[stream] = end
 
 
 def joined(messages: Sequence[Message]) -> list[Message]:

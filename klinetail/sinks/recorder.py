@@ -384,7 +384,7 @@ class Recorder(threading.Thread):
         until = self._monotonic() + seconds
         while True:
             left = until - self._monotonic()
-            self._stop_fetches(self._inbox.wait(max(0.0, left)))
+            self._fetches.halt(self._inbox.wait(max(0.0, left)))
             if left <= 0.0 or self._inbox.closed:
                 return False
 

@@ -145,9 +145,10 @@ class Run:
         most=1000,
         sink=None,
         random=0.0,
+        exchange=None,
     ):
         self.sink = sink or Recording(held)
-        self.exchange = Exchange(candles(1, now)[0].open_time)
+        self.exchange = exchange or Exchange(candles(1, now)[0].open_time)
         self.clock = [1000.0]
         self.said, self.notes, self.gaps = [], [], []
         self.ended = queue.Queue()

@@ -68,18 +68,40 @@ def test_nothing_is_taken_after_the_end():
 def test_past_the_limit_the_first_candle_and_the_reach_of_each_stream_stay():
     inbox = Inbox(10)
     gap = GapEvent(BTCUSDT_1M, 0, 1, "why")
-    posts = [live(*candles(6)), Trouble(2, "why"), live(gap), Fetched(2, candles(4))]
-    assert [inbox.post(one) for one in posts] == [False, False, False, True]
-    assert not inbox.post(Fetched(2, candles(5)))  # not queued
-    assert not inbox.post(live(*candles(2, 6)))
+    posts = [live(*candles(6)), Trouble(2, "why"), live(gap), Fetched(2, candles(2))]
+    assert [inbox.post(one) for one in posts] == [False, False, False, False]
+    assert inbox.post(live(*candles(2, 6)))
+    assert not inbox.post(live(*candles(2, 8)))
     assert taken(inbox) == [
-        Forgotten({BTCUSDT_1M: candles(6)[-1].close_time + 1}, {2}),
         Trouble(2, "why"),
+        Fetched(2, candles(2)),
         live(*candles(1)),
-        live(*candles(2, 6)),
+        Forgotten({BTCUSDT_1M: candles(8)[-1].close_time + 1}, set()),
+        live(*candles(2, 8)),
     ]
+
+
+def test_fetches_whose_records_do_not_fit_are_cut_there():
+    inbox = Inbox(10)
+    for message in (Fetched(1, candles(6)), Fetched(2, candles(6)), Ended(2, None)):
+        assert not inbox.post(message)
     assert inbox.wait(0.0) == [2]
     assert inbox.wait(0.0) == []
+    assert not inbox.post(Trouble(2, "why"))
+    assert taken(inbox) == [Fetched(1, candles(6)), Forgotten({}, {2})]
+
+
+def test_fetched_records_take_half_of_the_room_at_most():
+    inbox = Inbox(10)
+    for number in (1, 2, 1):
+        inbox.post(Fetched(number, candles(3)))
+    inbox.post(Ended(2, None))
+    assert inbox.post(live(*candles(2)))
+    assert taken(inbox) == [
+        Fetched(1, candles(3)),
+        live(*candles(1)),
+        Forgotten({BTCUSDT_1M: candles(2)[-1].close_time + 1}, {1, 2}),
+    ]
 
 
 def test_it_has_caught_up_once_nothing_is_missing():

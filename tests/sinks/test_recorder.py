@@ -3,6 +3,7 @@
 import errno
 import threading
 from itertools import pairwise
+from random import Random
 
 import pytest
 
@@ -15,7 +16,7 @@ from klinetail.sinks import news
 from klinetail.sinks.appender import CALLS
 from klinetail.sinks.file import FileSink, Replaced
 from tests.sinks.pipes import candles
-from tests.sinks.recording_fakes import PATIENCE, Recording, Run, until
+from tests.sinks.recording_fakes import PATIENCE, Exchange, Recording, Run, until
 from tests.strategies import BTCUSDT_1M, candle
 
 ETHUSDT_1M = Stream("ETHUSDT", Interval.M1)
@@ -656,3 +657,106 @@ class closing(Run):  # noqa: N801 - reads as a function
         self.recorder.abandon()
         self.recorder.join(PATIENCE)
         assert not self.recorder.is_alive()
+
+
+class BadDisk(Recording):
+    """Writes parts of batches, and loses what was written since the last sync."""
+
+    def __init__(self, random, held):
+        super().__init__(held)
+        self.random = random
+        self.synced = len(self.kept)
+        self.works = False
+
+    def write(self, batch):
+        dice = 1.0 if self.works else self.random.random()
+        if dice < 0.1:
+            super().write(batch[: self.random.randrange(len(batch) + 1)])
+            raise FULL
+        if dice < 0.2:
+            super().write(batch)
+            lost, self.kept = self.kept[self.synced :], self.kept[: self.synced]
+            for one in reversed(lost):
+                self.reached[one.stream] = one.open_time
+            raise OSError(errno.EIO, "broken")
+        super().write(batch)
+        if dice < 0.6:
+            self.synced = len(self.kept)
+
+
+class BadExchange(Exchange):
+    """Answers on threads of its own, in pages, not always to the end."""
+
+    def __init__(self, random, now):
+        super().__init__(time(now))
+        self.random = random
+        self.now = now
+
+    def __call__(self, starts, on_records, on_trouble, on_end):
+        if self.random.random() < 0.1:
+            raise KlinetailError("refused")
+        call = super().__call__(starts, on_records, on_trouble, on_end)
+        page, fails = self.random.randrange(1, 40), self.random.random() < 0.2
+        pages = self.random.randrange(4) if fails else 10**6
+
+        def answer():
+            now = self.now
+            places = {
+                stream: next(n for n in range(now + 1) if time(n) >= start)
+                for stream, start in starts.items()
+            }
+            for _ in range(pages):
+                for stream, at in places.items():
+                    some = candles(max(0, min(page, now - at)), at)
+                    if some:
+                        on_records([candle(c.open_time, stream=stream) for c in some])
+                        places[stream] += len(some)
+                if call.stopped:
+                    return
+                if min(places.values()) >= now:
+                    break
+            on_end(KlinetailError("away") if fails else None)
+
+        threading.Thread(target=answer, daemon=True).start()
+        return call
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_whatever_fails_the_recording_is_whole_and_in_order(seed):
+    random = Random(seed)
+    streams = [Stream(f"A{n}USDT", Interval.M1) for n in range(random.randrange(1, 5))]
+    held = [
+        candle(time(n), stream=stream)
+        for n in range(3, 3 + random.randrange(5))
+        for stream in streams
+    ]
+    begins = 3 if held else 20
+    now, most = 20, random.choice([30, 100, 1000])
+    exchange = BadExchange(Random(seed), now)
+    disk = BadDisk(Random(seed), held)
+    run = Run(streams=streams, most=most, sink=disk, exchange=exchange)
+    with run:
+        for n in range(now, now + 120):
+            exchange.now = n + 1  # the exchange closes a candle before it sends it
+            exchange.time = time(n + 1)
+            some = [candle(time(n), stream=stream) for stream in streams]
+            random.shuffle(some)
+            run.put(some)
+            run.later(random.random())
+            if random.random() < 0.2:
+                run.handled()
+        disk.works = True
+        wanted = [time(n) for n in range(begins, now + 120)]
+
+        def times(stream):
+            return [one.open_time for one in [*disk.kept] if one.stream == stream]
+
+        def whole():
+            run.later(1.0)
+            return all(times(stream)[-1:] == wanted[-1:] for stream in streams)
+
+        until(whole)
+        assert run.end() is None
+    for stream in streams:
+        assert times(stream) == wanted
+    assert run.gaps == []
