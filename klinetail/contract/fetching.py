@@ -186,7 +186,7 @@ class Fetching:
         self.answered = self.answered or bool(sound)
         before = order.expected
         places = self._bad_rows.tell(unsound, before, out)
-        places |= {row.open_time: None for row in sound if row.open_time >= before}
+        places |= {row.open_time: None for row in sound}
         begins = self._skip_unlisted(places, asked, out)
         listing = begins > order.expected
         self._take_rows(sound, wish.end, asked, now, out)
@@ -214,7 +214,8 @@ class Fetching:
         if order.start_point is not None:  # the preceding candle exists
             return order.expected
         for time, why in places.items():
-            if why is not None:
+            # A bad row or an earlier one shows that the symbol was listed by then.
+            if why is not None or time < order.expected:
                 listed.show(time)
         begins = int(min([listed.shown, *order.held, *places]))
         if begins <= order.expected:

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from klinetail.candle import MINUTE, Candle, Source
+from klinetail.candle import DAY, MINUTE, Candle, Interval, Source, Stream
 from klinetail.clock import Moment
 from klinetail.contract.attempts import RETRY
 from klinetail.contract.fetching import ABSENT, Fetching, Wish
@@ -493,3 +493,24 @@ def test_of_a_candle_whose_close_may_still_be_pushed_no_confirmation_is_told() -
     assert fetching.fill(rows(-1, 0), asked, asked) == rows(-1)
     assert T0 in fetching.finality.seen
     assert fetching.unconfirmed(asked) is None
+
+
+def test_a_candle_absent_behind_an_earlier_row_was_listed_and_is_a_hole() -> None:
+    days, length = Stream("BTCUSDT", Interval.D3), 3 * DAY
+    order = Order(days, lines=2, keep=9, held=9)
+    order.begin(NOW, None, None)
+    fetching = Fetching(order, hold=30.0, follow=True)
+    wish = fetching.take_wish(NOW)
+    assert wish is not None
+    times = [wish.start + n * length for n in (0, 2, 3)]
+    found = [candle(time, 2, source=Source.REST, stream=days) for time in times]
+    for minute in range(1, 5):
+        asked = moment(NOW.exchange + minute * MINUTE)
+        assert fetching.fill(found, asked, asked) == []
+        fetching.attempts.retry_at = -math.inf
+        fetching.take_wish(asked)
+        del found[:-2]  # the request begins with the awaited candle
+    assert order.expected == wish.start + length
+    hole = fetching.holes.at(order.expected)
+    assert hole is not None
+    assert hole.answers == 4
