@@ -396,6 +396,5 @@ class Recorder(threading.Thread):
             failure.args = (f"{self.sink.name}: {failure}", *failure.args[1:])
             return failure
         what = type(failure).__name__
-        if isinstance(failure, Exception):
-            what = self._attempts.words(failure)
+        what = self._attempts.words(failure) if isinstance(failure, Exception) else what
         return OutputError(f"{self.sink.name}: {what}")

@@ -20,6 +20,7 @@ import msgspec
 
 from klinetail.candle import MINUTE, Stream
 from klinetail.protocol.venues import LIVE
+from klinetail.recordings.policy import FileOptions
 from klinetail.recordings.tail import Recorded, tail_of
 from klinetail.sim.server import Server
 from klinetail.sim.synthetic import Synthetic
