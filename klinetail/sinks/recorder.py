@@ -209,6 +209,7 @@ class Recorder(threading.Thread):
         return self._resumption.whole and not self._missing()
 
     def _handle(self, message: Message) -> None:
+        """Handle a message; messages of stopped fetches are left."""
         under_way = self._fetches.under_way
         match message:
             case Live(entries):
@@ -226,8 +227,6 @@ class Recorder(threading.Thread):
             case LookAgain():
                 self.sink.look_again()
                 self._write([], lambda: self.sink.write([]))
-            case _:
-                pass  # of a fetch that was stopped
 
     def _take_live(self, entries: Sequence[Entry[Any]]) -> None:
         """Write the live candles that are next. If others wait, too many may wait, and
