@@ -37,7 +37,6 @@ class _Place(Generic[Prepared]):
         "first",
         "forming",
         "gap",
-        "joined",
         "jumps",
         "next",
         "reach",
@@ -59,8 +58,6 @@ class _Place(Generic[Prepared]):
         """The newest forming candle that waits."""
         self.under_way = False
         """Whether earlier candles are being fetched."""
-        self.joined = False
-        """Whether a live candle was written."""
         self.jumps = False
         """Whether the next hole becomes a gap instead of a fetch."""
         self.gap = (0, 0)
@@ -132,10 +129,6 @@ class Resumption(Generic[Prepared]):
         """Whether the recording lacks no candle that is known to exist."""
         return not self.held and not self._behind
 
-    def joined(self, streams: Iterable[Stream]) -> bool:
-        """Return whether live candles of all these streams were written."""
-        return all(self._place(stream).joined for stream in streams)
-
     def live(self, entries: Iterable[Entry[Prepared]]) -> list[Entry[Prepared]]:
         """Take live candles and gaps; return the candles to write now, in order."""
         out: list[Entry[Prepared]] = []
@@ -168,7 +161,7 @@ class Resumption(Generic[Prepared]):
         elif start >= place.next:
             place.first = place.first or start
             place.next = record.close_time + 1
-            place.jumps, place.joined = False, True
+            place.jumps = False
             out.append(entry)
         return True
 
@@ -315,9 +308,6 @@ class Resumption(Generic[Prepared]):
         `set_back`. Candles after a hole are fetched instead."""
         out: list[Entry[Prepared]] = []
         for entry in entries:
-            place = self._place(entry[0].stream)
-            joined = place.joined
-            self._takes(place, entry, out)
-            place.joined = joined  # The candle may be a fetched candle.
+            self._takes(self._place(entry[0].stream), entry, out)
         self._drain({**self._behind}, out)
         return out

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from klinetail.candle import Candle, Stream
 from klinetail.errors import UsageError
@@ -105,6 +105,12 @@ def also_holds(name: str, others: Mapping[Stream, int]) -> str:
     first = next(iter(others))
     more = f" and {plural(len(others) - 1, 'other stream')}" if len(others) > 1 else ""
     return f"{name}: also holds {first} until {utc(others[first])}{more}, not continued"
+
+
+def begins(name: str, streams: Sequence[Stream]) -> str:
+    """Return the news that streams are new in a recording that goes on."""
+    more = f" and {plural(len(streams) - 1, 'other stream')}" if streams[1:] else ""
+    return f"{name}: begins {streams[0]}{more}, which it does not hold yet"
 
 
 def behind(name: str) -> str:

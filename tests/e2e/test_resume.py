@@ -241,6 +241,7 @@ def test_other_streams_in_the_file_stay_and_new_ones_begin(
     assert done.returncode == 0, done.stderr
     said = done.stderr.decode()
     assert "also holds ethusdt@1m until" in said
+    assert "begins algousdt@1m, which it does not hold yet" in said
     got = content(path)
     check_whole(got)
     assert [

@@ -541,15 +541,3 @@ def test_a_file_that_holds_more_than_was_known_goes_on_there() -> None:
     own.set_back({BTC: time_of(8)})
     assert shown(own.again([])) == ["BTC 8"]
     assert own.whole
-
-
-def test_live_candles_join_and_fetched_candles_do_not() -> None:
-    own = resumption(5)
-    batch = own.fetched(btc(5))
-    assert not own.joined([BTC])
-    own.set_back({})
-    assert shown(own.again(batch)) == ["BTC 5"]
-    assert not own.joined([BTC])
-    own.live(btc(6))
-    assert own.joined([BTC])
-    assert not own.joined([BTC, ETH])

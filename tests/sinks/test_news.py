@@ -47,6 +47,14 @@ def test_other_streams_are_counted():
         assert news.also_holds("m.csv", others) == f"{line}{more}, not continued"
 
 
+def test_new_streams_are_named():
+    names = [*OTHERS]
+    assert news.begins("m.csv", names[:1]) == (
+        "m.csv: begins a0usdt@1m, which it does not hold yet"
+    )
+    assert " and 2 other streams," in news.begins("m.csv", names[:3])
+
+
 def test_differences_name_both_values():
     for line in (news.foreign("m.csv", DIFFERENCE), news.revised("m.csv", DIFFERENCE)):
         assert line.startswith("m.csv: ")
