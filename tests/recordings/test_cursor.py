@@ -135,6 +135,43 @@ def test_a_line_without_a_candle_is_refused(form: Format) -> None:
 
 
 @every_form
+def test_nul_bytes_within_lines_are_seen_from_afar(form: Format) -> None:
+    text = form.encode(btc(1, 2, 3))
+    damaged = text.replace(b"100.90", b"100\0\0\0", 1)
+    with pytest.raises(BadTail, match="no ") as bad:
+        read_tail([damaged], form, [ABSENT], near=0)
+    assert bad.value.size == len(damaged)
+
+
+class Counting:
+    """A format that counts the lines that are decoded."""
+
+    def __init__(self, form: Format) -> None:
+        self.HEADER, self.line = form.HEADER, form.line
+        self.decoded = 0
+        self._decode = form.decoder(None)
+
+    def decoder(self, _path: str | None) -> object:
+        return self._counted
+
+    def _counted(self, line: bytes) -> Candle:
+        self.decoded += 1
+        return self._decode(line)
+
+
+@every_form
+def test_lines_of_streams_that_are_found_are_not_decoded(form: Format) -> None:
+    many = rows(*[(stream, n % 9 == 0) for n in range(400) for stream in ALL])
+    text = form.encode(many)
+    for wanted in ([BTC, ABSENT], [*ALL, ABSENT]):
+        with Case(len(wanted)):
+            counting = Counting(form)
+            read_tail(pieces(text, 9_999), counting, wanted, near=0)  # type: ignore[arg-type]
+            assert counting.decoded < 60
+    assert len(many) > 6_000
+
+
+@every_form
 def test_blank_lines_and_repeated_headers_hold_no_candle(form: Format) -> None:
     some = form.encode(btc(1))
     text = form.HEADER + some + b"\n" + form.HEADER + form.encode(btc(2)) + b"\n\n"
@@ -153,11 +190,15 @@ def test_lines_of_other_programs_are_found_as_well() -> None:
         texts += [
             json.dumps(record),
             json.dumps(dict(reversed(record.items())), separators=(",", ":")),
+            json.dumps(
+                {"symbol": record["symbol"], **dict(reversed(record.items()))},
+                separators=(",", ":"),
+            ),
             json.dumps(record | {"symbol": "B"}, separators=(",", ":")).replace(
                 '"B"', '"\\u0042TCUSDT"'
             ),
         ]
-    for first, last in zip(texts[:3], texts[3:], strict=True):
+    for first, last in zip(texts[:4], texts[4:], strict=True):
         with Case(first):
             text = f"{first}\n{last}\n".encode()
             tail = read_tail([text], jsonl, [BTC], near=0)
