@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks import (
+    appending,
     memory,
     paced,
     recordings,
@@ -112,6 +113,11 @@ def _table(asked: Asked) -> Iterator[Line]:
     yield screen.measure(500, 2_000, seconds)
 
 
+def _named(figure: str, lines: Iterable[Line]) -> Iterator[Line]:
+    for line in lines:
+        yield {"figure": figure, **line}
+
+
 FIGURES: dict[str, Callable[[Asked], Iterable[Line]]] = {
     "speed": lambda asked: _speed(asked, 40, None),
     "speed-1": lambda asked: _speed(asked, 1, None),
@@ -133,6 +139,12 @@ FIGURES: dict[str, Callable[[Asked], Iterable[Line]]] = {
     "stages": lambda asked: stages.measure(6_000 if asked.quick else 60_000),
     "read": lambda asked: recordings.measure_read(
         5_000 if asked.quick else 200_000, asked.repeats
+    ),
+    "append": lambda asked: _named(
+        "append", appending.measure_append(3 if asked.quick else 60)
+    ),
+    "resume": lambda asked: _named(
+        "resume", appending.measure_resume(*((1, 50) if asked.quick else (70, 11_800)))
     ),
 }
 

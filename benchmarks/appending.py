@@ -180,9 +180,3 @@ def _median(taken: Sequence[_Taken]) -> Line:
 def _time(call: Callable[[], object], repeats: int = 5) -> Line:
     """Return what a call takes in the median."""
     return _median([_taken(call) for _ in range(repeats)])
-
-
-def measure(*, quick: bool = False) -> Iterator[Line]:
-    """Yield all rows; `quick` only shows that the measuring works."""
-    yield from measure_append(3 if quick else 60)
-    yield from measure_resume(*((1, 50) if quick else (70, 11_800)))

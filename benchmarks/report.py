@@ -29,6 +29,8 @@ TITLES = {
     "growth": "Growth with the streams: 4 messages/s each, at least 1,000 in all",
     "table": "The live table, 120 columns and 40 lines",
     "read": "A row of a recording, read",
+    "append": "A minute of the whole market, appended and on the disk",
+    "resume": "How soon a recording knows where each stream goes on",
     "stages": "Where klinetail's CPU goes, without threads and the kernel's reads",
 }
 
@@ -36,6 +38,7 @@ _UNSAID = ("figure", "said", "messages", "cpu_us_all", "p99_ms_all", "tls")
 
 HEADINGS = {
     "contestant": "",
+    "what": "",
     "cpu_us": "CPU a message, µs",
     "cpu_us_times": "klinetail's, times",
     "tls_us": "of that TLS, µs",
@@ -53,6 +56,7 @@ HEADINGS = {
     "all_lines": "all lines",
     "in_order": "in order",
     "equal": "equal to the record",
+    "cpu_ms": "CPU, ms",
     "row_us": "CPU a row, µs",
     "row_us_times": "`recordings.read`'s, times",
     "exchange_us": "exchange's own CPU a message, µs",

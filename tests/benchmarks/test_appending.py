@@ -7,7 +7,7 @@ from klinetail.formats import csv
 
 
 def test_each_row_is_measured() -> None:
-    rows = [*appending.measure(quick=True)]
+    rows = [*appending.measure_append(3), *appending.measure_resume(1, 50)]
     named = " | ".join(str(row["what"]) for row in rows)
     for what in ("klinetail, .csv", ".csv.zst", "SQLite", "absent", "50 files"):
         assert what in named
