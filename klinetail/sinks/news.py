@@ -107,6 +107,20 @@ def also_holds(name: str, others: Mapping[Stream, int]) -> str:
     return f"{name}: also holds {first} until {utc(others[first])}{more}, not continued"
 
 
+def updates(name: str, *, updates: bool) -> str:
+    """Return the news that a recording with forming candles goes on without forming
+    candles, or the other way round.
+
+    Args:
+        name: the name of the recording.
+        updates: whether the run records forming candles.
+    """
+    before, after = "closed candles alone", "forming candles, too"
+    if not updates:
+        before, after = after, before
+    return f"{name}: its end holds {before}; from here on {after}"
+
+
 def begins(name: str, streams: Sequence[Stream]) -> str:
     """Return the news that streams are new in a recording that goes on."""
     more = f" and {plural(len(streams) - 1, 'other stream')}" if streams[1:] else ""

@@ -139,6 +139,8 @@ class Start:
         seconds = lasts(missing or []) if self.fills else None
         count = None if missing is None else sum(missing)
         notes = [news.goes_on(name, points, count, seconds=seconds)]
+        if self._tail.forming is not self._plan.updates:
+            notes.append(news.updates(name, updates=self._plan.updates))
         if new := [s for s in self._plan.streams if s not in points]:
             notes.append(news.begins(name, new))
         others = {s: p for s, p in self._tail.points().items() if s not in points}

@@ -47,6 +47,15 @@ def test_other_streams_are_counted():
         assert news.also_holds("m.csv", others) == f"{line}{more}, not continued"
 
 
+def test_forming_candles_that_begin_or_end_are_told():
+    assert news.updates("m.csv", updates=True) == (
+        "m.csv: its end holds closed candles alone; from here on forming candles, too"
+    )
+    assert news.updates("m.csv", updates=False) == (
+        "m.csv: its end holds forming candles, too; from here on closed candles alone"
+    )
+
+
 def test_new_streams_are_named():
     names = [*OTHERS]
     assert news.begins("m.csv", names[:1]) == (
