@@ -30,7 +30,6 @@ ELSEWHERE = {
     "klinetail/sim/hub.py": "sim/test_server.py",
     "klinetail/sim/info.py": "sim/test_rest.py",
     "klinetail/sim/market.py": "sim/test_synthetic.py",
-    "klinetail/sim/wire.py": "sim/test_faults.py",
 }
 """Modules that are tested where the whole of what they serve is tested, and where.
 
