@@ -60,7 +60,11 @@ def content(
         BadRecording: the archive is no sound dump of this name. The text begins with
             the archive's name.
     """
-    table = _table(data, dump)
+    table = _text(data, dump).splitlines()
+    if table and not lines.recognises(table[0]):
+        if not table[0].startswith(b"open_time,"):
+            raise BadRecording(f"{dump.name}: line 1 is neither a header nor a candle")
+        del table[0]
     found = _Found(dump)
     for at in range(0, len(table), _BLOCK):
         found.add(table[at : at + _BLOCK])
@@ -82,7 +86,11 @@ def excerpt(data: bytes, dump: Dump, start: int, end: int) -> list[Candle]:
     # Microseconds have three more digits behind the same first digits.
     low, high = b"%d" % start, b"%d" % end
     digits = len(low)
-    table = [line for line in _table(data, dump) if low <= line[:digits] < high]
+    text = b"\n" + _text(data, dump)
+    first, last = text.find(b"\n" + low), text.find(b"\n" + high)
+    if 0 <= first < last:  # mostly: other lines are not even looked at
+        text = text[first:last]
+    table = [line for line in text.splitlines() if low <= line[:digits] < high]
     found = _Found(dump)
     found.add(table)
     candles = found.all()
@@ -91,8 +99,8 @@ def excerpt(data: bytes, dump: Dump, start: int, end: int) -> list[Candle]:
     return candles
 
 
-def _table(data: bytes, dump: Dump) -> list[bytes]:
-    """Return the lines of a dump without the header.
+def _text(data: bytes, dump: Dump) -> bytes:
+    """Return the lines of a dump.
 
     Raises:
         BadRecording: the archive is no dump of this name.
@@ -100,12 +108,7 @@ def _table(data: bytes, dump: Dump) -> list[bytes]:
     member, pieces = only_member(data, dump.name)
     if member != dump.member:
         raise BadRecording(f"{dump.name}: the archive holds {member}")
-    table = b"".join(pieces).splitlines()
-    if table and not lines.recognises(table[0]):
-        if not table[0].startswith(b"open_time,"):
-            raise BadRecording(f"{dump.name}: line 1 is neither a header nor a candle")
-        del table[0]
-    return table
+    return b"".join(pieces)
 
 
 class _Found:
