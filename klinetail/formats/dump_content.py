@@ -121,6 +121,8 @@ class _Found:
         """The candles by the first millisecond of the UTC day, as found."""
         self._faults: dict[int, str] = {}
         """What is wrong with a line of a day."""
+        self._last = -1
+        """The open time (ms) of the last line."""
         self._micro = False
         """Whether times are in microseconds."""
 
@@ -133,7 +135,12 @@ class _Found:
         if not block:
             return
         candles = lines.decode_block(b"\n".join(block), self._dump.stream)
-        for candle in self._singly(block) if candles is None else candles:
+        if candles is None:
+            for candle in self._singly(block):
+                self._day(candle.open_time).append(candle)
+            return
+        for candle in candles:
+            self._follow(candle.open_time)
             self._day(candle.open_time).append(candle)
 
     def _singly(self, block: Sequence[bytes]) -> Iterator[Candle]:
@@ -147,10 +154,21 @@ class _Found:
                 self._micro = True
                 time, line = time // 1000, _milliseconds(line)
             self._day(time)
+            self._follow(time)
             try:
                 yield lines.decode(line, self._dump.stream)
             except BadRecording as error:
                 self._faults[time - time % DAY] = str(error)
+
+    def _follow(self, time: int) -> None:
+        """Note the days of two lines in a row that are not in order.
+
+        The lines of a whole day are therefore one block, which `excerpt` relies on.
+        """
+        if time <= self._last:
+            for one in (time, self._last):
+                self._faults.setdefault(one - one % DAY, "twice or out of order")
+        self._last = time
 
     def _day(self, time: int) -> list[Candle]:
         """Return the candles of the day of a time (ms)."""
@@ -196,8 +214,6 @@ class _Found:
             return None
         if not opened:
             return "no candle"
-        if opened != sorted({*opened}):
-            return "candles twice or out of order"
         return f"{len(opened):,} of {len(due):,} candles"
 
 

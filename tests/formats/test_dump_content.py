@@ -79,6 +79,8 @@ def test_what_is_asked_for():
 
 def damaged(number, line):
     fields = line.split(",")
+    if len(fields) < 12:
+        return line
     if number == 0:
         fields[2] = "0"  # the high
     elif number == 1:
@@ -90,33 +92,49 @@ def damaged(number, line):
     return ",".join(fields)
 
 
+def of_day(lines, day):
+    return [line for line in lines if day <= int(line.split(",")[0]) < day + DAY]
+
+
 @given(st.data())
 def test_a_day_is_whole_or_it_lacks(data):
     """Lines are left out, doubled, swapped and damaged; their days alone lack."""
-    lines, struck = rows(CANDLES), set()
+    true = rows(CANDLES)
+    lines = [*true]
     for _ in range(data.draw(st.integers(0, 4))):
         at = data.draw(st.integers(0, len(lines) - 2))
-        day = [int(line.split(",")[0]) // DAY * DAY for line in lines[at : at + 2]]
         match data.draw(st.sampled_from(["out", "twice", "swapped", "damaged"])):
             case "out":
                 del lines[at]
-                struck.add(day[0])
             case "twice":
                 lines.insert(at, lines[at])
-                struck.add(day[0])
-            case "swapped" if day[0] == day[1] and lines[at] != lines[at + 1]:
+            case "swapped":
                 lines[at : at + 2] = lines[at + 1], lines[at]
-                struck.add(day[0])
             case "damaged":
                 lines[at] = damaged(data.draw(st.integers(0, 3)), lines[at])
-                struck.add(day[0])
     found = read(lines)
-    # A day may be mended by chance: doubled, and then left out.
-    assert {*found.lacking} <= struck
-    kept = [one for one in CANDLES if one.open_time // DAY * DAY not in found.lacking]
-    assert found.candles == kept
-    for day in struck - {*found.lacking}:
-        assert [line for line in lines if int(line.split(",")[0]) // DAY * DAY == day]
+    # A whole day is one block of the true lines.
+    text = "\n".join(lines)
+    whole = {
+        day
+        for day in MONTH.days
+        if "\n".join(of_day(true, day)) in text
+        and of_day(lines, day) == of_day(true, day)
+    }
+    assert {*found.lacking} >= {*MONTH.days} - whole
+    for day in whole & {*found.lacking}:  # a neighbour out of its place
+        assert found.lacking[day] == "twice or out of order"
+    assert found.candles == [
+        one for one in CANDLES if _day(one.open_time) not in found.lacking
+    ]
+    zip_ = zipped(lines)
+    for day in {*MONTH.days} - {*found.lacking}:
+        part = [one for one in found.candles if _day(one.open_time) == day]
+        assert excerpt(zip_, MONTH, day, day + DAY) == part
+
+
+def _day(time):
+    return time - time % DAY
 
 
 def test_what_is_wrong_with_a_day():
@@ -126,7 +144,7 @@ def test_what_is_wrong_with_a_day():
     lines[9] = damaged(0, lines[9])
     assert read(lines).lacking == {
         MAY: "no candle",
-        MAY + DAY: "candles twice or out of order",
+        MAY + DAY: "twice or out of order",
         MAY + 2 * DAY: "no candle: open or close lies outside low to high",
     }
 
@@ -175,6 +193,8 @@ def test_what_is_no_such_dump():
         (zipped(rows(CANDLES), other), "the archive holds BTCUSDT-4h-2022-05-01.csv"),
         (zipped(["<html>"], header=False), "line 1 is neither"),
         (zipped([*rows(CANDLES), "x,y"]), "a line begins without a time"),
+        (zipped([*rows(CANDLES), "9" * 20 + ",1"]), "a line begins without a time"),
+        (zipped([*rows(CANDLES), f"{MONTH.end},1"]), "outside of the dump"),
         (zipped(rows(CANDLES[:1]), day_of(BTC, MAY + DAY)), "the archive holds"),
     ):
         with pytest.raises(BadRecording, match=rf"^BTCUSDT-4h-2022-05\.zip: .*{words}"):
