@@ -13,16 +13,12 @@ from collections.abc import Iterator
 from typing import IO, Final
 
 from klinetail.errors import BadRecording
-from klinetail.formats.dump import stream_of
+from klinetail.formats.zipped import MAX_ZIP, only_member
 from klinetail.recordings.containers.container import BadFrame, More
 from klinetail.recordings.containers.registry import container_in, container_of
 
 STDIN: Final = "-"
 """The path that means stdin."""
-
-MAX_ZIP: Final = 64 << 20
-"""Bytes of a dump at most, compressed and decompressed alike. The largest dump, a month
-of 1m candles, has 6 MB."""
 
 _BLOCK: Final = 256 << 10
 """Bytes of a file read at once."""
@@ -84,7 +80,7 @@ def opened(path: str) -> Iterator[Opened]:
         except OSError as error:
             raise BadRecording(f"{name}: {error.strerror}") from None
         if beginning.startswith(_ZIP):
-            yield _zipped(file, beginning, name, stack)
+            yield _zipped(file, beginning, name)
             return
         container = container_in(beginning)
         pieces = container.forwards(_behind(beginning, file))
@@ -120,77 +116,14 @@ def _behind(beginning: bytes, file: IO[bytes]) -> More:
     return more
 
 
-def _zipped(
-    file: IO[bytes], beginning: bytes, name: str, stack: contextlib.ExitStack
-) -> Opened:
+def _zipped(file: IO[bytes], beginning: bytes, name: str) -> Opened:
     """Return the only file in a zip archive, one of the exchange's dumps.
 
     Raises:
         BadRecording: the archive is damaged, too large, or no dump.
     """
-    import zipfile
-
     data = beginning
     while len(data) <= MAX_ZIP and (block := file.read(MAX_ZIP)):
         data += block
-    if len(data) > MAX_ZIP:
-        raise BadRecording(f"{name}: a dump has at most {MAX_ZIP >> 20} MiB")
-    try:
-        archive = stack.enter_context(zipfile.ZipFile(io.BytesIO(data)))
-        members = archive.infolist()
-        if len(members) != 1:
-            raise BadRecording(
-                f"{name}: the archive holds {len(members):,} files; a dump of the"
-                " exchange holds one"
-            )
-        member = members[0]
-        usual = member.compress_type in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-        if member.flag_bits & 1 or not usual:
-            raise BadRecording(
-                f"{name}: the archive is encrypted or compressed in an unusual way,"
-                " which no dump of the exchange is"
-            )
-        try:
-            stream_of(member.filename)
-        except BadRecording:
-            plain = False
-        else:
-            plain = not {"/", "\\", "\0"} & {*member.filename}
-        if not plain:
-            raise BadRecording(
-                f"{name}: the archive holds {member.filename[:60]!r}; a dump of the"
-                " exchange holds a file like BTCUSDT-1m-2023-11-14.csv"
-            )
-        content = stack.enter_context(archive.open(member))
-    except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError) as error:
-        raise _damaged(name, error) from None
-    return Opened(name, member.filename, _inflated(content, name))
-
-
-def _inflated(content: IO[bytes], name: str) -> Iterator[bytes]:
-    """Yield the content of a file in a zip archive, whatever size its header tells.
-
-    Raises:
-        BadRecording: the file is damaged or too large.
-    """
-    import zipfile
-    import zlib
-
-    size = 0
-    while True:
-        try:
-            data = content.read(_BLOCK)
-        except (zipfile.BadZipFile, zlib.error, EOFError) as error:
-            raise _damaged(name, error) from None
-        if not data:
-            return
-        size += len(data)
-        if size > MAX_ZIP:
-            raise BadRecording(f"{name}: a dump has at most {MAX_ZIP >> 20} MiB")
-        yield data
-
-
-def _damaged(name: str, error: Exception) -> BadRecording:
-    return BadRecording(
-        f"{name}: the zip archive is torn or damaged ({error}); download it again"
-    )
+    member, content = only_member(data, name)
+    return Opened(name, member, content)

@@ -126,6 +126,8 @@ class Downloads:
         headers["Content-Length"] = str(last - first)
         body = b"" if method == "HEAD" else data[first:last]
         response = _answer(status, body, headers)
+        # A part is as slow as the whole.
+        manner = manner._replace(seconds=manner.seconds * len(body) / len(data))
         await _send(connection, response, manner)
         return response
 
@@ -228,13 +230,13 @@ async def _send(connection: Connection, response: Response, manner: Manner) -> N
     """
     wire = connection.wire
     wire.lose()  # what the WebSocket server sends behind
-    data = response.serialize()
-    body = len(response.body or b"")
-    data = data[: len(data) - body + max(min(1, body), int(body * manner.share))]
-    size = _PIECE if not manner.seconds else -(-len(data) // _SLOW_PIECES)
+    body = bytes(response.body or b"")
+    wire.inject(response.serialize()[: -len(body) or None])
+    body = body[: max(1, int(len(body) * manner.share))]
+    size = _PIECE if not manner.seconds else -(-len(body) // _SLOW_PIECES) or 1
     pause = manner.seconds / _SLOW_PIECES
-    for at in range(0, len(data), size):
-        wire.inject(data[at : at + size])
+    for at in range(0, len(body), size):
+        wire.inject(body[at : at + size])
         if pause and not await connection.stays(pause):
             return
         while wire.get_write_buffer_size() > _PIECE:

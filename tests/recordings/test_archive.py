@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from klinetail.candle import DAY, HOUR, MINUTE, Interval, Stream
@@ -102,6 +102,7 @@ def by_stream(pieces):
     return found
 
 
+@settings(max_examples=50)
 @given(asked())
 def test_each_candle_is_named_once_and_in_order(arguments):
     wanted, *rest = arguments
@@ -112,6 +113,7 @@ def test_each_candle_is_named_once_and_in_order(arguments):
     assert all(piece.start < piece.end for piece in pieces)
 
 
+@settings(max_examples=50)
 @given(asked())
 def test_a_dump_is_old_enough_and_holds_its_pieces(arguments):
     policy = arguments[4]
@@ -127,6 +129,7 @@ def test_a_dump_is_old_enough_and_holds_its_pieces(arguments):
             assert daily(piece.stream.interval)
 
 
+@settings(max_examples=50)
 @given(asked())
 def test_a_killed_run_has_all_streams_near_each_other(arguments):
     """Behind a piece, no stream lacks a candle that closed a window earlier."""
@@ -143,6 +146,7 @@ def test_a_killed_run_has_all_streams_near_each_other(arguments):
             assert piece.start - min(short) < DAY
 
 
+@settings(max_examples=50)
 @given(asked(), st.data())
 def test_what_is_not_to_be_had_is_planned_anew_until_it_is_a_gap(arguments, data):
     policy = arguments[4]
@@ -184,6 +188,7 @@ def _to_the_end(piece, policy, depth=0):
     ]
 
 
+@settings(max_examples=50)
 @given(asked())
 def test_a_run_that_goes_on_asks_for_the_same_dumps(arguments):
     *first, _ = arguments
@@ -197,6 +202,7 @@ def test_a_run_that_goes_on_asks_for_the_same_dumps(arguments):
             assert whole[piece.stream, time] == piece.dump
 
 
+@settings(max_examples=50)
 @given(asked())
 def test_the_requests_of_a_piece_hold_its_candles(arguments):
     for piece in planned(*arguments):

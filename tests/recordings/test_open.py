@@ -19,9 +19,10 @@ from hypothesis import strategies as st
 from klinetail.candle import Source
 from klinetail.errors import BadRecording
 from klinetail.formats import csv, dump, jsonl
+from klinetail.formats.zipped import MAX_ZIP
 from klinetail.recordings.containers.container import PIECE
 from klinetail.recordings.containers.registry import CONTAINERS
-from klinetail.recordings.open import MAX_ZIP, opened
+from klinetail.recordings.open import opened
 from klinetail.recordings.read import read
 from tests.strategies import candle
 
