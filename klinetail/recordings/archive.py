@@ -25,6 +25,7 @@ from klinetail.candle import DAY, HOUR, Interval, Stream
 from klinetail.errors import UsageError
 from klinetail.formats.dump_names import Dump, daily, day_of, month_of
 from klinetail.protocol.limits import Limits
+from klinetail.recordings.policy import DumpUse
 
 MONTH_AGE: Final = 14 * DAY
 """The age (ms after its end) from which a month's dump is used."""
@@ -37,17 +38,6 @@ ZIPPED: Final = 40
 
 ANSWERED: Final = 140
 """Bytes of a candle in a REST answer."""
-
-
-class Policy(enum.StrEnum):
-    """The use of the exchange's public dumps."""
-
-    AUTO = "auto"
-    """Whole past months and days come from dumps, the rest by REST."""
-    NEVER = "never"
-    """All candles come by REST."""
-    ONLY = "only"
-    """No candle comes by REST. The history ends where the dumps end."""
 
 
 class Origin(enum.Enum):
@@ -126,7 +116,7 @@ def plan(
     until: int,
     now: int,
     *,
-    policy: Policy = Policy.AUTO,
+    policy: DumpUse = DumpUse.AUTO,
     listed: Mapping[str, int] | None = None,
     cursors: Mapping[Stream, int] | None = None,
 ) -> Iterator[Piece]:
@@ -152,7 +142,7 @@ def plan(
         UsageError: the policy is `ONLY`, and there are no daily dumps of an interval.
     """
     listed, cursors = listed or {}, cursors or {}
-    if policy is Policy.ONLY:
+    if policy is DumpUse.ONLY:
         long = [str(one) for one in streams if not daily(one.interval)]
         if long:
             raise UsageError(
@@ -185,7 +175,7 @@ def _tagged(pieces: Iterable[Piece], number: int) -> Iterator[tuple[int, int, Pi
 
 
 def instead(
-    piece: Piece, policy: Policy, lacking: Collection[int] | None = None
+    piece: Piece, policy: DumpUse, lacking: Collection[int] | None = None
 ) -> list[Piece]:
     """Return the pieces that take the place of a piece that is not to be had, or not
     whole.
@@ -202,7 +192,7 @@ def instead(
             return piece.origin
         if piece.origin is Origin.MONTHLY and _by_days(piece.stream.interval, policy):
             return Origin.DAILY
-        if piece.origin in (Origin.MONTHLY, Origin.DAILY) and policy is Policy.AUTO:
+        if piece.origin in (Origin.MONTHLY, Origin.DAILY) and policy is DumpUse.AUTO:
             return Origin.REST
         return Origin.GAP
 
@@ -212,7 +202,7 @@ def instead(
 def without(
     pieces: Iterable[Piece],
     dump: Dump,
-    policy: Policy,
+    policy: DumpUse,
     lacking: Collection[int] | None = None,
 ) -> Iterator[Piece]:
     """Yield the pieces, planned anew where they need a dump that is not to be had.
@@ -312,16 +302,18 @@ def listed_from(interval: Interval, listed: int) -> int:
     return interval.floor(listed)
 
 
-def _by_days(interval: Interval, policy: Policy) -> bool:
+def _by_days(interval: Interval, policy: DumpUse) -> bool:
     """Return whether daily dumps are used.
 
     REST answers a month of longer candles with a request or two, at less cost than
     thirty downloads.
     """
-    if policy is Policy.ONLY:
+    if policy is DumpUse.ONLY:
         return daily(interval)
     return (
-        policy is Policy.AUTO and interval.length is not None and interval.length < HOUR
+        policy is DumpUse.AUTO
+        and interval.length is not None
+        and interval.length < HOUR
     )
 
 
@@ -344,7 +336,7 @@ def _stream_plan(
     since: int,
     until: int,
     now: int,
-    policy: Policy,
+    policy: DumpUse,
     listed: int | None,
     cursor: int | None,
 ) -> Iterator[Piece]:
@@ -353,7 +345,7 @@ def _stream_plan(
     begun = 0 if listed is None else listed_from(interval, listed)
     since = max(first_from(interval, since), begun)
     until = min(first_from(interval, until), closed_before(interval, now))
-    if policy is Policy.ONLY:
+    if policy is DumpUse.ONLY:
         until = min(until, (now - DAY_AGE) // DAY * DAY)
 
     def whole(dump: Dump, age: int) -> bool:
@@ -362,11 +354,11 @@ def _stream_plan(
         return asked and dump.end + age <= now
 
     def origin(day: int) -> Origin:
-        if policy is Policy.NEVER or not daily(interval):
+        if policy is DumpUse.NEVER or not daily(interval):
             return Origin.REST
         if whole(month_of(stream, day), MONTH_AGE):
             return Origin.MONTHLY
-        if policy is Policy.ONLY or (
+        if policy is DumpUse.ONLY or (
             _by_days(interval, policy) and whole(day_of(stream, day), DAY_AGE)
         ):
             return Origin.DAILY

@@ -1,4 +1,4 @@
-"""The policy for a recording that is started again."""
+"""The policies for recordings: choices of the user."""
 
 from __future__ import annotations
 
@@ -15,6 +15,17 @@ class Resume(enum.StrEnum):
     """The candles stay missing, which is said."""
     NEVER = "never"
     """A file with records is refused."""
+
+
+class DumpUse(enum.StrEnum):
+    """The use of the exchange's public dumps."""
+
+    AUTO = "auto"
+    """Whole past months and days come from dumps, the rest by REST."""
+    NEVER = "never"
+    """All candles come by REST."""
+    ONLY = "only"
+    """No candle comes by REST. The history ends where the dumps end."""
 
 
 CLOSED: Final = 0.0

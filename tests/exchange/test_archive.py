@@ -20,7 +20,8 @@ from klinetail.exchange.rest_client import BinanceRest
 from klinetail.formats import zipped
 from klinetail.formats.dump_names import day_of, month_of
 from klinetail.protocol.venues import LIVE, TESTNET, own_venue, with_archive
-from klinetail.recordings.archive import Origin, Policy, instead, pages, plan
+from klinetail.recordings.archive import Origin, instead, pages, plan
+from klinetail.recordings.policy import DumpUse
 from klinetail.sim.faults import archive as faults
 from klinetail.sim.faults.chaos import Chaos
 from klinetail.sim.server import Server
@@ -377,7 +378,7 @@ def test_a_thin_minute_is_a_candle(tmp_path):
     assert replace(found, notes=()) == Had(truth(dump), {}, ())
 
 
-@pytest.mark.parametrize("policy", Policy)
+@pytest.mark.parametrize("policy", DumpUse)
 def test_a_history_by_the_plan_is_what_the_market_had(tmp_path, policy):
     """Dumps with all their faults, and REST for the rest: each candle once."""
     streams = [Stream("BTCUSDT", Interval.M15), Stream("ALGOUSDT", Interval.H1)]
@@ -402,11 +403,11 @@ def test_a_history_by_the_plan_is_what_the_market_had(tmp_path, policy):
         true = [row for row in rows if row.closed and row.open_time >= since]
         times = [one.open_time for one in candles]
         assert times == sorted({*times})
-        if policy is Policy.ONLY:
+        if policy is DumpUse.ONLY:
             assert {*times} < {row.open_time for row in true}
         else:
             assert candles == true
-    if policy is Policy.AUTO:
+    if policy is DumpUse.AUTO:
         assert origins == {Origin.MONTHLY, Origin.DAILY, Origin.REST}
 
 

@@ -16,7 +16,6 @@ from klinetail.recordings.archive import (
     MONTH_AGE,
     Origin,
     Piece,
-    Policy,
     cost,
     first_from,
     gaps,
@@ -25,6 +24,7 @@ from klinetail.recordings.archive import (
     plan,
     without,
 )
+from klinetail.recordings.policy import DumpUse
 
 
 def at(text):
@@ -47,14 +47,14 @@ streams = st.lists(
     max_size=3,
     unique=True,
 )
-policies = st.sampled_from(Policy)
+policies = st.sampled_from(DumpUse)
 
 
 @st.composite
 def asked(draw):
     """The arguments of a plan."""
     policy, wanted = draw(policies), draw(streams)
-    if policy is Policy.ONLY:
+    if policy is DumpUse.ONLY:
         wanted = [one for one in wanted if daily(one.interval)]
     since, until = sorted([draw(times), draw(times)])
     listed = draw(st.dictionaries(st.sampled_from(["BTCUSDT", "ETHUSDT"]), times))
@@ -88,7 +88,7 @@ def expected(stream, since, until, now, policy, listed, cursors):
         close = interval.close_time(time)
         right = since <= time < until and time >= cursors.get(stream, 0)
         exists = close >= listed.get(stream.symbol, 0)
-        old = policy is not Policy.ONLY or time - time % DAY + DAY + DAY_AGE <= now
+        old = policy is not DumpUse.ONLY or time - time % DAY + DAY + DAY_AGE <= now
         if right and exists and old:
             found.append(time)
         time = close + 1
@@ -120,8 +120,8 @@ def test_a_dump_is_old_enough_and_holds_its_pieces(arguments):
     for piece in planned(*arguments):
         dump = piece.dump
         assert (dump is None) is (piece.origin is Origin.REST)
-        assert piece.origin is not Origin.REST or policy is not Policy.ONLY
-        assert piece.origin is Origin.REST or policy is not Policy.NEVER
+        assert piece.origin is not Origin.REST or policy is not DumpUse.ONLY
+        assert piece.origin is Origin.REST or policy is not DumpUse.NEVER
         if dump is not None:
             assert dump.start <= piece.start < piece.end <= dump.end
             age = MONTH_AGE if dump.period is Period.MONTHLY else DAY_AGE
@@ -310,30 +310,30 @@ def test_long_candles_come_by_years(interval):
 
 
 def test_only_dumps():
-    pieces = [*plan([BTC], at("2026-10-31T05:00"), NOW, NOW, policy=Policy.ONLY)]
+    pieces = [*plan([BTC], at("2026-10-31T05:00"), NOW, NOW, policy=DumpUse.ONLY)]
     assert {piece.origin for piece in pieces} == {Origin.DAILY}
     assert pieces[0].dump == day_of(BTC, at("2026-10-31"))
     assert pieces[-1].end == at("2026-11-24")
     with pytest.raises(UsageError, match="btcusdt@1w: candles of more than a day"):
-        next(plan([Stream("BTCUSDT", Interval.W1)], 0, 1, NOW, policy=Policy.ONLY))
+        next(plan([Stream("BTCUSDT", Interval.W1)], 0, 1, NOW, policy=DumpUse.ONLY))
 
 
 def test_a_month_that_lacks_two_days():
     whole = Piece(HOURS, at("2026-09-01"), at("2026-10-01"), Origin.MONTHLY)
     lacking = {at("2026-09-05"), at("2026-09-06")}
-    assert instead(whole, Policy.AUTO, lacking) == [
+    assert instead(whole, DumpUse.AUTO, lacking) == [
         Piece(HOURS, at("2026-09-01"), at("2026-09-05"), Origin.MONTHLY),
         Piece(HOURS, at("2026-09-05"), at("2026-09-07"), Origin.REST),
         Piece(HOURS, at("2026-09-07"), at("2026-10-01"), Origin.MONTHLY),
     ]
     days = instead(
         Piece(BTC, at("2026-09-05"), at("2026-09-06"), Origin.MONTHLY),
-        Policy.AUTO,
+        DumpUse.AUTO,
         lacking,
     )
     assert [one.origin for one in days] == [Origin.DAILY]
-    assert [one.origin for one in instead(days[0], Policy.AUTO)] == [Origin.REST]
-    assert [one.origin for one in instead(days[0], Policy.ONLY)] == [Origin.GAP]
+    assert [one.origin for one in instead(days[0], DumpUse.AUTO)] == [Origin.REST]
+    assert [one.origin for one in instead(days[0], DumpUse.ONLY)] == [Origin.GAP]
 
 
 def test_the_cost():
@@ -343,7 +343,7 @@ def test_the_cost():
     assert (by_archive.archive_days, by_archive.rest_days) == (365, 0)
     assert by_archive.rows == 525_600
     assert 16e6 < by_archive.download < 23e6
-    never = plan([BTC], at("2025-01-01"), at("2026-01-01"), NOW, policy=Policy.NEVER)
+    never = plan([BTC], at("2025-01-01"), at("2026-01-01"), NOW, policy=DumpUse.NEVER)
     by_rest = cost(never, LIVE.limits)
     assert (by_rest.files, by_rest.archive_days, by_rest.rest_days) == (0, 0, 365)
     assert by_rest.weight == 365 * (2 + 2 + 2)
