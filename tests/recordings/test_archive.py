@@ -16,7 +16,6 @@ from klinetail.recordings.archive import (
     MONTH_AGE,
     Origin,
     Piece,
-    cost,
     first_from,
     gaps,
     instead,
@@ -306,7 +305,7 @@ def test_long_candles_come_by_years(interval):
     years = [datetime.fromtimestamp(one.start / 1000, UTC).year for one in pieces]
     assert years == [2024, 2025, 2026]
     assert all(a.end == b.start for a, b in pairwise(pieces))
-    assert cost(pieces, LIVE.limits).weight <= 6
+    assert len([*pages(pieces[0], LIVE.limits)]) == 1
 
 
 def test_only_dumps():
@@ -334,22 +333,6 @@ def test_a_month_that_lacks_two_days():
     assert [one.origin for one in days] == [Origin.DAILY]
     assert [one.origin for one in instead(days[0], DumpUse.AUTO)] == [Origin.REST]
     assert [one.origin for one in instead(days[0], DumpUse.ONLY)] == [Origin.GAP]
-
-
-def test_the_cost():
-    year = [*plan([BTC], at("2025-01-01"), at("2026-01-01"), NOW)]
-    by_archive = cost(year, LIVE.limits)
-    assert (by_archive.files, by_archive.weight) == (12, 0)
-    assert (by_archive.archive_days, by_archive.rest_days) == (365, 0)
-    assert by_archive.rows == 525_600
-    assert 16e6 < by_archive.download < 23e6
-    never = plan([BTC], at("2025-01-01"), at("2026-01-01"), NOW, policy=DumpUse.NEVER)
-    by_rest = cost(never, LIVE.limits)
-    assert (by_rest.files, by_rest.archive_days, by_rest.rest_days) == (0, 0, 365)
-    assert by_rest.weight == 365 * (2 + 2 + 2)
-    assert by_rest.minutes(480) == by_rest.weight / 480
-    month = cost([Piece(HOURS, NOW, NOW + 30 * DAY, Origin.GAP)], LIVE.limits)
-    assert (month.files, month.weight, month.download) == (0, 0, 0)
 
 
 def test_pieces_of_many_windows_share_a_month():
