@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks import (
+    checking,
     memory,
     paced,
     recordings,
@@ -45,6 +46,7 @@ class Asked(NamedTuple):
     only: list[str]
     tls: Tls
     seconds: float | None
+    rows: int | None
 
     def lasting(self, seconds: float) -> float:
         """How long a run at a pace is to be, if so many seconds are right."""
@@ -134,6 +136,9 @@ FIGURES: dict[str, Callable[[Asked], Iterable[Line]]] = {
     "read": lambda asked: recordings.measure_read(
         5_000 if asked.quick else 200_000, asked.repeats
     ),
+    "check": lambda asked: checking.measure(
+        asked.rows or (20_000 if asked.quick else 10_000_000), min(asked.repeats, 3)
+    ),
 }
 
 
@@ -144,6 +149,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="only whether it works")
     parser.add_argument("--repeats", type=int, help="alternated runs (5; quick: 1)")
     parser.add_argument("--only", nargs="+", choices=CONTESTANTS, default=[])
+    parser.add_argument("--rows", type=int, help="of the file of `check`")
     parser.add_argument("--seconds", type=float, help="of each run at a pace")
     parser.add_argument(
         "--markdown",
@@ -171,6 +177,7 @@ def main() -> None:
             given.only,
             issue(Path(folder)),
             given.seconds,
+            given.rows,
         )
         found = _measure(given.figures or list(FIGURES), asked)
     if given.markdown is not None:

@@ -29,6 +29,7 @@ TITLES = {
     "growth": "Growth with the streams: 4 messages/s each, at least 1,000 in all",
     "table": "The live table, 120 columns and 40 lines",
     "read": "A row of a recording, read",
+    "check": "A check of a large recording",
     "stages": "Where klinetail's CPU goes, without threads and the kernel's reads",
 }
 
@@ -55,6 +56,10 @@ HEADINGS = {
     "equal": "equal to the record",
     "row_us": "CPU a row, µs",
     "row_us_times": "`recordings.read`'s, times",
+    "cpu_s": "CPU, s",
+    "cpu_s_times": "klinetail's, times",
+    "wall_s": "time, s",
+    "peak_mb_times": "times klinetail's",
     "exchange_us": "exchange's own CPU a message, µs",
     "bytes_per_s": "bytes/s written",
     "pushed_per_s": "pushed/s",
