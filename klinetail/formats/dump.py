@@ -15,7 +15,7 @@ from typing import Final
 from klinetail.candle import Candle, Interval, Source, Stream
 from klinetail.errors import BadRecording, UsageError
 from klinetail.formats import columns, csv
-from klinetail.formats.rows import RowsOf, of_csv
+from klinetail.formats.rows import RowsOf, of_csv, of_dump
 
 COLUMNS: Final = (*csv.COLUMNS[2:13], "ignore")
 
@@ -66,7 +66,7 @@ def rows_decoder(path: str) -> RowsOf:
     """
     stream = stream_of(path)
     names = stream.symbol, str(stream.interval)
-    return of_csv((*COLUMNS[:-1], None), names)
+    return of_dump(of_csv((*COLUMNS[:-1], None), names), names)
 
 
 def decode_block(block: bytes, stream: Stream) -> list[Candle] | None:

@@ -126,6 +126,117 @@ def of_csv(
     return rows_of
 
 
+_FIRST: Final = (
+    "open_time",
+    *PRICES,
+    "volume",
+    "close_time",
+    "quote_volume",
+    "count",
+)
+_CELLS: Final = (*_FIRST, *VOLUMES[2:])
+"""The keys of the numbers of a record, in the order of its CSV."""
+
+_named: Final = msgspec.json.Decoder(
+    list[tuple[str, int, *(float,) * 5, int, float, int, float, float, bool, str]]  # type: ignore[misc]
+)
+_unnamed: Final = msgspec.json.Decoder(
+    list[tuple[int, *(float,) * 5, int, float, int, float, float, msgspec.Raw]]  # type: ignore[misc]
+)
+
+_STRANGE: Final = (b"-", b'"', b"\\", b" ", b"\t", b"\r", b"\x7f")
+"""Bytes that neither a record nor a dump has, and that JSON would take otherwise."""
+
+
+def of_record(careful: RowsOf) -> RowsOf:
+    """Return a function that makes rows of the record's CSV.
+
+    A usual line is JSON but for its brackets and two pairs of quotes. These are set by
+    single letters, which bytes are searched for fastest: an `s` begins `stream`, and an
+    `m` ends both `stream` and `BTCUSDT,1m`. No symbol has a small ASCII letter.
+
+    Args:
+        careful: makes rows of other lines.
+    """
+    names = _Names()
+
+    def rows_of(block: bytes) -> Rows | None:
+        first = block.partition(b"\n")[0].split(b",", 2)
+        if len(first) < 3 or any(map(block.__contains__, _STRANGE)):
+            return careful(block)
+        text = (block + b"\n").replace(b",rest\n", b",s\x7fm\n")
+        text = text.replace(b"s", b'"s')
+        if first[1][-1:] == b"m":
+            text = text.replace(b"m", b'm"').replace(b"\n", b'],["')
+        else:
+            unit = first[1][-1:]
+            text = text.replace(unit, unit + b'"').replace(b"\n", b'"],["')
+        try:
+            found = _named.decode(b'[["%b]' % text.removesuffix(b',["'))
+            told, *numbers, _, sources = zip(*found, strict=True)
+            named = [*map(names.__getitem__, told)]
+        except (ValueError, KeyError):
+            return careful(block)
+        lines = block.count(b"\n") + 1
+        if len(found) != lines or not _TOKENS.issuperset(sources):
+            return careful(block)
+        if _has_float(block, told, 2 * lines):
+            return careful(block)
+        cells: dict[str | None, Sequence[Any]] = {}
+        cells.update(zip(_CELLS, numbers, strict=True))
+        intervals = [interval for _, interval in named]
+        times = _times(cells, intervals)
+        if times is None or not _priced(cells) or max(cells["count"]) >= 1 << 53:
+            return None
+        return Rows(named, *times, None)
+
+    return rows_of
+
+
+_TOKENS: Final = {"stream", "s\x7fm"}
+"""The sources: the second one stands for `rest`."""
+
+
+class _Names(dict[str, tuple[str, str]]):
+    """Symbol and interval by a text such as `BTCUSDT,1m`. A `KeyError` means that the
+    text names no stream."""
+
+    def __missing__(self, text: str) -> tuple[str, str]:
+        symbol, comma, interval = text.partition(",")
+        if not comma or symbol_fault(symbol) is not None or interval not in _INTERVALS:
+            raise KeyError(text)
+        if len(self) > _SYMBOLS:
+            self.clear()
+        name = self[text] = symbol, interval
+        return name
+
+
+def of_dump(careful: RowsOf, names: tuple[str, str]) -> RowsOf:
+    """Return a function that makes rows of a public dump, whose lines are JSON already.
+
+    Args:
+        careful: makes rows of lines that are no JSON.
+        names: symbol and interval.
+    """
+    symbols = _Symbols()
+
+    def rows_of(block: bytes) -> Rows | None:
+        if any(map(block.__contains__, _STRANGE)):
+            return careful(block)
+        try:
+            found = _unnamed.decode(b"[[%b]]" % block.replace(b"\n", b"],["))
+        except ValueError:
+            return careful(block)
+        *numbers, _ = zip(*found, strict=True)
+        if _has_float(block, ()):
+            return careful(block)
+        return _rows(
+            dict(zip(_CELLS, numbers, strict=True)), len(found), names, symbols
+        )
+
+    return rows_of
+
+
 def _in_milliseconds(cells: dict[str | None, Sequence[Any]]) -> bool:
     """Make the open times milliseconds, and return whether they all are now."""
     opened = cells["open_time"]

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from klinetail.candle import Interval, Source, Stream
 from klinetail.errors import BadRecording
 from klinetail.formats import csv, dump, jsonl
-from klinetail.formats.rows import of_csv
+from klinetail.formats.rows import of_csv, of_record
 from klinetail.formats.values import has_float
 from tests.cases import Case
 from tests.strategies import candle, candles
@@ -145,6 +145,39 @@ def test_times_in_seconds_are_read_where_any_unit_is_right():
     assert rows.opened == [1_700_000_040_000, 1_700_000_100_000]
     assert [*rows.closing] == [1_700_000_099_999, 1_700_000_159_999]
     assert of_csv(keys, names)(b"1700000041,1,2,1,2") is None
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["1m", "15m", "1h", "1d", "1w", "1M"]),
+            st.sampled_from(Source),
+            st.booleans() | st.just(True),
+            st.sampled_from(["BTCUSDT", "1000EUSDT", "ÉTÉUSDT", "M1SUSDT"]),
+        ),
+        min_size=1,
+        max_size=6,
+    )
+)
+def test_the_record_s_own_way_agrees_with_the_careful_one(kinds):
+    found = []
+    for name, source, closed, symbol in kinds:
+        interval = Interval(name)
+        opened = interval.floor(1_700_000_040_000)
+        stream = Stream(symbol, interval)
+        found.append(candle(opened, stream=stream, source=source, closed=closed))
+    block = "\n".join(map(LINES["csv"], found)).encode()
+    careful = of_csv(csv.COLUMNS)(block)
+    own = of_record(lambda _: None)(block)
+    assert careful is not None
+    assert own is None or [own.names, [*own.opened], [*own.closing]] == [
+        careful.names,
+        [*careful.opened],
+        [*careful.closing],
+    ]
+    uniform = len({name[-1] for name, *_ in kinds}) == 1 and kinds[0][0] != "1M"
+    if uniform and all(closed for _, _, closed, _ in kinds):
+        assert own is not None
 
 
 def test_many_rows_of_many_streams():
