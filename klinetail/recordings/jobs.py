@@ -44,13 +44,13 @@ def mapped(
     try:
         for _ in range(min(jobs, len(items))):
             ours, theirs = _FORK.Pipe()
+            pipes.append(ours)
             process = _FORK.Process(
-                target=_work, args=(function, items, theirs), daemon=True
+                target=_work, args=(function, items, theirs, pipes), daemon=True
             )
             process.start()
             theirs.close()
             processes.append(process)
-            pipes.append(ours)
         yield from _in_order([*pipes], len(items))
     finally:
         for pipe in pipes:
@@ -61,9 +61,21 @@ def mapped(
 
 
 def _work(
-    function: Callable[[Item], object], items: Sequence[Item], pipe: Connection
+    function: Callable[[Item], object],
+    items: Sequence[Item],
+    pipe: Connection,
+    others: Sequence[Connection],
 ) -> None:
-    """Answer each number of an item with its result, until the pipe ends."""
+    """Answer each number of an item with its result, until the pipe ends.
+
+    Args:
+        function: what is to be done with an item.
+        items: the items.
+        pipe: brings numbers, and takes results.
+        others: the ends of pipes that only the first process may hold open.
+    """
+    for other in others:
+        other.close()
     try:
         while True:
             number = pipe.recv()

@@ -38,6 +38,8 @@ def rendered(
 ) -> bytes:
     """Return the table, and lines below it, in the encoding of the terminal.
 
+    The names of the files are a column, or a line above if they are alike.
+
     Text is escaped, and characters without a place in the encoding become question
     marks.
 
@@ -57,23 +59,28 @@ def rendered(
         emoji=False,
         highlight=False,
     )
+    glyphs = glyphs_of(stdout)
+    names = {row.files for row in rows}
     with console.capture() as captured:
+        if len(names) == 1:
+            console.print(Text(glyphs.label(*names)), soft_wrap=True)
         if rows:
-            console.print(_table(rows, glyphs_of(stdout)))
+            console.print(_table(rows, glyphs, several=len(names) > 1))
         for line in lines:
             console.print(Text(line), soft_wrap=True)
     return captured.get().encode(stdout.encoding, "replace")
 
 
-def _table(rows: Sequence[Row], glyphs: Glyphs) -> Table:
+def _table(rows: Sequence[Row], glyphs: Glyphs, *, several: bool) -> Table:
     table = Table(box=None, pad_edge=False, header_style=TITLE)
-    table.add_column("FILE", overflow="fold")
+    if several:
+        table.add_column("FILE", overflow="fold")
     for name in ("STREAM", "FIRST", "LAST"):
         table.add_column(name, no_wrap=True)
     table.add_column("CANDLES", no_wrap=True, justify="right")
     table.add_column("STATE")
     for row in rows:
-        words = (row.files, row.stream, row.first, row.last)
-        cells = (*words, f"{row.candles:,}", row.state)
+        words = (row.stream, row.first, row.last)
+        cells = (*([row.files] * several), *words, f"{row.candles:,}", row.state)
         table.add_row(*(Text(glyphs.label(cell or glyphs.none)) for cell in cells))
     return table

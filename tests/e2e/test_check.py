@@ -98,7 +98,8 @@ def test_a_table_on_a_terminal(holed: Path) -> None:
         timeout=DEADLINE,
         dimensions=(40, 150),
     )
-    terminal.expect("FILE")
+    terminal.expect("h.csv")
+    terminal.expect("STREAM")
     terminal.expect("btcusdt@1m .* 190 +1 hole")
     terminal.expect("h.csv:52: btcusdt@1m: 10 candles missing")
     terminal.expect(pexpect.EOF)

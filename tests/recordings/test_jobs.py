@@ -1,6 +1,9 @@
 """Several processes give the results of one, in order."""
 
 import os
+import signal
+import subprocess
+import sys
 
 import pytest
 
@@ -28,6 +31,27 @@ def test_a_process_that_is_gone_is_said():
 
     with pytest.raises(JobFailed, match="ended before its work was done"):
         [*mapped(end, range(4), 2)]
+
+
+ORPHANS = """
+import os, signal
+from klinetail.recordings.jobs import mapped
+
+def end_the_first(n):
+    os.kill(os.getppid(), signal.SIGKILL)
+    return n
+
+list(mapped(end_the_first, range(9), 3))
+"""
+
+
+def test_the_processes_end_with_the_first_one():
+    # They have its stdout: communicate() waits for the last one.
+    with subprocess.Popen(
+        [sys.executable, "-c", ORPHANS], stdout=subprocess.PIPE
+    ) as process:
+        out, _ = process.communicate(timeout=60)
+    assert (out, process.returncode) == (b"", -signal.SIGKILL)
 
 
 def test_no_process_is_left_by_who_stops_early():

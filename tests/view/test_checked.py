@@ -17,6 +17,15 @@ class Terminal(io.TextIOWrapper):
         super().__init__(io.BytesIO(), encoding=encoding)
 
 
+def test_the_name_of_a_single_file_stands_above():
+    environ = {"TERM": "xterm", "NO_COLOR": "1"}
+    shown = rendered(ROWS[:1], [], Terminal("utf-8"), environ).decode()
+    name, head, row = shown.splitlines()
+    assert name == "m.csv"
+    assert "FILE" not in head
+    assert row.split() == [*ROWS[0][1:4], "1,440", "bad"]
+
+
 @pytest.mark.parametrize(("encoding", "none"), [("utf-8", "–"), ("ascii", "-")])
 def test_a_row_for_each_stream_and_the_lines_below(encoding, none):
     environ = {"TERM": "xterm", "NO_COLOR": "1", "COLUMNS": "130"}
