@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from benchmarks import (
     appending,
+    checking,
     memory,
     paced,
     recordings,
@@ -46,6 +47,7 @@ class Asked(NamedTuple):
     only: list[str]
     tls: Tls
     seconds: float | None
+    rows: int | None
 
     def lasting(self, seconds: float) -> float:
         """How long a run at a pace is to be, if so many seconds are right."""
@@ -146,6 +148,9 @@ FIGURES: dict[str, Callable[[Asked], Iterable[Line]]] = {
     "resume": lambda asked: _named(
         "resume", appending.measure_resume(*((1, 50) if asked.quick else (70, 11_800)))
     ),
+    "check": lambda asked: checking.measure(
+        asked.rows or (20_000 if asked.quick else 10_000_000), min(asked.repeats, 3)
+    ),
 }
 
 
@@ -156,6 +161,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="only whether it works")
     parser.add_argument("--repeats", type=int, help="alternated runs (5; quick: 1)")
     parser.add_argument("--only", nargs="+", choices=CONTESTANTS, default=[])
+    parser.add_argument("--rows", type=int, help="of the file of `check`")
     parser.add_argument("--seconds", type=float, help="of each run at a pace")
     parser.add_argument(
         "--markdown",
@@ -183,6 +189,7 @@ def main() -> None:
             given.only,
             issue(Path(folder)),
             given.seconds,
+            given.rows,
         )
         found = _measure(given.figures or list(FIGURES), asked)
     if given.markdown is not None:

@@ -31,6 +31,7 @@ TITLES = {
     "read": "A row of a recording, read",
     "append": "A minute of the whole market, appended and on the disk",
     "resume": "How soon a recording knows where each stream goes on",
+    "check": "A check of a large recording",
     "stages": "Where klinetail's CPU goes, without threads and the kernel's reads",
 }
 
@@ -59,6 +60,10 @@ HEADINGS = {
     "cpu_ms": "CPU, ms",
     "row_us": "CPU a row, µs",
     "row_us_times": "`recordings.read`'s, times",
+    "cpu_s": "CPU, s",
+    "cpu_s_times": "klinetail's, times",
+    "wall_s": "time, s",
+    "peak_mb_times": "times klinetail's",
     "exchange_us": "exchange's own CPU a message, µs",
     "bytes_per_s": "bytes/s written",
     "pushed_per_s": "pushed/s",

@@ -8,6 +8,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 ELSEWHERE = {
     "klinetail/cli/app.py": "cli/test_mistakes.py",
+    "klinetail/cli/check.py": "e2e/test_check.py",
     "klinetail/cli/choice.py": "e2e/test_symbols.py",
     "klinetail/cli/group.py": "cli/test_mistakes.py",
     "klinetail/cli/help.py": "cli/test_mistakes.py",

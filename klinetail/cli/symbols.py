@@ -84,7 +84,7 @@ def symbols(
             listed = ask(exchange, signals, patience=PATIENCE, quiet=False)
         if listed is not None:
             found = find(word, listed, quote)
-            _write(_table(found) if sys.stdout.isatty() else encode(found), signals)
+            write_all(_table(found) if sys.stdout.isatty() else encode(found), signals)
             complain(f"{plural(len(found), 'symbol')}; from {exchange.venue.name}")
         raise typer.Exit(signals.exit_code)
 
@@ -98,7 +98,7 @@ def _table(found: list[Listing]) -> bytes:
     return rendered(found, sys.stdout, os.environ)
 
 
-def _write(data: bytes, signals: Signals) -> None:
+def write_all(data: bytes, signals: Signals) -> None:
     """Write all bytes to stdout; after a stop signal, for `STOPPING` seconds at most.
 
     Raises:

@@ -14,6 +14,7 @@ from klinetail.formats.registry import FORMATS, either, readers, suffixes
 
 if TYPE_CHECKING:
     from klinetail.candle import Candle
+    from klinetail.formats.rows import RowsOf
 
 
 class Output(Protocol):
@@ -67,6 +68,21 @@ class BlockReader(Protocol):
         The function gets whole lines without the last line break. It returns a candle
         for each line, the same as those of `Reader.decoder`, or None if it is not
         certain of a line.
+
+        Args:
+            path: the file's path, for formats whose lines do not tell the stream.
+
+        Raises:
+            BadRecording: the path does not tell the stream.
+        """
+
+
+@runtime_checkable
+class RowsReader(Protocol):
+    """A reader that can also check many lines at once, for speed. No reader has to."""
+
+    def rows_decoder(self, path: str, /) -> RowsOf:
+        """Return a function that makes rows of a block of lines; see `rows.RowsOf`.
 
         Args:
             path: the file's path, for formats whose lines do not tell the stream.

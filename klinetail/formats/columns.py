@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable, Sequence
+from itertools import repeat
 from operator import le, mod, sub
 from typing import Final
 
@@ -118,6 +119,8 @@ def integers(columns: Sequence[Sequence[str]]) -> list[list[int]] | None:
         found = _integers.decode(b"[%b]" % text)
     except ValueError:
         return None
+    if len(found) != rows * len(columns):
+        return None  # a single empty cell
     return [found[n * rows : (n + 1) * rows] for n in range(len(columns))]
 
 
@@ -150,7 +153,7 @@ def candles(
     opened, closing, counts = times
     if min(counts) < 0 or max(counts) >= 1 << 53:
         return None
-    if not (_timely(intervals, opened, closing) and _ordered(texts)):
+    if not (timely(intervals, opened, closing) and _ordered(texts)):
         return None
     first, high, low, last, volume, quote, taker, taker_quote = texts
     return [
@@ -174,23 +177,29 @@ def candles(
     ]
 
 
-def _timely(
+def timely(
     intervals: Sequence[str], opened: Sequence[int], closing: Sequence[int]
 ) -> bool:
     """Return whether all open and close times (ms) are those of a candle."""
     if min(opened) < 0 or max(opened) > LAST_TIME or max(closing) > LAST_TIME:
         return False
+    if intervals.count(intervals[0]) == len(intervals):
+        span, unit = _SPANS.get(intervals[0]), _UNITS.get(intervals[0])
+        if span is not None and unit is not None:
+            return {*map(sub, closing, opened)} == {span} and not any(
+                map(mod, opened, repeat(unit))
+            )
     try:
         spans = [*map(_SPANS.__getitem__, intervals)]
     except KeyError:
-        return [*map(_close_time, intervals, opened)] == closing
+        return [*map(close_time, intervals, opened)] == [*closing]
     return [*map(sub, closing, opened)] == spans and not any(
         map(mod, opened, map(_UNITS.__getitem__, intervals))
     )
 
 
 @functools.lru_cache(maxsize=4_096)
-def _close_time(name: str, open_time: int) -> int | None:
+def close_time(name: str, open_time: int) -> int | None:
     """Return the close time (ms) of a candle, or None if none opens then."""
     interval = _INTERVALS[name]
     return interval.close_time(open_time) if interval.opens_at(open_time) else None

@@ -15,6 +15,7 @@ from typing import Final
 from klinetail.candle import Candle, Interval, Source, Stream, symbol_fault
 from klinetail.errors import BadRecording
 from klinetail.formats import columns
+from klinetail.formats.rows import RowsOf, of_csv, of_record
 from klinetail.formats.values import BOOLEANS, plain, sound
 
 COLUMNS: Final = (
@@ -100,6 +101,12 @@ def block_decoder(_path: str) -> Callable[[bytes], list[Candle] | None]:
             return None
 
     return decode_block
+
+
+def rows_decoder(_path: str) -> RowsOf:
+    """Return a function that makes rows of a block of lines; see
+    `formats.RowsReader`."""
+    return of_record(of_csv(COLUMNS))
 
 
 def decode(line: bytes) -> Candle:

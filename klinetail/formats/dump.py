@@ -15,6 +15,7 @@ from typing import Final
 from klinetail.candle import Candle, Interval, Source, Stream
 from klinetail.errors import BadRecording, UsageError
 from klinetail.formats import columns, csv
+from klinetail.formats.rows import RowsOf, of_csv, of_dump
 
 COLUMNS: Final = (*csv.COLUMNS[2:13], "ignore")
 
@@ -54,6 +55,18 @@ def block_decoder(path: str) -> Callable[[bytes], list[Candle] | None]:
         BadRecording: the path does not tell the stream.
     """
     return functools.partial(decode_block, stream=stream_of(path))
+
+
+def rows_decoder(path: str) -> RowsOf:
+    """Return a function that makes rows of a block of lines; see
+    `formats.RowsReader`.
+
+    Raises:
+        BadRecording: the path does not tell the stream.
+    """
+    stream = stream_of(path)
+    names = stream.symbol, str(stream.interval)
+    return of_dump(of_csv((*COLUMNS[:-1], None), names), names)
 
 
 def decode_block(block: bytes, stream: Stream) -> list[Candle] | None:

@@ -13,6 +13,7 @@ import msgspec
 from klinetail.candle import Candle, Interval, Source, Stream, symbol_fault
 from klinetail.errors import BadRecording
 from klinetail.formats import columns
+from klinetail.formats.rows import RowsOf, of_jsonl
 from klinetail.formats.values import plain, sound
 
 HEADER: Final = b""
@@ -131,6 +132,12 @@ def block_decoder(_path: str) -> Callable[[bytes], list[Candle] | None]:
         )
 
     return decode_block
+
+
+def rows_decoder(_path: str) -> RowsOf:
+    """Return a function that makes rows of a block of lines; see
+    `formats.RowsReader`."""
+    return of_jsonl()
 
 
 def decode(line: bytes) -> Candle:

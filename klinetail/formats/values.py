@@ -20,6 +20,21 @@ BOOLEANS: Final = {
 }
 """The spellings of a truth value: ours, pandas', and that of spreadsheet programs."""
 
+
+class BadCandle(BadRecording):
+    """A line holds a candle whose values cannot be right.
+
+    Args:
+        reason: what is wrong.
+        candle: the candle with the values of the line.
+    """
+
+    def __init__(self, reason: str, candle: Candle) -> None:
+        super().__init__(reason)
+        self.candle = candle
+        """The candle with the values of the line."""
+
+
 _EXPONENT: Final = re.compile(
     r"[0-9]{1,18}(?:\.[0-9]{1,18})?[eE][+-]?[0-9]{1,2}"
 ).fullmatch
@@ -37,7 +52,7 @@ def sound(candle: Candle) -> Candle:
     """Return the candle.
 
     Raises:
-        BadRecording: the values are no possible candle of the stream.
+        BadCandle: the values are no possible candle of the stream.
     """
     fault = candle.fault()
     if fault is None:
@@ -47,4 +62,37 @@ def sound(candle: Candle) -> Candle:
             "the times are in microseconds, as in the exchange's spot dumps since 2025;"
             " klinetail reads milliseconds, as in the dumps of USDⓈ-M futures"
         )
-    raise BadRecording(f"no candle: {fault}")
+    raise BadCandle(f"no candle: {fault}", candle)
+
+
+_NUMBER: Final = re.compile(
+    rb'(?:^|[,:;\t])"? *([0-9]+(?:\.([0-9]+))?([eE][+-]?[0-9]+)?)(?=[ ",;\t}\r]|$)'
+)
+"""A number of CSV or of JSON, its decimals and its exponent."""
+
+_ORDINARY: Final = 8
+"""Decimals of a number of the exchange at most: its `quotePrecision`."""
+
+_FLOAT: Final = 16
+"""Digits at least of a number that a calculation with floats has left behind."""
+
+
+def has_float(line: bytes) -> bool:
+    """Return whether a number of a line has the digits that a float leaves behind: an
+    exponent, or all the digits of a float, as in 0.30000000000000004."""
+    return any(map(_from_float, _NUMBER.findall(line)))
+
+
+def _from_float(found: tuple[bytes, bytes, bytes]) -> bool:
+    number, decimals, exponent = found
+    if exponent:
+        return True
+    places = len(decimals)
+    digits = len(number.replace(b".", b"").lstrip(b"0"))
+    if places <= _ORDINARY or digits < _FLOAT or len(number) > _LONGEST:
+        return False
+    return f"{float(number):.{places}f}".encode() == number
+
+
+_LONGEST: Final = 40
+"""Characters of a number at most; a candle's are shorter."""

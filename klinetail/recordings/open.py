@@ -27,6 +27,10 @@ _ZIP: Final = b"PK\x03\x04", b"PK\x05\x06"
 """The first bytes of a zip archive with and without members."""
 
 
+class CutShort(BadRecording):
+    """A compressed recording is torn or damaged: everything before was read."""
+
+
 class Opened:
     """An opened recording, decompressed.
 
@@ -49,14 +53,16 @@ class Opened:
         """Yield the content in pieces of some MiB at most, cut anywhere.
 
         Raises:
-            BadRecording: the file cannot be read any further; the text begins with the
-                file's name. Everything that is whole was yielded before.
+            CutShort: the content is torn or damaged from here on. Everything that is
+                whole was yielded before.
+            BadRecording: the file cannot be read any further. The text of either error
+                begins with the file's name.
         """
         try:
             yield from self._pieces
         except BadFrame as error:
             why = "; the writer was killed, or is writing still" if error.torn else ""
-            raise BadRecording(f"{self.name}: {error}{why}") from None
+            raise CutShort(f"{self.name}: {error}{why}") from None
         except OSError as error:
             raise BadRecording(f"{self.name}: {error.strerror}") from None
 

@@ -92,7 +92,7 @@ class _Lines:
             if not more:
                 return
         found = None
-        if self._decode_block is not None and not _has_long_line(block):
+        if self._decode_block is not None and not has_long_line(block):
             found = self._decode_block(block)
         if found is None:
             yield from self._one_by_one(block)
@@ -128,7 +128,7 @@ class _Lines:
         return None if line.startswith(self._headers) else self._decode(line)
 
 
-def _has_long_line(block: bytes) -> bool:
+def has_long_line(block: bytes) -> bool:
     """Return whether a line may be longer than `MAX_LINE`: such a line covers a
     multiple of that."""
     for inside in range(MAX_LINE, len(block), MAX_LINE):
