@@ -214,8 +214,8 @@ class Fetching:
         if order.start_point is not None:  # the preceding candle exists
             return order.expected
         for time, why in places.items():
-            # A bad row or an earlier one shows that the symbol was listed by then.
-            if why is not None or time < order.expected:
+            # A bad row, or one no later than the awaited candle: it was listed by then.
+            if why is not None or time <= order.expected:
                 listed.show(time)
         begins = int(min([listed.shown, *order.held, *places]))
         if begins <= order.expected:

@@ -106,10 +106,10 @@ def read_tail(
                 raise BadTail(
                     str(error), seen + len(block) - _offset(block, line)
                 ) from None
-            if search.done(seen):
+            if shape is not None and search.done(seen):
                 break
         seen += len(block)
-        if search.done(seen) or seen >= most:
+        if (search.done(seen) and seen >= near) or seen >= most:
             tail.begins = False
             break
     for candles in tail.latest.values():

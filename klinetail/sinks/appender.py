@@ -8,7 +8,7 @@ import errno
 import fcntl
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
 from klinetail.sinks.lock import Flock, lock, open_locked
@@ -204,3 +204,13 @@ def path_of(fd: int) -> str:
         path = os.readlink(f"/proc/self/fd/{fd}")
         return os.path.relpath(path) if not path.startswith("/proc") else ""
     return ""
+
+
+@contextlib.contextmanager
+def suppress_full_disk() -> Iterator[None]:
+    """Ignore that a disk has no space left."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise

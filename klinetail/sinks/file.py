@@ -19,7 +19,14 @@ from klinetail.recordings.containers.registry import PLAIN
 from klinetail.recordings.cursor import Tail
 from klinetail.recordings.policy import FileOptions, Resume
 from klinetail.recordings.tail import Recorded, kind_of
-from klinetail.sinks.appender import CALLS, Appender, Calls, WasCut, path_of
+from klinetail.sinks.appender import (
+    CALLS,
+    Appender,
+    Calls,
+    WasCut,
+    path_of,
+    suppress_full_disk,
+)
 from klinetail.sinks.output import Outputs
 from klinetail.sinks.progress import Progress
 from klinetail.sinks.sink import NO_RETRY, Retry, Sink
@@ -167,6 +174,8 @@ class FileSink(Sink[Candle, Line]):
         """
         file = self._file
         if not file.regular:
+            if took_over:
+                raise UsageError(f"{self.name}: its place was taken by no regular file")
             self.resumes, self.retry = False, NO_RETRY
             file.append(self._header)
             self._state = _State.READY
@@ -180,7 +189,8 @@ class FileSink(Sink[Candle, Line]):
         self._progress.confirm(file.size)
         self._state = _State.READY
         if not recorded.size:
-            self._write_header()
+            with suppress_full_disk():  # the first candle tries again
+                self._write_header()
         if points:
             raise Replaced(errno.ESTALE, "it holds records already")
 
@@ -354,7 +364,7 @@ class FileSink(Sink[Candle, Line]):
         with contextlib.suppress(OSError):
             old.close()
         self._progress.move(where or f"{self.name} (removed)")
-        happened = f"was moved to {where}" if where else "was removed"
+        happened = f"was moved to {where}" if where else "was removed or replaced"
         self._say(f"{self.name} {happened}; going on in a new {self.name}")
         self._begin_anew()
 

@@ -376,6 +376,9 @@ def test_a_candle_absent_though_later_ones_are_there_is_not_denied() -> None:
     fetching.take_wish(NOW)
     assert fetching.fill(rows(-4, -2, -1, 0), asked, asked) == rows(-4)
     assert fetching.attempts.denied_since is None
+    fetching.take_wish(asked := moment(T0 + 2 * SETTLED))
+    assert fetching.fill(rows(-2, -1, 0), asked, asked) == []
+    assert fetching.attempts.denied_since is None
     denied = begun(4)
     denied.take_wish(NOW)
     assert denied.fill(rows(-4, -3), asked, asked) == rows(-4)
@@ -514,3 +517,32 @@ def test_a_candle_absent_behind_an_earlier_row_was_listed_and_is_a_hole() -> Non
     hole = fetching.holes.at(order.expected)
     assert hole is not None
     assert hole.answers == 4
+
+
+def test_a_candle_whose_row_was_shown_once_was_listed_and_is_a_hole() -> None:
+    fetching = begun(1)
+    fetching.take_wish(NOW)
+    asked = moment(T0 + 5_000)
+    assert fetching.fill(rows(-1, 0), asked, asked) == []
+    for minute in range(1, 4):
+        fetching.attempts.retry_at = -math.inf
+        asked = moment(T0 + minute * MINUTE)
+        fetching.take_wish(asked)
+        assert fetching.fill(rows(0), asked, asked) == []
+    assert order_of(fetching).expected == T0 - MINUTE
+    assert fetching.holes.at(T0 - MINUTE) is not None
+
+
+def test_from_a_start_point_on_whatever_answers_lack_is_a_hole() -> None:
+    order = Order(STREAM, lines=0, keep=9, held=9)
+    order.begin(NOW, None, T0 - 3 * MINUTE)
+    fetching = Fetching(order, hold=30.0, follow=True)
+    for minute in range(1, 4):
+        asked = moment(T0 + minute * MINUTE)
+        fetching.attempts.retry_at = -math.inf
+        fetching.take_wish(asked)
+        assert fetching.fill(rows(-1, 0), asked, asked) == []
+    assert order.expected == T0 - 3 * MINUTE
+    hole = fetching.holes.at(order.expected)
+    assert hole is not None
+    assert (hole.end, hole.answers) == (T0 - MINUTE, 3)

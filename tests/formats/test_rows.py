@@ -104,7 +104,8 @@ def test_a_cell_with_other_content(name, at, word):
     line = ",".join(cells).encode()
     got = fast(FORMS[name], line)
     assert got is None or got == exact(FORMS[name], line)
-    assert got is None or not has_float(line)
+    named = at % len(cells) == 0  # a symbol such as 1E5 looks like a number
+    assert got is None or named or not has_float(line)
 
 
 @pytest.mark.parametrize("name", FORMS)

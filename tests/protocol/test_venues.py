@@ -66,6 +66,14 @@ def test_dumps_are_the_real_markets_or_of_the_same_host_as_rest():
         with_archive(own, "ftp://a.example")
 
 
+def test_the_limits_are_those_of_the_exchange():
+    limits = LIVE.limits
+    assert (limits.streams, limits.names, limits.messages_per_second) == (1024, 200, 10)
+    assert (limits.rows, limits.page, limits.rows_by_default) == (1500, 499, 500)
+    assert limits.weight_per_minute == 2400
+    assert (limits.time_weight, limits.listings_weight) == (1, 1)
+
+
 def test_all_speak_alike_and_only_one_is_certainly_real():
     own = own_venue("wss://example.org", REST)
     for venue in (*OF_ENV.values(), sim_venue(1), own):
