@@ -8,7 +8,7 @@ import errno
 import fcntl
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from klinetail.sinks.lock import Flock, lock, open_locked
@@ -109,6 +109,21 @@ class Appender:
         """The descriptor of the file."""
         return self._file.fd
 
+    def append_if_room(self, data: bytes) -> bool:
+        """Append bytes, unless the disk has no space left; return whether the bytes are
+        in the file.
+
+        Raises:
+            OSError: the bytes could not be written, for another reason.
+        """
+        try:
+            self.append(data)
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+                raise
+            return False
+        return True
+
     def append(self, data: bytes) -> None:
         """Append bytes as a whole, or not at all.
 
@@ -204,13 +219,3 @@ def path_of(fd: int) -> str:
         path = os.readlink(f"/proc/self/fd/{fd}")
         return os.path.relpath(path) if not path.startswith("/proc") else ""
     return ""
-
-
-@contextlib.contextmanager
-def suppress_full_disk() -> Iterator[None]:
-    """Ignore that a disk has no space left."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            raise

@@ -19,14 +19,7 @@ from klinetail.recordings.containers.registry import PLAIN
 from klinetail.recordings.cursor import Tail
 from klinetail.recordings.policy import FileOptions, Resume
 from klinetail.recordings.tail import Recorded, kind_of
-from klinetail.sinks.appender import (
-    CALLS,
-    Appender,
-    Calls,
-    WasCut,
-    path_of,
-    suppress_full_disk,
-)
+from klinetail.sinks.appender import CALLS, Appender, Calls, WasCut, path_of
 from klinetail.sinks.output import Outputs
 from klinetail.sinks.progress import Progress
 from klinetail.sinks.sink import NO_RETRY, Retry, Sink
@@ -189,8 +182,7 @@ class FileSink(Sink[Candle, Line]):
         self._progress.confirm(file.size)
         self._state = _State.READY
         if not recorded.size:
-            with suppress_full_disk():  # the first candle tries again
-                self._write_header()
+            self._empty = not file.append_if_room(self._header)
         if points:
             raise Replaced(errno.ESTALE, "it holds records already")
 
@@ -364,7 +356,7 @@ class FileSink(Sink[Candle, Line]):
         with contextlib.suppress(OSError):
             old.close()
         self._progress.move(where or f"{self.name} (removed)")
-        happened = f"was moved to {where}" if where else "was removed or replaced"
+        happened = f"was moved to {where}" if where else "was removed"
         self._say(f"{self.name} {happened}; going on in a new {self.name}")
         self._begin_anew()
 

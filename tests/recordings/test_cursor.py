@@ -215,8 +215,22 @@ def test_a_stream_that_is_not_there_is_searched_for_to_the_beginning(
     assert ABSENT not in tail.latest
     tail = read_tail(pieces(text, 999), form, [BTC, ABSENT], most=2_000)
     assert not tail.begins
-    tail = read_tail(pieces(text, 999), form, [BTC])
+    tail = read_tail(pieces(text, 999), form, [BTC], near=2_000)
     assert not tail.begins, "the rest need not be read"
+
+
+@every_form
+@pytest.mark.parametrize("streams", [[BTC], [BTC, ABSENT]])
+def test_damage_near_the_end_is_found_though_every_stream_was_found(
+    form: Format, streams: list[Stream]
+) -> None:
+    """Every line of the last `NEAR` bytes is decoded, however soon all is known."""
+    lines = [form.encode([one]) for one in btc(*range(100))]
+    for at in range(1, 100):
+        for damage in (b"rubbish\n", lines[at - 1]):
+            text = b"".join([*lines[:at], damage, *lines[at:]])
+            with pytest.raises(BadTail):
+                read_tail(pieces(text, 999), form, streams)
 
 
 class Backwards:

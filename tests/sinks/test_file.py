@@ -43,12 +43,13 @@ def lines(sink, count):
     return [sink.prepare(candle) for candle in candles(count)]
 
 
-def run(program, *args, limit=None):
-    """Run a program in a process of its own, its files at most `limit` bytes long."""
+def run(program, *args, limit=None, most=None):
+    """Run a program in a process of its own, its files at most `limit` bytes long; the
+    program may raise the limit up to `most`."""
 
     def limited():
         if limit is not None:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+            resource.setrlimit(resource.RLIMIT_FSIZE, (limit, most or limit))
 
     return subprocess.run(
         [sys.executable, "-c", textwrap.dedent(program), *map(str, args)],
@@ -411,18 +412,23 @@ class TestFileSink:
 
     def test_no_room_even_for_the_header(self, tmp_path):
         program = """
-            import sys
-            from klinetail.errors import OutputError
+            import resource, sys
             from klinetail.sinks.file import FileSink
-            try:
-                FileSink(sys.argv[1])
-            except OutputError as error:
-                raise SystemExit(str(error))
+            from tests.sinks.pipes import candles
+            with FileSink(sys.argv[1]) as sink:
+                lines = [sink.prepare(candle) for candle in candles(2)]
+                try:
+                    sink.write(lines)
+                except OSError as error:
+                    print(error.strerror)
+                _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+                resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, most))
+                sink.write(lines)
         """
         path = tmp_path / "a.csv"
-        assert os.strerror(errno.EFBIG) in run(program, path, limit=20).stderr
-        assert path.read_bytes() == b""
-        write(path, candles(1))
+        done = run(program, path, limit=20, most=100_000)
+        assert done.stdout.splitlines() == [os.strerror(errno.EFBIG)], done.stderr
+        assert path.read_bytes() == csv.HEADER + csv.encode(candles(2))
 
     def test_a_full_disk_is_used_again_once_it_has_room(self, tmp_path):
         with small_disk(tmp_path / "disk") as (folder, calls):
