@@ -28,7 +28,10 @@ _SOME: Final = Candle(
 
 def way_out(path: str) -> str:
     """Return what a person can do about a file that cannot go on."""
-    return f"nothing was changed: choose another file, or --out NEW --after {path}"
+    return (
+        f"nothing was changed. klinetail check {path} shows all; choose another file,"
+        f" or --out NEW --after {path}"
+    )
 
 
 class Kind(NamedTuple):
