@@ -256,9 +256,11 @@ def test_other_streams_in_the_file_stay_and_new_ones_begin(
     check_whole(content(path))
 
 
-def test_forming_rows_stay_and_are_no_cursor(exchange: Server, tmp_path: Path) -> None:
+def test_forming_rows_stay_and_are_no_cursor(
+    fast_exchange: Server, tmp_path: Path
+) -> None:
     path = tmp_path / "m.csv"
-    words = ("watch", "btcusdt", "--out", str(path), *urls(exchange))
+    words = ("watch", "btcusdt", "--out", str(path), *urls(fast_exchange))
     record(path, truth(BTC, ago(5), 3))
     done = run(*words, "-u", "-n", "0", "-c", "1")
     assert "holds closed candles alone; from here on forming" in done.stderr.decode()
