@@ -262,7 +262,7 @@ def test_forming_rows_stay_and_are_no_cursor(
     path = tmp_path / "m.csv"
     words = ("watch", "btcusdt", "--out", str(path), *urls(fast_exchange))
     record(path, truth(BTC, ago(5), 3))
-    done = run(*words, "-u", "-n", "0", "-c", "1")
+    done = run(*words, "-u", "-n", "0", "-c", "30")
     assert "holds closed candles alone; from here on forming" in done.stderr.decode()
     got = content(path)
     assert False in [candle.closed for candle in got]
