@@ -256,21 +256,19 @@ def test_other_streams_in_the_file_stay_and_new_ones_begin(
     check_whole(content(path))
 
 
-def test_forming_rows_stay_and_are_no_cursor(
-    fast_exchange: Server, tmp_path: Path
-) -> None:
+def test_forming_rows_stay_and_are_no_cursor(tmp_path: Path) -> None:
     path = tmp_path / "m.csv"
-    words = ("watch", "btcusdt", "--out", str(path), *urls(fast_exchange))
     record(path, truth(BTC, ago(5), 3))
-    done = run(*words, "-u", "-n", "0", "-c", "30")
-    assert "holds closed candles alone; from here on forming" in done.stderr.decode()
-    got = content(path)
-    assert False in [candle.closed for candle in got]
-    check_whole([candle for candle in got if candle.closed])
-    done = run(*words, *ONCE)
+    with Server(market(), speed=60) as server:
+        words = ("watch", "btcusdt", "--out", str(path), *urls(server))
+        done = run(*words, "-u", "-n", "0", "-c", "4")
+        assert "closed candles alone; from here on forming" in done.stderr.decode()
+        got = content(path)
+        check_whole([candle for candle in got if candle.closed])
+        assert False in [candle.closed for candle in got], done.stderr
+        done = run(*words, *ONCE)
     assert "from here on closed candles alone" in done.stderr.decode()
-    closed = [candle for candle in content(path) if candle.closed]
-    check_whole(closed, ago(5))
+    check_whole([candle for candle in content(path) if candle.closed], ago(5))
 
 
 def test_a_recording_waits_while_rest_is_away(popen: Popen, tmp_path: Path) -> None:
