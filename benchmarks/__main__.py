@@ -12,7 +12,18 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmarks import memory, paced, revisions, screen, speed, stages, startup
+from benchmarks import (
+    appending,
+    checking,
+    memory,
+    paced,
+    recordings,
+    revisions,
+    screen,
+    speed,
+    stages,
+    startup,
+)
 from benchmarks.certificate import Tls, issue
 from benchmarks.contestants import CONTESTANTS, Contestant
 from benchmarks.report import Line, inserted, markdown
@@ -36,6 +47,7 @@ class Asked(NamedTuple):
     only: list[str]
     tls: Tls
     seconds: float | None
+    rows: int | None
 
     def lasting(self, seconds: float) -> float:
         """How long a run at a pace is to be, if so many seconds are right."""
@@ -103,6 +115,11 @@ def _table(asked: Asked) -> Iterator[Line]:
     yield screen.measure(500, 2_000, seconds)
 
 
+def _named(figure: str, lines: Iterable[Line]) -> Iterator[Line]:
+    for line in lines:
+        yield {"figure": figure, **line}
+
+
 FIGURES: dict[str, Callable[[Asked], Iterable[Line]]] = {
     "speed": lambda asked: _speed(asked, 40, None),
     "speed-1": lambda asked: _speed(asked, 1, None),
@@ -122,6 +139,18 @@ FIGURES: dict[str, Callable[[Asked], Iterable[Line]]] = {
     "growth": _growth,
     "table": _table,
     "stages": lambda asked: stages.measure(6_000 if asked.quick else 60_000),
+    "read": lambda asked: recordings.measure_read(
+        5_000 if asked.quick else 200_000, asked.repeats
+    ),
+    "append": lambda asked: _named(
+        "append", appending.measure_append(3 if asked.quick else 60)
+    ),
+    "resume": lambda asked: _named(
+        "resume", appending.measure_resume(*((1, 50) if asked.quick else (70, 11_800)))
+    ),
+    "check": lambda asked: checking.measure(
+        asked.rows or (20_000 if asked.quick else 10_000_000), min(asked.repeats, 3)
+    ),
 }
 
 
@@ -132,6 +161,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="only whether it works")
     parser.add_argument("--repeats", type=int, help="alternated runs (5; quick: 1)")
     parser.add_argument("--only", nargs="+", choices=CONTESTANTS, default=[])
+    parser.add_argument("--rows", type=int, help="of the file of `check`")
     parser.add_argument("--seconds", type=float, help="of each run at a pace")
     parser.add_argument(
         "--markdown",
@@ -159,6 +189,7 @@ def main() -> None:
             given.only,
             issue(Path(folder)),
             given.seconds,
+            given.rows,
         )
         found = _measure(given.figures or list(FIGURES), asked)
     if given.markdown is not None:

@@ -28,6 +28,10 @@ TITLES = {
     "hour": "All streams close at once: the order of their series alone",
     "growth": "Growth with the streams: 4 messages/s each, at least 1,000 in all",
     "table": "The live table, 120 columns and 40 lines",
+    "read": "A row of a recording, read",
+    "append": "A minute of the whole market, appended and on the disk",
+    "resume": "How soon a recording knows where each stream goes on",
+    "check": "A check of a large recording",
     "stages": "Where klinetail's CPU goes, without threads and the kernel's reads",
 }
 
@@ -35,6 +39,7 @@ _UNSAID = ("figure", "said", "messages", "cpu_us_all", "p99_ms_all", "tls")
 
 HEADINGS = {
     "contestant": "",
+    "what": "",
     "cpu_us": "CPU a message, µs",
     "cpu_us_times": "klinetail's, times",
     "tls_us": "of that TLS, µs",
@@ -52,6 +57,13 @@ HEADINGS = {
     "all_lines": "all lines",
     "in_order": "in order",
     "equal": "equal to the record",
+    "cpu_ms": "CPU, ms",
+    "row_us": "CPU a row, µs",
+    "row_us_times": "`recordings.read`'s, times",
+    "cpu_s": "CPU, s",
+    "cpu_s_times": "klinetail's, times",
+    "wall_s": "time, s",
+    "peak_mb_times": "times klinetail's",
     "exchange_us": "exchange's own CPU a message, µs",
     "bytes_per_s": "bytes/s written",
     "pushed_per_s": "pushed/s",

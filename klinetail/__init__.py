@@ -1,17 +1,17 @@
 """`tail -F` for Binance futures candles: every closed candle exactly once, or it
 tells you which one is missing.
 
-The names below are the public interface; they are loaded when first used, so
+The names below are the public interface. A name is loaded at its first use, so
 that `import klinetail` costs next to nothing.
 """
 
-# These three are loaded before Python runs a first line. Whatever else is imported
-# here takes time, in which a signal would still find the interpreter's own handlers.
+# Python itself loads these three modules before the first line. A further import here
+# would take time, and a signal in this time would find the interpreter's own handlers.
 import _signal  # type: ignore[import-not-found]
 import os
 import sys
 
-TYPE_CHECKING = False  # that of `typing`, without loading it
+TYPE_CHECKING = False  # the constant of `typing`, without loading `typing`
 
 _ENDINGS = {
     _signal.SIGINT: 0,
@@ -19,23 +19,28 @@ _ENDINGS = {
     _signal.SIGHUP: 129,
     _signal.SIGQUIT: 130,
 }
-"""The exit code of a process that is asked to stop before it has begun."""
+"""The exit codes, by signal, of a process asked to stop before its work began."""
 
 
 def _end_when_asked() -> None:
-    """Let a signal that asks to stop end the process at once, without a traceback:
-    nothing is opened yet. A command that has something to finish listens itself."""
+    """Let a stop signal end the process at once, without a traceback.
+
+    Nothing is opened yet. A command with work to finish handles the signals itself.
+    """
     for number in _ENDINGS:
-        # nohup ignores SIGHUP, and a shell's background job SIGINT: so it stays.
+        # nohup ignores SIGHUP, and a shell's background job ignores SIGINT: an ignored
+        # signal stays ignored.
         if _signal.getsignal(number) != _signal.SIG_IGN:
             _signal.signal(number, lambda number, _: os._exit(_ENDINGS[number]))
 
 
 def _is_the_program() -> bool:
-    """Whether `klinetail` or `python -m klinetail` is what was started, and this is
-    not the import of a library, whose signals are its program's own."""
+    """Return whether the process was started as `klinetail` or `python -m klinetail`.
+
+    Otherwise a program imports klinetail, and the signals are the program's own.
+    """
     name = next(iter(getattr(sys, "argv", ())), "")
-    if name != "-m":  # as it is while Python looks for the module to run
+    if name != "-m":  # the value while Python looks for the module to run
         return os.path.basename(name) == "klinetail"
     words = sys.orig_argv
     option = words[words.index("klinetail") - 1] if "klinetail" in words else ""
@@ -45,7 +50,7 @@ def _is_the_program() -> bool:
 try:
     if _is_the_program():
         _end_when_asked()
-except KeyboardInterrupt:  # it came between the first line and these
+except KeyboardInterrupt:  # the signal came before `_end_when_asked`
     if _is_the_program():
         os._exit(_ENDINGS[_signal.SIGINT])
     raise

@@ -1,4 +1,4 @@
-"""What can be called back: a plain function, since nobody awaits what it returns."""
+"""Checks of callbacks: a callback is a plain function, since no caller awaits it."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import inspect
 
 
 def check_callback(callback: object, name: str) -> None:
-    """Refuse what cannot be called back, at once and not at the first candle.
+    """Refuse an unusable callback at once, rather than at the first candle.
 
     Args:
-        callback: what was given.
-        name: what the caller knows it as.
+        callback: the value given by a program.
+        name: the name of the parameter, for the message.
 
     Raises:
-        TypeError: it cannot be called, or it is a coroutine function.
+        TypeError: the value cannot be called, or is a coroutine function.
     """
     if not callable(callback):
         raise TypeError(f"{name} has to be a function, not {callback!r:.100}")

@@ -7,7 +7,6 @@ digits as text, and are read as `Decimal`, never as a float.
 from __future__ import annotations
 
 import enum
-import fnmatch
 import functools
 import re
 import unicodedata
@@ -179,22 +178,6 @@ class Stream(msgspec.Struct, frozen=True, order=True, gc=False):
         return f"{self.symbol.lower()}@{self.interval}"
 
 
-class Pattern(msgspec.Struct, frozen=True):
-    """Streams not looked up yet: a glob over symbols, in some intervals."""
-
-    glob: str
-    """The pattern in any case, with the wildcards `*`, `?` and `[ab]`."""
-    intervals: tuple[Interval, ...]
-    """The intervals of each matching symbol."""
-    otherwise: str = ""
-    """The message if no listed symbol matches. Set for a word without a wildcard that
-    looks like an interval and could also be a symbol."""
-
-    def matches(self, symbol: str) -> bool:
-        """Return whether the pattern matches an upper-case symbol."""
-        return fnmatch.fnmatchcase(symbol, self.glob.upper())
-
-
 def streams_of(wanted: Iterable[Stream | str]) -> tuple[Stream, ...]:
     """Return the streams named by a program, without repetitions, in the given order.
 
@@ -230,11 +213,6 @@ def _stream(wanted: Stream | str) -> Stream:
             f" 'btcusdt@{wanted}'"
         )
     return Stream.parse(wanted)
-
-
-def is_glob(word: str) -> bool:
-    """Return whether a word is a pattern with wildcards."""
-    return any(character in "*?[" for character in word)
 
 
 def symbol_fault(symbol: str) -> str | None:

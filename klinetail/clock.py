@@ -31,7 +31,7 @@ ROW_LAG: Final = 20_000
 up to 20 s late."""
 
 RECENT: Final = 10.0
-"""Real seconds for which a reading that does not count yet is remembered."""
+"""Real seconds for which a reading without a second witness is remembered."""
 
 FRESH: Final = 2.0
 """Real seconds for which an event time can confirm a reading."""
@@ -146,7 +146,7 @@ class ExchangeClock:
         """The monotonic seconds of the last counted reading; -inf without a reading."""
         return float("-inf") if self._counted is None else self._counted.received
 
-    # Readings and what may agree with them
+    # Readings, and the witnesses of readings
 
     def read(self, reading: Reading) -> bool:
         """Take in an answer of the time request, and return whether the reading

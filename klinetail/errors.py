@@ -191,9 +191,9 @@ class SlowConsumer(KlinetailError):
 
     def __init__(self, lost: int, limit: int) -> None:
         super().__init__(
-            f"closed candles or events lost to a consumer that is too slow: {lost:,};"
-            f" they came while {limit:,} others, the most that are kept, lay unread."
-            " Take them faster: hand slow work to another thread or process, or follow"
+            f"{lost:,} closed candles or events are lost to a slow consumer: {limit:,}"
+            " earlier candles and events, the largest number kept, were not read yet."
+            " Read faster: hand slow work to another thread or process, or follow"
             " fewer streams. To go on, iterate or subscribe again; the latest closed"
             " candles are in the collector's `buffer`"
         )

@@ -30,7 +30,7 @@ def shortage(error: BaseException) -> str:
         case RuntimeError() if str(error) == _NO_THREAD:
             return "this machine has no thread left (can't start new thread)"
         case OSError(errno=number) if number in _ERRNOS:
-            return f"this machine has run out of something ({error.strerror})"
+            return f"this machine lacks a resource ({error.strerror})"
         case _:
             return ""
 

@@ -48,7 +48,7 @@ def spelled(word: str) -> Spelling:
     pair = _PAIR(name)
     if pair and pair["settle"] is not None:
         if pair["settle"].upper() != pair["quote"].upper():
-            return Spelling(word, assumed=False)  # margined in its base: COIN-M
+            return Spelling(word, assumed=False)  # margined in the base asset: COIN-M
         delivery = f"_{pair['delivery']}" if pair["delivery"] else ""
         return Spelling(f"{pair['base']}{pair['quote']}{delivery}", assumed=False)
     pair = pair or _DASHED(name)

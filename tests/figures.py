@@ -5,6 +5,9 @@
 By hand, for the most part minutes long, and no test: pytest does not collect it.
 Everything happens on loopback. `--quick` only shows that the measuring works.
 
+    F1   kill -9 at random moments of a recording: nothing lost, doubled, torn
+    F2   a kill, or a failing call, before each call of a recording to the system
+    F3   every beginning of a recording, with and without NULs behind it
     F6   network faults x {live, subscribing, backfill}: all candles, and how soon
     F7   a silent line, a line without data, and no alarm on a thin stream
     F9   the contract's model on random schedules
@@ -15,6 +18,7 @@ Everything happens on loopback. `--quick` only shows that the measuring works.
     F17  clocks that step, processes that stand still, machines that sleep, and an
          exchange whose /time lies
     chaos   ten minutes of `serve --chaos all --speed 60` beside its ledger
+    resumes  20 streams in one file, stopped and started 50 times at random
     outage  six hours without the exchange for 300 streams, at speed
 """
 
@@ -29,6 +33,9 @@ from importlib.metadata import version
 from pathlib import Path
 
 FIGURES = {
+    "F1": "kills",
+    "F2": "calls",
+    "F3": "prefixes",
     "F6": "faults",
     "F7": "silence",
     "F9": "steps",
@@ -39,6 +46,7 @@ FIGURES = {
     "F17": "clocks",
     "chaos": "chaos",
     "outage": "outage",
+    "resumes": "resumes",
 }
 
 

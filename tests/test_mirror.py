@@ -8,10 +8,12 @@ ROOT = Path(__file__).resolve().parents[1]
 
 ELSEWHERE = {
     "klinetail/cli/app.py": "cli/test_mistakes.py",
+    "klinetail/cli/check.py": "e2e/test_check.py",
     "klinetail/cli/choice.py": "e2e/test_symbols.py",
     "klinetail/cli/group.py": "cli/test_mistakes.py",
     "klinetail/cli/help.py": "cli/test_mistakes.py",
     "klinetail/cli/plan.py": "cli/test_outputs.py",
+    "klinetail/cli/recording_options.py": "cli/test_recording.py",
     "klinetail/cli/serve.py": "e2e/test_serve.py",
     "klinetail/cli/session.py": "e2e/test_watch.py",
     "klinetail/cli/signals.py": "e2e/test_stopping.py",
@@ -22,18 +24,17 @@ ELSEWHERE = {
     "klinetail/exchange/connector.py": "exchange/test_client.py",
     "klinetail/exchange/http.py": "exchange/test_rest_client.py",
     "klinetail/kinds.py": "pipeline/test_notices.py",
+    "klinetail/recordings/policy.py": "recordings/test_resume.py",
     "klinetail/sim/faults/line.py": "sim/test_faults.py",
     "klinetail/sim/faults/table.py": "sim/test_faults.py",
     "klinetail/sim/http.py": "sim/test_server.py",
     "klinetail/sim/hub.py": "sim/test_server.py",
     "klinetail/sim/info.py": "sim/test_rest.py",
     "klinetail/sim/market.py": "sim/test_synthetic.py",
-    "klinetail/sim/wire.py": "sim/test_faults.py",
 }
 """Modules that are tested where the whole of what they serve is tested, and where.
 
-The parts of a series are seen through the series, against a model and at each edge. A
-command is seen by running it. The connections of the embedded exchange, and their
+A command is seen by running it. The connections of the embedded exchange, and their
 faults, are seen by connecting to it. Events, kinds, plans, connections and tables are
 data of what makes or takes them.
 """

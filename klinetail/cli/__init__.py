@@ -38,7 +38,7 @@ def main() -> NoReturn:
         code = ExitCode.INTERRUPTED_TWICE
     except Exception as error:  # noqa: BLE001 - even a bug is reported before the end
         if lacking := shortage(error):
-            complain(f"{lacking}; give it more, or try again later")
+            complain(f"{lacking}; end other programs, or try again later")
         else:
             sys.excepthook(*sys.exc_info())
         code = ExitCode.BUG

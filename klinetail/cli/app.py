@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from klinetail import __version__
+from klinetail.cli.check import check
 from klinetail.cli.group import Commands
 from klinetail.cli.help import show
 from klinetail.cli.serve import serve
@@ -48,11 +49,13 @@ def klinetail(
     klinetail watch btcusdt 1m
     klinetail watch btcusdt ethusdt 1m 5m --out candles.csv
     klinetail symbols '*usdc'
+    klinetail check candles.csv
     klinetail serve --speed 60
     """
 
 
 app.command(no_args_is_help=True)(watch)
 app.command()(symbols)
+app.command(no_args_is_help=True)(check)
 app.command()(serve)
 app.command("help")(show)

@@ -6,14 +6,15 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from klinetail.candle import Pattern, Stream
+from klinetail.candle import Stream
 from klinetail.errors import BadMessage, ExchangeError, UsageError
+from klinetail.pattern import Pattern
 
 if TYPE_CHECKING:
     from klinetail.cli.exchange import Exchange
     from klinetail.cli.signals import Signals
     from klinetail.events import DropEvent, LinkEvent
-    from klinetail.protocol.rest import Listing
+    from klinetail.protocol.exchange_info import Listing
     from klinetail.sinks.output import Outputs
 
 _MOST: Final = 4 << 20

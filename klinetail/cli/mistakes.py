@@ -12,8 +12,9 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
-from klinetail.candle import Interval, is_glob, symbol_fault
+from klinetail.candle import Interval, symbol_fault
 from klinetail.formats.registry import either, output_names, suffixes
+from klinetail.pattern import is_glob
 from klinetail.spelling import intervals_like, spelled
 
 _INTERVAL: Final = "an interval is a word of its own: klinetail watch btcusdt 5m"
@@ -31,6 +32,7 @@ _OUT: Final = (
 )
 _TESTNET: Final = "--env testnet is the exchange's testnet"
 _SIM: Final = "--env sim is a made-up market on this machine"
+_CHECK_JSON: Final = "--json writes JSON lines; in a pipe, check writes plain lines"
 _LOOPBACK: Final = "serve listens on 127.0.0.1 alone; --port chooses the port"
 
 OPTIONS: Final[Mapping[str, Mapping[str, str]]] = {
@@ -79,6 +81,36 @@ OPTIONS: Final[Mapping[str, Mapping[str, str]]] = {
             "in a pipe, symbols writes JSON lines",
         ),
     },
+    "check": {
+        **dict.fromkeys(("-o", "--output", "--format", "--jsonl"), _CHECK_JSON),
+        **dict.fromkeys(
+            ("-j", "--threads", "--parallel", "--workers", "--processes", "-P"),
+            "--jobs N lets N processes share the work",
+        ),
+        **dict.fromkeys(
+            ("--pair", "--pairs", "--symbols", "-s", "-p"),
+            "--symbol BTCUSDT is the symbol of files that do not tell it",
+        ),
+        **dict.fromkeys(
+            ("--timeframe", "--timeframes", "--tf", "-i", "--intervals"),
+            "--interval 1m is the interval of files that do not tell it",
+        ),
+        **dict.fromkeys(
+            ("--start", "--start-time", "--from", "--timerange", "--days"),
+            "--since WHEN leaves out the candles before",
+        ),
+        **dict.fromkeys(
+            ("--end", "--end-time", "--to"),
+            "--until WHEN leaves out the candles from there on",
+        ),
+        **dict.fromkeys(
+            ("--names", "--header", "--mapping", "--map", "--usecols"),
+            "--columns open_time=ts,open=o tells which column is which",
+        ),
+        **dict.fromkeys(
+            ("--fix", "--repair", "--fill", "--dry-run"), "check changes no file"
+        ),
+    },
     "serve": {
         **dict.fromkeys(("--host", "--bind", "--address", "-H"), _LOOPBACK),
         "-p": "--port chooses the port",
@@ -100,6 +132,10 @@ COMMANDS: Final[Mapping[str, str]] = {
     "record": "klinetail watch btcusdt 1m --out candles.csv",
     **dict.fromkeys(("list", "ls", "markets", "pairs", "symbol"), "klinetail symbols"),
     **dict.fromkeys(("replay", "sim", "server", "simulate"), "klinetail serve"),
+    **dict.fromkeys(
+        ("verify", "validate", "lint", "audit", "gaps", "holes"),
+        "klinetail check candles.csv",
+    ),
     "version": "klinetail --version",
 }
 """Words that name no command, each with the klinetail command line for the purpose."""

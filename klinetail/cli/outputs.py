@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from klinetail.cli.outlets import LineOutlet, Outlet
 from klinetail.cli.plan import TABLE, Plan
-from klinetail.errors import OutputError
+from klinetail.errors import KlinetailError, OutputError, UsageError
 from klinetail.formats.registry import output
 from klinetail.pipeline.fanout import Consumer, FanOut, LatestEvents
 from klinetail.pipeline.latest import Latest
@@ -18,7 +18,11 @@ from klinetail.sinks.stdout import ReaderGone, StdoutSink, unblocking
 from klinetail.sinks.worker import SinkWorker
 
 if TYPE_CHECKING:
+    from klinetail.cli.recording import Filling
     from klinetail.cli.report import Report
+    from klinetail.recordings.cursor import Tail
+    from klinetail.sinks.recorder import Recorder
+    from klinetail.sinks.registry import AnySink
 
 
 class RunOutputs:
@@ -29,6 +33,8 @@ class RunOutputs:
         latest: the candles and events of the table; unused without a table.
         report: tells a person about outputs that are behind, lost or failed.
         wake: lets the run's loop look at the outputs; callable from any thread.
+        filling: the means to fill the holes of recordings; None without recordings
+            that go on.
 
     Raises:
         OutputError: stdout is closed.
@@ -40,22 +46,25 @@ class RunOutputs:
         latest: Latest,
         report: Report,
         wake: Callable[[], object],
+        filling: Filling | None = None,
     ) -> None:
+        self._plan = plan
         self._report = report
         self._wake = wake
+        self._filling = filling
+        self._recorders: list[Recorder] = []
+        """The workers of recordings that go on where they stopped."""
+        self.refused = False
+        """Whether a recording of another market, or of the future, was refused."""
         self._lost = False
         """Whether stdout gets no further candles; the queued lines still go out."""
         self._workers = [
-            SinkWorker(
-                sink,
-                updates=plan.updates,
-                on_pace=self._on_worker_pace,
-                on_end=self._on_worker_end,
-                say=report.say,
-            )
-            for sink in plan.sinks
+            self._worker(sink, tail)
+            for sink, tail in zip(*plan.recordings[:2], strict=True)
         ]
         """One worker for each sink of the plan."""
+        self._ends: list[KlinetailError | None] = []
+        """The errors of the workers that have ended; None for an end without error."""
         self._outlet: Outlet | None = None
         """The outlet at stdout; None after stdout's reader has gone."""
         consumers: list[Consumer] = [*self._workers]
@@ -66,6 +75,21 @@ class RunOutputs:
             consumers.append(lines)
         self.fanout = FanOut(consumers)
         """Passes candles and events on to every output."""
+
+    def _worker(self, sink: AnySink, tail: Tail | None) -> SinkWorker | Recorder:
+        """Return the thread of a sink: a recorder if the sink keeps its progress."""
+        report = self._report
+        if tail is not None and self._filling is not None:
+            made = self._filling.recorder(sink, tail, report, self._on_worker_end)
+            self._recorders.append(made)
+            return made
+        return SinkWorker(
+            sink,
+            updates=self._plan.updates,
+            on_pace=self._on_worker_pace,
+            on_end=self._on_worker_end,
+            say=report.say,
+        )
 
     def _lines(self, plan: Plan) -> LineOutlet:
         form = output(plan.output, plan.zone)
@@ -112,6 +136,16 @@ class RunOutputs:
         self._outlet = None
         return math.inf
 
+    def abandon(self) -> None:
+        """Let no recording wait for missing candles any more."""
+        for recorder in self._recorders:
+            recorder.abandon()
+
+    def look_again(self) -> None:
+        """Have each recording look whether its file was moved."""
+        for recorder in self._recorders:
+            recorder.look_again()
+
     def close(self) -> None:
         """Tell every output that the run is over; queued candles still go out."""
         self.fanout.close()
@@ -119,13 +153,18 @@ class RunOutputs:
     @property
     def gone(self) -> bool:
         """Return whether no output takes candles any more."""
-        return self._outlet is None and all(worker.done for worker in self._workers)
+        return self._outlet is None and self._workers_ended
 
     @property
     def done(self) -> bool:
         """Return whether the run is over and every queued candle has gone out."""
         outlet = self._outlet is None or self._outlet.done
-        return outlet and all(worker.done for worker in self._workers)
+        return outlet and self._workers_ended
+
+    @property
+    def _workers_ended(self) -> bool:
+        """Whether every worker has ended, and its failure was said."""
+        return len(self._ends) == len(self._workers)
 
     def say_unwritten(self) -> None:
         """Say, for each output with unwritten candles, that the time was too short."""
@@ -140,7 +179,9 @@ class RunOutputs:
         if pace is Pace.LOST:
             worker.close()
 
-    def _on_worker_end(self, error: OutputError | None) -> None:
+    def _on_worker_end(self, error: KlinetailError | None) -> None:
         if error is not None:
             self._report.failed(error)
+            self.refused |= isinstance(error, UsageError)
+        self._ends.append(error)  # last: the exit code is known by now
         self._wake()

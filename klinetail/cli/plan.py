@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from datetime import tzinfo
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from klinetail.candle import Stream
 from klinetail.exchange.proxy import Proxy
 from klinetail.protocol.venues import Venue
-from klinetail.sinks.registry import AnySink
+from klinetail.recordings.policy import Resume
 
 if TYPE_CHECKING:
     from klinetail.cli.stats_file import StatsFile
-    from klinetail.protocol.rest import Listing
+    from klinetail.protocol.exchange_info import Listing
+    from klinetail.recordings.cursor import Tail
+    from klinetail.sinks.registry import AnySink
 
 ONE_SHOT: Final = 30.0
 """Seconds without an answer after which a run with `--no-follow` gives up."""
@@ -20,6 +23,18 @@ ONE_SHOT: Final = 30.0
 
 TABLE: Final = "table"
 """The name of the only output that is no format of lines."""
+
+
+class Recordings(NamedTuple):
+    """The recordings of a run."""
+
+    sinks: list[AnySink]
+    """The sinks beside stdout; each sink's worker closes the sink."""
+    tails: list[Tail | None]
+    """For each sink, the end of the recording; None for a sink without a record of its
+    progress."""
+    resume: Resume
+    """The fate of candles that a recording lacks."""
 
 
 class Plan(NamedTuple):
@@ -47,8 +62,7 @@ class Plan(NamedTuple):
     """`TABLE`, or the name of the format of stdout."""
     header: bytes
     """The first bytes for stdout: a format's header line, or nothing."""
-    sinks: list[AnySink]
-    """The recordings beside stdout; each sink's worker closes the sink."""
+    recordings: Recordings
     zone: tzinfo
     """The time zone of the table and of plain lines."""
     color: str
@@ -65,3 +79,9 @@ class Plan(NamedTuple):
     """Whether the first gap ends the run."""
     stats: StatsFile | None
     """The file for the figures as JSON; None without `--stats`."""
+
+    @property
+    def patience(self) -> float:
+        """Seconds without an answer after which a history is given up: without an end
+        for a run that follows."""
+        return math.inf if self.follow else ONE_SHOT

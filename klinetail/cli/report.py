@@ -15,7 +15,7 @@ from klinetail.pipeline.meter import Meter
 from klinetail.pipeline.notices import receipt
 
 if TYPE_CHECKING:
-    from klinetail.errors import OutputError
+    from klinetail.errors import KlinetailError
     from klinetail.events import Event
 
 
@@ -43,10 +43,15 @@ class Report:
 
     # Of outputs
 
-    def failed(self, error: OutputError) -> None:
-        """Say that an output failed; the exit code becomes 5."""
+    def note(self, text: str) -> None:
+        """Say one line, unless the run is quiet."""
+        if not self._plan.quiet:
+            self.say(text)
+
+    def failed(self, error: KlinetailError) -> None:
+        """Say that an output failed; the exit code becomes the error's."""
         self.say(str(error))
-        self.code = ExitCode.OUTPUT
+        self.code = error.exit_code
 
     def paced(self, name: str, pace: Pace, skipped: int) -> None:
         """Say that an output is behind, has caught up, or is lost.
@@ -57,7 +62,9 @@ class Report:
             skipped: the number of forming candles withheld from the output.
         """
         if pace is Pace.BEHIND:
-            self.say(f"{name} is behind: nobody waits for it; closed candles queue up")
+            self.say(
+                f"{name} is behind: the run no longer waits; closed candles queue up"
+            )
         elif pace is Pace.FOLLOWING:
             self.say(f"{name} has caught up ({skipped:,} forming candles skipped)")
         else:
@@ -66,7 +73,7 @@ class Report:
 
     def reader_gone(self) -> None:
         """Say that stdout's reader has gone, if the run goes on without stdout."""
-        if self._plan.sinks:
+        if self._plan.recordings.sinks:
             self.say("the reader of stdout went away; the recording goes on")
         else:
             self.code = ExitCode.READER_GONE
@@ -100,7 +107,10 @@ class Report:
         STDERR.finish(LAST_WORDS)
 
     def _receipt(self, meter: Meter) -> str:
-        written = [(sink.name, sink.written) for sink in self._plan.sinks]
+        written: list[tuple[str, int]] = []
+        for sink in self._plan.recordings.sinks:
+            wrote = getattr(sink, "wrote", lambda one=sink: [(one.name, one.written)])
+            written += wrote()
         with meter.lock:
             return receipt(
                 meter.stats, written, self._plan.venue.name, awaited=self.awaited

@@ -25,8 +25,9 @@ def serve(
         list[str] | None,
         typer.Argument(
             metavar="[FILE]...",
-            help=f"Recordings ({', '.join(suffixes())}) or the exchange's public dumps;"
-            " without any, a synthetic market.",
+            help=f"Recordings ({', '.join(suffixes())}), plain or as .gz or .zst, or"
+            " the exchange's public dumps (.csv, .zip); - is stdin. Without any, a"
+            " synthetic market.",
             show_default=False,
         ),
     ] = None,

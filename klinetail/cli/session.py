@@ -30,6 +30,7 @@ from klinetail.cli.zone import zone_name
 from klinetail.collector import DataCollector
 from klinetail.collector.backfill import weight_of
 from klinetail.collector.budget import Budget
+from klinetail.collector.requests import Requests, SharedRequests
 from klinetail.errors import ExitCode
 from klinetail.events import (
     Event,
@@ -47,6 +48,7 @@ from klinetail.pipeline.meter import Meter
 from klinetail.pipeline.notices import Notices, kind_of
 
 if TYPE_CHECKING:
+    from klinetail.cli.recording import Filling
     from klinetail.view.screen import Screen
 
 _COLLECTOR: Final = 0.8
@@ -76,7 +78,9 @@ class Session:
         self._plan = plan
         self._signals = signals
         self._report = Report(plan)
+        """Tells the course of the run on stderr, and keeps the exit code."""
         self._notices = Notices(verbose=plan.verbose)
+        """Words the events for a person."""
         self._starting = threading.Lock()
         """Lets one thread only say the start line."""
         seen = plan.quiet or plan.output == TABLE
@@ -95,8 +99,24 @@ class Session:
         stop."""
         self._counted = False
         """Whether enough candles came; with `--strict`, whether a gap came."""
+        self._recording_gaps = 0
+        """Gaps of recordings alone."""
         latest = Latest(_ROWS, notify=signals.wake)
-        self._outputs = RunOutputs(plan, latest, self._report, signals.wake)
+        limits = plan.venue.limits
+        self._requests = Requests(
+            BinanceRest(plan.venue, proxy=plan.rest_proxy),
+            limits,
+            Budget(plan.share, limits.weight_per_minute),
+        )
+        """The REST side, shared by live candles and recordings."""
+        self._outputs = RunOutputs(
+            plan,
+            latest,
+            self._report,
+            signals.wake,
+            self._filling(),
+        )
+        """The sinks and stdout."""
         self._meter = Meter(
             self._outputs.fanout,
             count=plan.limit,
@@ -104,27 +124,36 @@ class Session:
             on_event=self._on_event,
             on_done=self._on_counted,
         )
+        """Counts candles and events on their way to the outputs."""
         self._collector = DataCollector(
             plan.streams,
             on_candles=self._meter.candles if seen else self._on_candles,
             on_event=self._meter.event,
             lines=plan.lines,
             hold=plan.hold,
-            share=plan.share,
             follow=plan.follow,
             patience=ONE_SHOT,
             listed=plan.listed,
             venue=plan.venue,
-            rest=BinanceRest(plan.venue, proxy=plan.rest_proxy),
+            requests=SharedRequests(self._requests),
             connect=connector(
                 plan.venue.ws_url,
                 plan.ws_proxy,
                 linger=_GLANCE if plan.output == TABLE else 0.0,
             ),
         )
+        """Follows the streams."""
         self._collector.ended.add_done_callback(signals.wake)
         if plan.output == TABLE:
             self._show_table(latest, stack)
+
+    def _filling(self) -> Filling | None:
+        """Return what keeps recordings whole; None without recordings."""
+        if not any(self._plan.recordings.tails):
+            return None
+        from klinetail.cli.recording import Filling  # not needed by most runs
+
+        return Filling(self._plan, self._requests, self._on_recording_gap)
 
     def _show_table(self, latest: Latest, stack: contextlib.ExitStack) -> None:
         from klinetail.cli.table import open_table  # the module takes long to load
@@ -143,6 +172,7 @@ class Session:
         if not self._plan.quiet:
             for line in self._beginnings():
                 self._report.say(line)
+        self._requests.start()
         self._collector.start()
         due = 0.0
         while not self._finished(now := time.monotonic()):
@@ -154,11 +184,14 @@ class Session:
             self._heed_signals()
             due = self._outputs.step(ready, time.monotonic())
             enough = self._counted or self._collector.ended.done()
-            if self._stop_by is None and (enough or self._outputs.gone):
+            if self._outputs.refused:
+                self._stop(time.monotonic() + STOPPING)
+            elif self._stop_by is None and (enough or self._outputs.gone):
                 self._stop(math.inf)
+        self._requests.stop()
         self._outputs.say_unwritten()
-        report = self._report
-        if self._plan.strict and self._meter.stats.gaps and report.code is ExitCode.OK:
+        report, gaps = self._report, self._meter.stats.gaps or self._recording_gaps
+        if self._plan.strict and gaps and report.code is ExitCode.OK:
             report.code = ExitCode.NOT_WHOLE
         return report.code
 
@@ -195,6 +228,9 @@ class Session:
             signals.asked = False
             self._report.awaited = self._collector.awaited()
             self._report.figures(self._meter)
+        if signals.reopen:
+            signals.reopen = False
+            self._outputs.look_again()
         if signals.suspended:
             if self._screen is not None:
                 self._screen.suspend()
@@ -216,6 +252,8 @@ class Session:
             stop_by: monotonic seconds by which the outputs have to be done.
         """
         again, self._stop_by = self._stop_by is not None, stop_by
+        if stop_by < math.inf:
+            self._outputs.abandon()
         if again:
             return
         self._start_by = self._unconfirmed_at = math.inf
@@ -291,6 +329,13 @@ class Session:
                     zone=zone_name(plan.zone, time.time()) if plain else None,
                 )
             )
+
+    def _on_recording_gap(self, name: str, gap: GapEvent) -> None:
+        for line in self._notices.lines(gap):
+            self._report.say(f"{name}: {line}", kind_of(gap), gap)
+        self._recording_gaps += 1
+        if self._plan.strict:
+            self._on_counted()
 
     def _on_counted(self) -> None:
         self._counted = True

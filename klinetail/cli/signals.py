@@ -32,15 +32,20 @@ class Signals:
     Args:
         suspending: handle SIGTSTP and SIGCONT too, so that a screen can be given back
             before the process is suspended.
+        reopening: whether SIGHUP asks to open the recordings again, as log rotation
+            does, instead of to stop.
     """
 
-    def __init__(self, *, suspending: bool = False) -> None:
+    def __init__(self, *, suspending: bool = False, reopening: bool = False) -> None:
         self.stop: signal.Signals | None = None
         """The signal that asked to stop; None before the first such signal."""
         self.resized = False
         """Whether the terminal's size changed; the main loop resets the flag."""
         self.asked = False
         """Whether SIGUSR1 asked for the figures of the moment."""
+        self.reopen = False
+        """Whether SIGHUP asked to open the recordings again; the main loop resets the
+        flag."""
         self.suspended = False
         """Whether SIGTSTP asked to suspend the process."""
         self.continued = False
@@ -50,6 +55,8 @@ class Signals:
         self.fd, self._wake_fd = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         """The two ends of the pipe: the main loop polls `fd`, a handler writes to
         `_wake_fd`."""
+        self._reopening = reopening
+        """Whether SIGHUP asks to open the recordings again."""
         self._awake = False
         """Whether the pipe holds a byte already."""
         self._suspending = suspending
@@ -100,6 +107,8 @@ class Signals:
             self.suspended = True
         elif number == signal.SIGCONT:
             self.continued = True
+        elif number == signal.SIGHUP and self._reopening:
+            self.reopen = True
         elif self.stop is None:
             self.stop = signal.Signals(number)
             self._stopped_at = time.monotonic()
@@ -150,3 +159,13 @@ class Signals:
         signal.signal(signal.SIGTSTP, signal.SIG_DFL)
         os.kill(os.getpid(), signal.SIGTSTP)
         signal.signal(signal.SIGTSTP, self._note)
+
+
+def has_terminal() -> bool:
+    """Return whether the process has a controlling terminal, which sends SIGHUP when
+    the terminal goes away. A service has none."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY | os.O_CLOEXEC))
+    except OSError:
+        return False
+    return True

@@ -19,7 +19,7 @@ from klinetail.cli.exchange import (
 
 if TYPE_CHECKING:
     from klinetail.cli.signals import Signals
-    from klinetail.protocol.rest import Listing
+    from klinetail.protocol.exchange_info import Listing
 
 PATIENCE: Final = 30.0
 """Seconds without an answer before giving up."""
@@ -58,13 +58,13 @@ def symbols(
     """
     import sys
 
-    from klinetail.candle import is_glob
     from klinetail.cli import complain
     from klinetail.cli.choice import ask
     from klinetail.cli.signals import Signals
     from klinetail.cli.words import parse_symbol, taken_line
     from klinetail.collector.symbols import encode, find
     from klinetail.errors import OutputError
+    from klinetail.pattern import is_glob
     from klinetail.pipeline.notices import plural
 
     chosen = asked(context)
@@ -84,7 +84,7 @@ def symbols(
             listed = ask(exchange, signals, patience=PATIENCE, quiet=False)
         if listed is not None:
             found = find(word, listed, quote)
-            _write(_table(found) if sys.stdout.isatty() else encode(found), signals)
+            write_all(_table(found) if sys.stdout.isatty() else encode(found), signals)
             complain(f"{plural(len(found), 'symbol')}; from {exchange.venue.name}")
         raise typer.Exit(signals.exit_code)
 
@@ -98,7 +98,7 @@ def _table(found: list[Listing]) -> bytes:
     return rendered(found, sys.stdout, os.environ)
 
 
-def _write(data: bytes, signals: Signals) -> None:
+def write_all(data: bytes, signals: Signals) -> None:
     """Write all bytes to stdout; after a stop signal, for `STOPPING` seconds at most.
 
     Raises:

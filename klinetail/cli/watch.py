@@ -17,7 +17,16 @@ from klinetail.cli.exchange import (
     asked,
     exchange_of,
 )
-from klinetail.formats.registry import FORMATS, PROSE, either, output_names, suffixes
+from klinetail.cli.recording_options import (
+    AfterOption,
+    AskedRecordings,
+    FsyncOption,
+    OutOption,
+    ResumeOption,
+    seconds_between_syncs,
+)
+from klinetail.formats.registry import FORMATS, PROSE, either, output_names
+from klinetail.recordings.policy import Resume
 
 MAX_STREAMS: Final = 12_000
 """Streams followed by default, at most: all symbols in all intervals are some 11,800
@@ -137,15 +146,10 @@ def watch(
             " candle, on a dumb terminal and for a screen reader (ACCESSIBLE=1).",
         ),
     ] = None,
-    out: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--out",
-            metavar="FILE",
-            envvar="KLINETAIL_OUT",
-            help=f"Record to FILE ({either(suffixes())}) besides; repeatable.",
-        ),
-    ] = None,
+    out: OutOption = None,
+    resume: ResumeOption = Resume.FILL,
+    after: AfterOption = None,
+    fsync: FsyncOption = "closed",
     tz: Annotated[
         str,
         typer.Option(
@@ -235,12 +239,12 @@ def watch(
     import os
     import sys
 
-    from klinetail.candle import Pattern
     from klinetail.cli import complain
     from klinetail.cli.choice import choose, read_words
     from klinetail.cli.words import expand, parse_streams, taken_line
     from klinetail.cli.zone import parse_zone
     from klinetail.errors import ExitCode, OutputError, UsageError
+    from klinetail.pattern import Pattern
     from klinetail.sinks.output import Outputs
 
     outputs = Outputs()
@@ -252,6 +256,7 @@ def watch(
     zone = parse_zone(tz, os.environ)
     which = asked(context)
     _check(hold, weight)
+    recorded = AskedRecordings(out or [], resume, after, seconds_between_syncs(fsync))
     shown = _output(output)
     for line in () if quiet else (which.ignored, taken_line(words)):
         if line is not None:
@@ -259,23 +264,22 @@ def watch(
 
     from klinetail.cli.plan import ONE_SHOT, Plan
     from klinetail.cli.session import Session
-    from klinetail.cli.signals import Signals
+    from klinetail.cli.signals import Signals, has_terminal
     from klinetail.cli.stats_file import StatsFile
     from klinetail.pipeline.notices import receipt
     from klinetail.pipeline.stats import Stats
-    from klinetail.sinks.registry import SINKS, Opening
     from klinetail.sinks.stdout import header_for
 
     with ExitStack() as stack:
-        signals = stack.enter_context(Signals(suspending=shown == _TABLE))
+        reopening = bool(out) and not has_terminal()
+        signals = stack.enter_context(
+            Signals(suspending=shown == _TABLE, reopening=reopening)
+        )
         header = b""
         if shown != _TABLE:
             header = header_for(sys.stdout.fileno(), shown)
         idle = stack.enter_context(ExitStack())  # closes sinks without a thread yet
-        sinks = []
-        for target in out or []:
-            sinks.append(SINKS.open(target, Opening(updates, outputs)))
-            idle.callback(sinks[-1].close)
+        sinks = recorded.open(idle, outputs, updates=updates)
         stats_file = None
         if stats is not None:
             stats_file = stack.enter_context(StatsFile(stats, outputs))
@@ -307,7 +311,7 @@ def watch(
             updates=updates,
             output=shown,
             header=header,
-            sinks=sinks,
+            recordings=recorded.look(sinks, chosen.streams),
             zone=zone,
             color=color.value,
             quiet=quiet,

@@ -6,9 +6,10 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
-from klinetail.candle import Interval, Pattern, Stream, is_glob, symbol_fault
+from klinetail.candle import Interval, Stream, symbol_fault
 from klinetail.errors import UsageError
 from klinetail.exchange.proxy import Proxy
+from klinetail.pattern import Pattern, is_glob
 from klinetail.pipeline.notices import plural
 from klinetail.spelling import intervals_like, plainer, spelled
 

@@ -45,6 +45,8 @@ class Urgency(enum.IntEnum):
     """Candles from before the start, and long gaps."""
     LATE = 3
     """A gap that was announced already."""
+    RECORDING = 4
+    """Candles that only a recording lacks."""
 
 
 class Backfill:

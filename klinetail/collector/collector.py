@@ -19,7 +19,6 @@ from typing import Final, Self
 
 from klinetail.candle import Candle, Stream, streams_of
 from klinetail.clock import ExchangeClock
-from klinetail.collector.backfill import Backfill
 from klinetail.collector.budget import SHARE, Budget
 from klinetail.collector.buffer import Buffer
 from klinetail.collector.delivery import Delivery
@@ -30,10 +29,10 @@ from klinetail.collector.lifecycle import Lifecycle, reached
 from klinetail.collector.links import Links
 from klinetail.collector.lookups import Lookups
 from klinetail.collector.options import real, seconds, starts_of, whole
+from klinetail.collector.requests import Requests
 from klinetail.collector.shards import shards
 from klinetail.collector.sleep import slept
 from klinetail.collector.state import CollectorState
-from klinetail.collector.throttled import ThrottledRest
 from klinetail.collector.timekeeping import TimeKeeper
 from klinetail.collector.upkeep import Upkeep
 from klinetail.contract.held import HELD
@@ -46,7 +45,7 @@ from klinetail.exchange.link import Link
 from klinetail.exchange.proxy import proxy_for
 from klinetail.exchange.rest_client import BinanceRest, Rest
 from klinetail.exchange.status import LIFETIME
-from klinetail.protocol.rest import Listing
+from klinetail.protocol.exchange_info import Listing
 from klinetail.protocol.venues import Venue, chosen
 from klinetail.shortage import safe_to_start
 
@@ -100,6 +99,8 @@ class DataCollector:
         proxy: the address of a proxy, instead of HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and
             NO_PROXY.
         rest: the REST side, instead of a REST side for the venue.
+        requests: the REST side with its queue and budget, shared with other collectors,
+            instead of `rest` and `share`. The owner starts and stops the requests.
         connect: the maker of connections, instead of a maker for the venue.
         monotonic: local seconds.
         slept: real seconds for which this machine was suspended up to now.
@@ -140,6 +141,7 @@ class DataCollector:
         venue: Venue | None = None,
         proxy: str | None = None,
         rest: Rest | None = None,
+        requests: Requests | None = None,
         connect: Connect | None = None,
         monotonic: Callable[[], float] = time.monotonic,
         slept: Callable[[], float] = slept,
@@ -163,15 +165,18 @@ class DataCollector:
             venue = chosen(env, ws_url, rest_url)
         elif (env, ws_url, rest_url) != (None, None, None):
             raise UsageError("venue and env or ws_url name two exchanges; give one")
-        if rest is None:
-            through = proxy_for(venue.rest_url, proxy, os.environ)
-            rest = BinanceRest(venue, proxy=through)
         if connect is None:
             through = proxy_for(venue.ws_url, proxy, os.environ)
             connect = connector(venue.ws_url, through)
         limits = venue.limits
         budget = Budget(real("share", share), limits.weight_per_minute)
-        backfill = Backfill(budget, monotonic)
+        if requests is None:
+            if rest is None:
+                through = proxy_for(venue.rest_url, proxy, os.environ)
+                rest = BinanceRest(venue, proxy=through)
+            requests = Requests(rest, limits, budget, monotonic)
+        self._requests = requests
+        """The REST side with its queue and budget."""
         most = max(1, ALL_KEPT // len(self.streams))
         keep, held = min(keep, most), min(HELD, most)
         self._state = CollectorState(
@@ -184,10 +189,8 @@ class DataCollector:
             shards(self.streams, limits.streams) if follow else [],
             venue=venue,
             clock=ExchangeClock(),
-            rest=ThrottledRest(
-                rest, limits, monotonic, backfill.sent, backfill.observe
-            ),
-            backfill=backfill,
+            rest=requests.rest,
+            backfill=requests.queue,
             delivery=delivery,
             lifecycle=lifecycle,
             monotonic=monotonic,
@@ -240,10 +243,10 @@ class DataCollector:
         if self._keeping.ident is not None:
             raise RuntimeError("a collector runs once; make another one")
         try:
-            self._state.backfill.start()
+            self._requests.start()
             self._keeping.start()
         except BaseException:
-            self._state.backfill.stop()
+            self._requests.stop()
             raise
 
     def stop(self, timeout: float = STOP_TIMEOUT) -> None:
@@ -252,7 +255,7 @@ class DataCollector:
         state = self._state
         state.lifecycle.stopping.set()
         state.delivery.end()
-        state.rest.close()
+        left = self._requests.stop()
         if state.lock.acquire(timeout=timeout / 4):
             state.changed.notify_all()
             state.lock.release()
@@ -260,7 +263,7 @@ class DataCollector:
         threads: list[Link | threading.Thread] = [
             *self._links.all,
             self._keeping,
-            *state.backfill.stop(),
+            *left,
         ]
         for thread in threads:
             if thread.is_alive() and thread is not threading.current_thread():

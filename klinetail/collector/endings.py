@@ -20,7 +20,7 @@ from klinetail.collector.timekeeping import TimeKeeper
 from klinetail.contract.series import Series
 from klinetail.errors import BadMessage, ExchangeError
 from klinetail.events import EndedEvent, TradedEvent
-from klinetail.protocol.rest import Listing, Listings
+from klinetail.protocol.exchange_info import Listing, Listings
 from klinetail.protocol.statuses import TRADING
 
 PAUSE: Final = 600.0

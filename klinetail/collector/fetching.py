@@ -24,7 +24,8 @@ from klinetail.contract.fetching import Wish
 from klinetail.contract.series import Series
 from klinetail.errors import BadMessage, ExchangeError, KlinetailError, RateLimited
 from klinetail.events import REST, LinkEvent, LinkState
-from klinetail.protocol.rest import Listing, Row
+from klinetail.protocol.exchange_info import Listing
+from klinetail.protocol.klines import Row
 from klinetail.shortage import cause
 
 _log = logging.getLogger(__name__)

@@ -15,7 +15,7 @@ from klinetail.collector.symbols import oddity
 from klinetail.errors import KlinetailError, Unreachable
 from klinetail.events import DropEvent, LinkEvent
 from klinetail.exchange.rest_client import Rest
-from klinetail.protocol.rest import Listings
+from klinetail.protocol.exchange_info import Listings
 from klinetail.shortage import cause
 
 _STOP: Final = 0.5

@@ -21,7 +21,7 @@ from klinetail.errors import Refused, UsageError
 from klinetail.events import DropEvent, LinkEvent
 from klinetail.exchange.rest_client import Rest
 from klinetail.pace import Reading
-from klinetail.protocol.rest import Listing, Listings
+from klinetail.protocol.exchange_info import Listing, Listings
 
 Ask = Callable[[Sequence[Callable[[], Any]]], list[Any]]
 """Asks several questions of weight 1, and returns their answers in order; a question

@@ -11,10 +11,10 @@ from collections.abc import Callable, Mapping, Sequence
 
 from klinetail.candle import Stream
 from klinetail.clock import ExchangeClock, Moment
-from klinetail.collector.backfill import Backfill
 from klinetail.collector.delivery import Delivery
 from klinetail.collector.keeper import Keeper
 from klinetail.collector.lifecycle import Lifecycle
+from klinetail.collector.requests import Queue
 from klinetail.collector.shards import Shard
 from klinetail.contract.series import Series
 from klinetail.events import Event
@@ -51,7 +51,7 @@ class CollectorState:
         venue: Venue,
         clock: ExchangeClock,
         rest: Rest,
-        backfill: Backfill,
+        backfill: Queue,
         delivery: Delivery,
         lifecycle: Lifecycle,
         monotonic: Callable[[], float],

@@ -13,16 +13,16 @@ from typing import Final
 
 import msgspec
 
-from klinetail.candle import Candle, Interval, Pattern, Stream, is_glob
+from klinetail.candle import Candle, Interval, Stream
 from klinetail.errors import Refused, UnknownSymbol, UsageError
 from klinetail.events import Drop, DropEvent
 from klinetail.exchange.rest_client import Rest
-from klinetail.protocol.rest import (
+from klinetail.pattern import Pattern, is_glob
+from klinetail.protocol.exchange_info import Listing, Listings
+from klinetail.protocol.rest_errors import (
     ILLEGAL_CHARACTERS,
     INVALID_STATUS,
     INVALID_SYMBOL,
-    Listing,
-    Listings,
 )
 from klinetail.protocol.statuses import PENDING, TRADING, can_be_followed
 from klinetail.spelling import plainer

@@ -10,8 +10,9 @@ from typing import TypeVar
 from klinetail.candle import Stream
 from klinetail.errors import BadMessage, ExchangeError, RateLimited
 from klinetail.exchange.rest_client import Rest
+from klinetail.protocol.exchange_info import Listings
+from klinetail.protocol.klines import Row
 from klinetail.protocol.limits import Limits
-from klinetail.protocol.rest import Listings, Row
 from klinetail.shortage import cause
 
 _log = logging.getLogger(__name__)

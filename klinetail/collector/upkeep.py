@@ -20,7 +20,7 @@ from klinetail.collector.timekeeping import TimeKeeper
 from klinetail.contract.start import check_start
 from klinetail.errors import BadMessage, ExchangeError, KlinetailError, UsageError
 from klinetail.events import PendingEvent
-from klinetail.protocol.rest import Listing
+from klinetail.protocol.exchange_info import Listing
 from klinetail.protocol.statuses import PENDING
 from klinetail.shortage import cause
 

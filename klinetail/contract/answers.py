@@ -8,7 +8,7 @@ from klinetail.candle import Candle, Stream
 from klinetail.clock import Moment
 from klinetail.contract.grid import Grid
 from klinetail.contract.output import Output, bad
-from klinetail.protocol.rest import BadRow, Row
+from klinetail.protocol.klines import BadRow, Row
 
 
 def sort_out(

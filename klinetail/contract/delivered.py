@@ -25,16 +25,17 @@ class Delivered:
         keep: how many candles are kept whole, at least 1.
     """
 
-    __slots__ = ("closed", "fingerprints", "looked_ahead")
+    __slots__ = ("_keep", "closed", "fingerprints", "looked_ahead")
 
     def __init__(self, interval: Interval, keep: int) -> None:
+        self._keep = keep
         self.closed: deque[Candle] = deque(maxlen=keep)
         """The latest closed candles delivered, oldest first."""
         self.fingerprints = Fingerprints(interval)
         """The values of candles that left `closed` within the last day."""
         self.looked_ahead = False
-        """Whether the candle that leaves `closed` with the next one was looked at since
-        the last one came: its values are remembered, or need not be."""
+        """Whether `look_ahead` was called since the newest candle came: the values of
+        the next candle to leave `closed` are remembered, or need not be remembered."""
 
     def add(self, candle: Candle) -> None:
         """Keep the candle delivered now as the newest candle."""
@@ -46,10 +47,9 @@ class Delivered:
     def leaving(self, expected: int) -> Candle | None:
         """Return the candle that leaves `closed` with the next candle, if the leaving
         candle will still be of the last day."""
-        closed = self.closed
-        if len(closed) < (closed.maxlen or 0):
+        if len(self.closed) < self._keep:
             return None
-        oldest = closed[0]
+        oldest = self.closed[0]
         return oldest if oldest.open_time > expected - DAY else None
 
     def look_ahead(self, expected: int) -> None:
@@ -83,7 +83,7 @@ class Delivered:
     def insert(self, found: Sequence[Candle], expected: int) -> None:
         """Put the late candles of a gap in their places."""
         merged = sorted([*self.closed, *found], key=lambda candle: candle.open_time)
-        for candle in merged[: -(self.closed.maxlen or 0)]:
+        for candle in merged[: -self._keep]:
             self._remember(candle, expected)
         self.looked_ahead = False
         self.closed.clear()
@@ -91,7 +91,7 @@ class Delivered:
 
     def _place_of(self, open_time: int) -> int | None:
         """The index of a candle in `closed`; from its end, near which most are."""
-        for index in range(len(self.closed) - 1, -1, -1):
+        for index in reversed(range(len(self.closed))):
             if (time := self.closed[index].open_time) <= open_time:
                 return index if time == open_time else None
         return None

@@ -39,10 +39,10 @@ class Ending:
             return math.inf
         if order.forming is not None:
             order.trading.see(order.forming)
-        if order.held and order.held.show_trades:
+        if order.held.show_trades:
             return math.inf
         at = order.trading.idle_at()
-        if order.expected >= at:  # closed candles say so
+        if order.expected >= at:  # closed candles prove the silence
             return at
         hearing = order.hearing
         if order.lacking:
@@ -53,8 +53,10 @@ class Ending:
         return order.trading.idle_at(since=hearing.up_since)
 
     def denied(self, now: Moment) -> float:
-        """Real seconds for which the exchange has answered and had no candle at all,
-        though those asked for are old; 0 from the first one on."""
+        """Return the real seconds for which REST has answered without any candle.
+
+        Old candles were asked for. From the first candle on the result is 0.
+        """
         fetching = self._fetching
         since = fetching.attempts.denied_since
         return 0.0 if since is None or fetching.answered else now.monotonic - since
@@ -65,11 +67,13 @@ class Ending:
         order = self._order
         if order.forming is not None:
             order.trading.see(order.forming)
-        last = order.grid.floor(order.trading.last)
         denied = self._fetching.attempts.denied_since is not None
-        if denied and not order.trading.shows_trades(order.expected):
-            last = 0  # neither frames nor rows know of a candle that is awaited
-        order.trading.end(max(order.expected, order.grid.end_of(last)))
+        until = order.expected
+        if not denied or order.trading.shows_trades(until):
+            # Otherwise neither frames nor rows show the awaited candle.
+            last = order.grid.floor(order.trading.last)
+            until = max(until, order.grid.end_of(last))
+        order.trading.end(until)
         order.started = True
 
     def trade(self, time: int) -> None:

@@ -23,7 +23,7 @@ from klinetail.contract.listing import Listed
 from klinetail.contract.order import Order
 from klinetail.contract.output import Output
 from klinetail.events import GapEvent, UnconfirmedEvent
-from klinetail.protocol.rest import Row
+from klinetail.protocol.klines import Row
 
 ABSENT: Final = 5_000
 """The time (ms of exchange time) after which a missing row is asked for again."""
@@ -91,7 +91,7 @@ class Fetching:
         """Whether nothing is to come but answers, and some had candles."""
         return not self._follow and self.answered
 
-    # What to ask for
+    # Ranges to fetch
 
     def take_wish(self, now: Moment) -> Wish | None:
         """The range to fetch now, if any; it then counts as on its way."""
@@ -115,8 +115,8 @@ class Fetching:
 
     def _missing(self) -> Wish:
         order = self._order
-        if not order.expected and order.begun is not None:
-            return Wish(*order.first_range(order.begun))
+        if order.unknown:
+            return Wish(*order.first_range())
         end = max(min(order.held, default=order.wanted), self.holes.end)
         return Wish(order.expected, min(end, order.trading.until))
 
@@ -130,7 +130,7 @@ class Fetching:
         else:
             self.attempts.failed(reason, now, wait)
 
-    # What came out meanwhile
+    # Candles delivered meanwhile
 
     def delivered(self, since: int) -> None:
         """The candles from `since` (open time, ms) up to the awaited one were
@@ -171,9 +171,12 @@ class Fetching:
         out: list[Output] = []
         order = self._order
         self.stirred = True
-        if not order.expected and not self._find_anchor(rows):
-            self.fail("the exchange has no candles", now)
-            return out
+        if not order.expected:
+            anchor = common_open_time(rows, order.grid.longest)
+            if anchor is None:
+                self.fail("the exchange has no candles", now)
+                return out
+            order.start(anchor)
         sound, unsound = sort_out(rows, order.grid, now)
         wish, self.in_flight = self.in_flight or self._missing(), None
         if wish.late:
@@ -183,7 +186,7 @@ class Fetching:
         self.answered = self.answered or bool(sound)
         before = order.expected
         places = self._bad_rows.tell(unsound, before, out)
-        places |= {row.open_time: None for row in sound if row.open_time >= before}
+        places |= {row.open_time: None for row in sound}
         begins = self._skip_unlisted(places, asked, out)
         listing = begins > order.expected
         self._take_rows(sound, wish.end, asked, now, out)
@@ -194,15 +197,6 @@ class Fetching:
         if order.expected == before or self.holes.at(order.expected) is not None:
             self._retry(sound, asked, now, listing=listing)
         return out
-
-    def _find_anchor(self, rows: Sequence[Row]) -> bool:
-        """Begin with the days on which most of the given candles of 3d open; return
-        whether any candle tells the days."""
-        anchor = common_open_time(rows, self._order.stream.interval)
-        if anchor is None:
-            return False
-        self._order.start(anchor)
-        return True
 
     def _skip_unlisted(
         self, places: Mapping[int, str | None], asked: Moment, out: list[Output]
@@ -217,10 +211,11 @@ class Fetching:
         order, listed = self._order, self.listed
         if order.expected != order.first or not places:
             return order.expected
-        if order.start_point is not None:  # the candle before it exists
+        if order.start_point is not None:  # the preceding candle exists
             return order.expected
         for time, why in places.items():
-            if why is not None:
+            # A bad row, or one no later than the awaited candle: it was listed by then.
+            if why is not None or time <= order.expected:
                 listed.show(time)
         begins = int(min([listed.shown, *order.held, *places]))
         if begins <= order.expected:
@@ -250,12 +245,13 @@ class Fetching:
         order = self._order
         before = order.expected
         for index, row in enumerate(rows):
-            if row.open_time < order.expected or row.open_time in order.held:
+            if (
+                row.open_time < order.expected
+                or row.open_time in order.held
+                or not self.finality.is_final(row, index + 1 < len(rows), asked)
+                or self._is_over(row)
+            ):
                 continue
-            if not self.finality.is_final(row, index + 1 < len(rows), asked):
-                continue
-            if order.ended and self._is_over(row):
-                break
             if row.open_time == order.expected:
                 order.hearing.row(row, now)
                 order.deliver(row, out)
@@ -270,7 +266,7 @@ class Fetching:
         """Whether the last trade was before this row: nothing flat follows the end."""
         trading = self._order.trading
         flat = not row.count and not trading.shows_trades(row.open_time)
-        if flat and row.close_time + 1 >= trading.until:
+        if flat and self._order.grid.end_of(row.open_time) >= trading.until:
             trading.end(row.open_time)
         return row.open_time >= trading.until
 
@@ -293,11 +289,11 @@ class Fetching:
             now: when the answer was there.
         """
         order = self._order
-        if max(places, default=0) <= start and not (order.waiting or self.alone):
+        if max(places, default=start) <= start and not (order.waiting or self.alone):
             self.holes.clear()
             return
         reach = end
-        if (last := max(places, default=end)) < end:  # the page ends there
+        if (last := max(places, default=end)) < end:  # the last row of the page
             reach = order.grid.end_of(last)
         settled = order.grid.floor(asked.confirmed - SETTLED + 1)
         known = {**places, **dict.fromkeys(order.held)}
@@ -311,12 +307,12 @@ class Fetching:
         for a row of before the listing, while the listing is in question."""
         attempts, expected = self.attempts, self._order.expected
         attempts.retry_at = now.monotonic + NOTICE
+        if listing:
+            return
         close = self._order.grid.end_of(expected) - 1
         ask_from = self.finality.ask_from(expected, close, asked)
         if ask_from is not None and any(r.open_time == expected for r in rows):
             attempts.young(ask_from)
-        elif listing:
-            return
         elif asked.confirmed - close >= SETTLED:
             later = any(row.open_time > expected for row in rows)
             hole = self.holes.at(expected)
@@ -334,7 +330,7 @@ class Fetching:
         until = self.finality.ask_from(time, close, asked) or 0
         return UnconfirmedEvent(order.stream, time, until)
 
-    # Gaps that were announced
+    # Announced gaps
 
     def _fill_gap(
         self,
@@ -346,14 +342,16 @@ class Fetching:
     ) -> None:
         found: list[Candle] = []
         start = wish.start
-        if rows and not self._order.grid.amid(rows[0].open_time):
-            # What there never was keeps back no other.
+        if rows:
+            # Candles from before the listing never existed and keep no candle back.
             start = max(start, rows[0].open_time)
         for index, row in enumerate(rows):
             expected = found[-1].close_time + 1 if found else start
-            if row.open_time != expected or row.open_time >= wish.end:
-                break
-            if not self.finality.is_final(row, index + 1 < len(rows), asked):
+            if (
+                row.open_time != expected
+                or row.open_time >= wish.end
+                or not self.finality.is_final(row, index + 1 < len(rows), asked)
+            ):
                 break
             found.append(row)
         if not found:
@@ -370,7 +368,7 @@ class Fetching:
         """
         if (gap := self.gaps.covering(candle.open_time)) is None:
             return False
-        # An answer that is on its way is about a gap as it was when it was asked.
+        # An answer under way is about the gap as of the time of the request.
         if self.in_flight is None or not self.in_flight.late:
             self._mend(gap, [candle], out)
         return True

@@ -1,7 +1,7 @@
 """The open times of one stream's candles. Pure.
 
-Of all intervals but 3d the open times follow from the calendar. Candles of 3d open on
-each third day, and only one of them tells on which: the grid's anchor.
+Except for 3d the open times follow from the calendar. Candles of 3d open on each third
+day; a known candle of the stream, the grid's anchor, tells the days.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from klinetail.candle import DAY, Interval
-from klinetail.protocol.rest import BadRow, Row
+from klinetail.protocol.klines import BadRow, Row
 
 FOUNDED: Final = 1_483_228_800_000
 """2017-01-01: no candle of the exchange is older."""
@@ -63,20 +63,19 @@ class Grid:
         return self.interval.floor(open_time, anchor) != open_time
 
 
-def common_open_time(rows: Sequence[Row], interval: Interval) -> int | None:
-    """The open time (ms) modulo the interval's length that most rows have in common.
+def common_open_time(rows: Sequence[Row], length: int) -> int | None:
+    """The open time (ms) modulo the candles' length that most rows have in common.
 
     Args:
         rows: of one answer; rows that cannot be believed count for nothing.
-        interval: the stream's.
+        length: of a candle of the stream, ms.
 
     Returns:
         An anchor for `Grid`; None if no sound row is there, or if two anchors are
         equally common.
     """
-    length = interval.length or 1
     times = [row.open_time for row in rows if not isinstance(row, BadRow)]
-    phases = Counter(time % length for time in times).most_common(2)
+    phases = Counter(time % length for time in times).most_common()
     if not phases or (len(phases) > 1 and phases[0][1] == phases[1][1]):
         return None
     return phases[0][0]

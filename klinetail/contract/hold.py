@@ -34,7 +34,7 @@ class Hold:
             return
         close.waiting_since = now.monotonic
         if self._fetching.attempts.denied_since is not None:
-            # So far the exchange had nothing later either: it is asked at once.
+            # Until now the exchange had no later candle either: ask again at once.
             self._fetching.attempts.line_up()
 
     def is_spent(self, now: Moment) -> bool:
@@ -55,7 +55,7 @@ class Hold:
             return None
         failing = fetching.attempts.failing_since
         hole = fetching.holes.at(order.expected)
-        if (failing is None and hole is None) or order.finished or order.pending:
+        if order.finished or order.pending:
             return None
         waiting, since = order.waiting, []
         if failing is not None and waiting:
@@ -70,12 +70,14 @@ class Hold:
         return overdue + self._seconds * 1000, min(since) + self._seconds
 
     def give_up(self, now: Moment, out: list[Output]) -> None:
-        """Let what waits go out behind an announced gap, which is retried. No candle is
-        part of it whose close may still be pushed in time.
+        """Let the waiting candles go out behind an announced gap.
+
+        The candles of the gap are still asked for. A candle whose close may still be
+        pushed in time is no part of the gap.
 
         Args:
             now: a moment at which the hold is over.
-            out: the announcement and what waited are added here.
+            out: takes the announcement and the waiting candles.
         """
         order, fetching = self._order, self._fetching
         forming, hole = order.forming, fetching.holes.at(order.expected)

@@ -14,7 +14,7 @@ from klinetail.candle import Interval
 AGREED: Final = 2
 """Answers without a candle that must agree before the candle may be given up."""
 
-NO_ROW: Final = "the exchange has no row for it"
+NO_ROW: Final = "the exchange has no row for the candle"
 
 MAX_REASON: Final = 200
 """Characters of a gap's reason at most: the reason can quote an answer."""
@@ -23,7 +23,7 @@ MAX_REASON: Final = 200
 def bad_row(why: str) -> str:
     """Return the reason of a gap whose row exists at the exchange but cannot be
     believed."""
-    return f"the exchange's row for it is bad: {why}"[:MAX_REASON]
+    return f"the exchange's row for the candle is bad: {why}"[:MAX_REASON]
 
 
 class Lack(NamedTuple):

@@ -57,6 +57,7 @@ class Order:
     def __init__(self, stream: Stream, *, lines: int, keep: int, held: int) -> None:
         self.stream = stream
         self.grid = Grid(stream.interval)
+        """The open times of the stream's candles."""
         self.begun: Moment | None = None
         """When the stream was begun."""
         self.lines = lines
@@ -64,8 +65,8 @@ class Order:
         self.start_point: int | None = None
         """Open time (ms) of the first closed candle wanted, in place of `lines`."""
         self.first = 0
-        """Open time (ms) of the first closed candle that was ever awaited; earlier
-        ones are of no concern."""
+        """Open time (ms) of the first candle ever awaited; earlier candles are of no
+        concern."""
         self.subscribed_in = 0
         """Open time (ms) of the candle in which the start fell: earlier candles are
         history."""
@@ -121,14 +122,11 @@ class Order:
             self.expected = self.first = self.grid.first_from(self.start_point)
             self.started = self.expected >= current
 
-    def first_range(self, begun: Moment) -> tuple[int, int]:
+    def first_range(self) -> tuple[int, int]:
         """The candles to ask for while the stream's open times are unknown, as the open
-        time (ms) of the first one and of the one behind them.
-
-        Args:
-            begun: when the stream was begun.
-        """
-        current = self.grid.floor(begun.exchange)
+        time (ms) of the first one and of the one behind them."""
+        assert self.begun is not None  # noqa: S101 - begin comes first
+        current = self.grid.floor(self.begun.exchange)
         start = self.grid.back(current, self.lines + 1)
         if self.start_point is not None:
             start = min(start, self.start_point)
@@ -219,7 +217,7 @@ class Order:
             return f"{opens} closed before its end"
         if event_time < opens:
             return f"{opens} pushed before it opens"
-        if grid.anchor is not None and grid.amid(opens):
+        if grid.amid(opens):
             return f"{opens} opens amid other candles"
         return None
 
@@ -280,10 +278,10 @@ class Order:
         while (candle := self.held.get(self.expected)) is not None:
             self.deliver(candle, out)
         if self.forming is not None:
-            if self.forming.open_time == self.expected:
-                out.append(self.forming)
-            elif self.forming.open_time < self.expected:
+            if self.forming.open_time < self.expected:
                 self.forming = None
+            elif self.forming.open_time == self.expected:
+                out.append(self.forming)
 
     def expect(self, open_time: int) -> None:
         """Await the closed candle with the given open time (ms)."""

@@ -21,7 +21,7 @@ from klinetail.contract.start import check_start
 from klinetail.contract.timetable import Timetable
 from klinetail.contract.trading import State
 from klinetail.events import Drop, DropEvent, MuteEvent, UnconfirmedEvent
-from klinetail.protocol.rest import Row
+from klinetail.protocol.klines import Row
 
 _TRADED: Final = State.TRADED
 """Found more quickly than a member of its enum, and every frame asks for it."""
@@ -65,12 +65,17 @@ class Series:
         order = Order(stream, lines=lines, keep=keep, held=held)
         fetching = Fetching(order, hold=hold, follow=follow)
         self._order = order
+        """The order of the delivered, the awaited and the held candles."""
         self._fetching = fetching
+        """The ranges to fetch, and the answers of REST."""
         self._hold = Hold(order, fetching, hold)
+        """The end of the wait for a candle that cannot be fetched."""
         self._ending = Ending(order, fetching)
+        """The end of the symbol's trading."""
         self._timetable = Timetable(
             order, fetching, self._hold, self._ending, follow=follow
         )
+        """The times at which the series has something to do."""
         self.closed = order.delivered.closed
         """The latest closed candles delivered, oldest first. The values of candles that
         left the list are remembered for a day, see `Delivered`."""
@@ -88,7 +93,7 @@ class Series:
             f" gaps={len(fetching.gaps)} in_flight={fetching.in_flight}>"
         )
 
-    # What it has and awaits
+    # Delivered and awaited candles
 
     @property
     def forming(self) -> Candle | None:
@@ -198,8 +203,10 @@ class Series:
         return self._ending.idle_at()
 
     def denied(self, now: Moment) -> float:
-        """Real seconds for which the exchange has answered and had no candle at all,
-        though those asked for are old; 0 from the first one on."""
+        """Return the real seconds for which REST has answered without any candle.
+
+        Old candles were asked for. From the first candle on the result is 0.
+        """
         return self._ending.denied(now)
 
     def end(self) -> None:

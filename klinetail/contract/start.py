@@ -31,19 +31,20 @@ def check_start(stream: Stream, start: int, now: Moment | None = None) -> None:
     """
     if not FOUNDED <= start <= LAST_TIME:
         raise UsageError(
-            f"{stream} cannot start at {start}: that is no open time in milliseconds"
-            f" since the epoch, or one before {_written(FOUNDED)}"
+            f"{stream} cannot start at {start}: a start is an open time in milliseconds"
+            f" since the epoch, from {_written(FOUNDED)} on"
         )
     opens = stream.interval.floor(start)
     if not stream.interval.opens_at(start):
         raise UsageError(
             f"{stream} cannot start at {start} ({_written(start)}): no candle opens"
-            f" then; the one that runs then opens at {opens} ({_written(opens)})"
+            f" at this time; the candle around this time opens at {opens}"
+            f" ({_written(opens)})"
         )
     if now is not None and start > now.exchange + GRACE:
         raise UsageError(
-            f"{stream} cannot start at {start} ({_written(start)}): for the exchange"
-            f" it is {_written(now.exchange)}"
+            f"{stream} cannot start at {start} ({_written(start)}): the exchange's"
+            f" time is {_written(now.exchange)}"
         )
 
 

@@ -72,10 +72,8 @@ class Timetable:
         order, fetching = self._order, self._fetching
         traded = order.trading.state is State.TRADED
         if self._ending.long or not traded:
-            at = self._ending.idle_at()
-            if at < math.inf:
-                found.append((at, order.trading.look_up_from))
-            if not traded and (order.finished or order.pending):
+            found.append((self._ending.idle_at(), order.trading.look_up_from))
+            if order.finished or order.pending:
                 return found
         idle = fetching.in_flight is None
         if order.lacking:
@@ -92,7 +90,7 @@ class Timetable:
             elif self._follow:
                 found.append((end, -math.inf))
             if idle and fetching.gaps:
-                found.append((0, fetching.gaps.retry_at))
+                found.append((-math.inf, fetching.gaps.retry_at))
         return found
 
     def tick(self, now: Moment) -> list[Output]:
@@ -127,7 +125,7 @@ class Timetable:
     def overdue(self, now: Moment) -> bool:
         """Whether the awaited close should have been pushed by now."""
         order = self._order
-        if order.close.passed_at is None or order.finished or order.pending:
+        if order.finished or order.pending:
             return False
         return order.close.is_overdue(order.grid.end_of(order.expected), now)
 

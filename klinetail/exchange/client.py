@@ -34,7 +34,8 @@ from klinetail.exchange.proxy import Proxy, through
 from klinetail.exchange.receiver import Receiver
 from klinetail.exchange.tls import TlsSocket
 from klinetail.exchange.transport import dial
-from klinetail.protocol.rest import error_of, http_date
+from klinetail.protocol.rest_errors import error_of
+from klinetail.protocol.server_time import http_date
 from klinetail.shortage import safe_to_start, shortage
 
 MAX_HANDSHAKE: Final = 1 << 16
@@ -116,6 +117,7 @@ class SocketManager(BinanceSocketManager):  # type: ignore[misc]
         self.candles = 0
         """The number of candles that the connection brought; `Manager.candles`."""
         self.on_reply = handlers.on_reply
+        """Called with each reply of the exchange."""
         self._handlers = handlers
         """The handlers of the connection."""
         self._linger = linger
@@ -289,7 +291,7 @@ def connector(
                 refused.where = where
                 raise refused from error
             raise failure(error, deadline, where) from error
-        except Exception as error:  # ours, OSError, and what libraries think up
+        except Exception as error:  # ours, OSError, and errors of the libraries
             raise failure(error, deadline, where) from error
 
     return connect
@@ -298,7 +300,7 @@ def connector(
 def _status_error(error: WebSocketBadStatusException) -> ExchangeError:
     """Return the error for an HTTP status in place of a WebSocket."""
     if error.status_code is None:
-        return Unreachable("no HTTP there")
+        return Unreachable("the answer is not HTTP")
     headers = error.resp_headers or {}
     meant = error_of(
         error.status_code,
@@ -307,8 +309,8 @@ def _status_error(error: WebSocketBadStatusException) -> ExchangeError:
         server_time=http_date(headers.get("date")),
     )
     if meant is None:
-        return Unreachable(f"no WebSocket there (HTTP {error.status_code})")
+        return Unreachable(f"the server offers no WebSocket (HTTP {error.status_code})")
     return meant
 
 
-logging.getLogger("binance").setLevel(logging.CRITICAL)  # it logs what we report
+logging.getLogger("binance").setLevel(logging.CRITICAL)  # klinetail reports the errors

@@ -47,6 +47,7 @@ class Deadline:
         self._timer = safe_to_start(threading.Timer(seconds, self._expire))
         self._timer.daemon = True
         self._timer.name = "klinetail-deadline"
+        """The thread that ends the operation when the time is up."""
 
     def __enter__(self) -> Self:
         self._timer.start()
@@ -136,7 +137,7 @@ def _meaning(error: BaseException, deadline: Deadline) -> ExchangeError:
     seen: BaseException | None = error
     while seen is not None:
         if isinstance(seen, ssl.SSLCertVerificationError):
-            return Refused(f"its certificate is not valid: {seen}")
+            return Refused(f"the certificate is not valid: {seen}")
         seen = seen.__cause__ or seen.__context__
     words = (
         shortage(error)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import select
 import threading
 import zlib
+from collections.abc import Mapping
 from http.client import (
     HTTPConnection,
     HTTPException,
@@ -28,7 +29,7 @@ _MAX_ERROR: Final = 65_536
 """Bytes of an error's body at most."""
 
 _HEADERS: Final = {"User-Agent": "klinetail"}
-_PACKED: Final = {**_HEADERS, "Accept-Encoding": "gzip"}
+_PACKED: Final = {"Accept-Encoding": "gzip"}
 _GZIP: Final = 16 + zlib.MAX_WBITS
 """The value of `wbits` with which zlib expects the header of gzip."""
 
@@ -87,11 +88,7 @@ class DeadlineConnection(HTTPConnection):
             ExchangeError: the proxy did not connect.
         """
         try:
-            if self.sock is not None:
-                self._revive(deadline)
-            headers = _PACKED if packed else _HEADERS
-            self.request("GET", self._path + target, headers=headers)
-            response = self.getresponse()
+            response = self.begin(target, deadline, _PACKED if packed else {})
             body = _body(response, packed=packed)
         except HTTPException as error:
             self.close()
@@ -102,6 +99,28 @@ class DeadlineConnection(HTTPConnection):
         if not response.isclosed():  # the rest would be taken for the next answer
             self.close()
         return Answer(response.status, response.headers, body)
+
+    def begin(
+        self, target: str, deadline: Deadline, headers: Mapping[str, str]
+    ) -> HTTPResponse:
+        """Send a GET request, and return the answer up to its body.
+
+        After an error, and before another request if the body was not read to its end,
+        the connection has to be closed.
+
+        Args:
+            target: path and query.
+            deadline: running; the body, too, has to come before the deadline.
+            headers: headers in addition to the usual headers.
+
+        Raises:
+            HTTPException, OSError, Unreachable: no answer came.
+            ExchangeError: the proxy did not connect.
+        """
+        if self.sock is not None:
+            self._revive(deadline)
+        self.request("GET", self._path + target, headers={**_HEADERS, **headers})
+        return self.getresponse()
 
     def _revive(self, deadline: Deadline) -> None:
         """Keep the connection for another request, unless the server has ended it."""
@@ -121,7 +140,7 @@ def _body(response: HTTPResponse, *, packed: bool) -> bytes:
         body = response.read(_MAX_ERROR)
         return _beginning(body) if unpacks else body
     if encoding != "identity" and not unpacks:
-        raise BadMessage("a compressed answer, which was not asked for")
+        raise BadMessage("a compressed answer, though no compression was asked for")
     body = response.read(MAX_BODY + 1)
     if len(body) > MAX_BODY:
         raise BadMessage(f"an answer of more than {MAX_BODY} bytes")

@@ -139,6 +139,7 @@ class Link:
         self._thread = threading.Thread(
             target=self._run, name=f"klinetail-{name}", daemon=True
         )
+        """The link's thread: handles inputs and carries out actions."""
 
     def start(self) -> None:
         """Begin to connect; return at once.

@@ -61,7 +61,7 @@ class Proxy(msgspec.Struct, frozen=True):
             url = f"http://{url}"
         elif scheme[1].lower().startswith("socks"):
             raise UsageError(
-                f"{name} is a SOCKS proxy, which is not spoken here; give the http://"
+                f"{name} is a SOCKS proxy, and klinetail does not speak SOCKS; give the http://"
                 " address of a proxy that knows CONNECT: many serve both"
             )
         malformed = UsageError(
@@ -173,7 +173,7 @@ def refusal(answer: bytes) -> ExchangeError | None:
     """Return the error in a proxy's answer to CONNECT, or None after a success."""
     status = _STATUS(answer)
     if status is None:
-        return Unreachable("no HTTP there")
+        return Unreachable("the answer is not HTTP")
     code = int(status[1])
     if 200 <= code < 300:
         return None
@@ -182,9 +182,11 @@ def refusal(answer: bytes) -> ExchangeError | None:
             "the proxy does not accept this user name or password (HTTP 407)"
         )
     if code == 403:
-        return Refused("the proxy does not allow it (HTTP 403)")
+        return Refused("the proxy does not allow the connection (HTTP 403)")
     if 300 <= code < 400:
-        return Refused(f"the proxy redirects, which is not followed (HTTP {code})")
+        return Refused(
+            f"the proxy answers with a redirect; none is followed (HTTP {code})"
+        )
     return Unreachable(f"the proxy could not connect (HTTP {code})")
 
 

@@ -17,16 +17,11 @@ from klinetail.candle import Stream
 from klinetail.errors import BadMessage, Unreachable
 from klinetail.exchange.deadline import Deadline, failure
 from klinetail.exchange.proxy import Proxy, through
-from klinetail.protocol.rest import (
-    USED_WEIGHT,
-    Listings,
-    Row,
-    decode_listings,
-    decode_rows,
-    decode_time,
-    error_of,
-    http_date,
-)
+from klinetail.protocol.exchange_info import Listings, decode_listings
+from klinetail.protocol.klines import Row, decode_rows
+from klinetail.protocol.limits import USED_WEIGHT
+from klinetail.protocol.rest_errors import error_of
+from klinetail.protocol.server_time import decode_time, http_date
 from klinetail.protocol.venues import Venue
 
 if TYPE_CHECKING:
@@ -139,7 +134,7 @@ class BinanceRest:
         """
         where = f"asking {self._rest_url}{path}{through(self._proxy)}"
         target = f"{path}?{urlencode(parameters)}" if parameters else path
-        packed = path == self._venue.paths.exchange_info  # all others are small
+        packed = path == self._venue.paths.exchange_info  # the other answers are small
         deadline = Deadline(self._patience)
         deadline.where = where
         try:
@@ -162,7 +157,8 @@ class BinanceRest:
         try:
             with connection.lock:
                 connection.deadline = deadline
-                if self._closed.is_set():  # now that a later `close` finds the deadline
+                # Only now, since a later call of `close` finds the deadline.
+                if self._closed.is_set():
                     raise Unreachable("the client is closed")
                 return connection.get(target, deadline, packed=packed)
         finally:
@@ -208,6 +204,7 @@ class BinanceRest:
         for connection in list(self._connections):
             if connection.deadline is not None:
                 connection.deadline.abort()
-            if connection.lock.acquire(blocking=False):  # else its own thread closes it
+            # During a request the connection's own thread closes the connection.
+            if connection.lock.acquire(blocking=False):
                 connection.close()
                 connection.lock.release()

@@ -35,6 +35,7 @@ class Slowness:
         self._timer = safe_to_start(threading.Timer(seconds, self._take_note))
         self._timer.daemon = True
         self._timer.name = "klinetail-slowness"
+        """The thread that makes the call."""
 
     def __enter__(self) -> Self:
         # If the system gives no thread, nothing is told, and the body runs.

@@ -150,7 +150,7 @@ class TlsSocket:
                     ) from None
             except ssl.SSLError:
                 with contextlib.suppress(OSError):
-                    self._flush()  # the other side may hear why
+                    self._flush()  # the other side may get the alert
                 raise
 
     def version(self) -> str | None:

@@ -45,7 +45,7 @@ def tunnel(sock: socket.socket, request: bytes) -> None:
     if refused is not None:
         raise refused
     if end.end() < len(answer):  # the exchange never speaks first
-        raise Unreachable("the proxy says more than it was asked")
+        raise Unreachable("the proxy sent more than an answer")
 
 
 def plain_end(tls: ssl.SSLSocket) -> socket.socket:

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
 
 from klinetail.errors import BadRecording, UsageError
 from klinetail.formats.registry import FORMATS, either, readers, suffixes
 
 if TYPE_CHECKING:
     from klinetail.candle import Candle
+    from klinetail.formats.rows import RowsOf
 
 
 class Output(Protocol):
@@ -51,6 +52,40 @@ class Reader(Protocol):
         Args:
             path: the file's path, for formats whose lines do not tell the stream; None
                 to check lines alone.
+
+        Raises:
+            BadRecording: the path does not tell the stream.
+        """
+
+
+@runtime_checkable
+class BlockReader(Protocol):
+    """A reader that can also decode many lines at once, for speed. No reader has to."""
+
+    def block_decoder(self, path: str, /) -> Callable[[bytes], list[Candle] | None]:
+        """Return a function that makes candles of a block of lines.
+
+        The function gets whole lines without the last line break. It returns a candle
+        for each line, the same as those of `Reader.decoder`, or None if it is not
+        certain of a line.
+
+        Args:
+            path: the file's path, for formats whose lines do not tell the stream.
+
+        Raises:
+            BadRecording: the path does not tell the stream.
+        """
+
+
+@runtime_checkable
+class RowsReader(Protocol):
+    """A reader that can also check many lines at once, for speed. No reader has to."""
+
+    def rows_decoder(self, path: str, /) -> RowsOf:
+        """Return a function that makes rows of a block of lines; see `rows.RowsOf`.
+
+        Args:
+            path: the file's path, for formats whose lines do not tell the stream.
 
         Raises:
             BadRecording: the path does not tell the stream.

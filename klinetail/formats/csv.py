@@ -14,6 +14,9 @@ from typing import Final
 
 from klinetail.candle import Candle, Interval, Source, Stream, symbol_fault
 from klinetail.errors import BadRecording
+from klinetail.formats import columns
+from klinetail.formats.rows import RowsOf, of_csv, of_record
+from klinetail.formats.values import BOOLEANS, plain, sound
 
 COLUMNS: Final = (
     "symbol",
@@ -37,6 +40,8 @@ _ENDS: Final = tuple(
     tuple(f"{word},{source}\n" for source in Source) for word in ("false", "true")
 )
 """The ends of lines, by `closed`, then by whether the source is REST."""
+
+_SOURCES: Final = {str(source): source for source in Source}
 
 HEADER: Final = (",".join(COLUMNS) + "\n").encode()
 
@@ -74,6 +79,36 @@ def decoder(_path: str | None) -> Callable[[bytes], Candle]:
     return decode
 
 
+def block_decoder(_path: str) -> Callable[[bytes], list[Candle] | None]:
+    """Return a function that makes candles of a block of lines; see
+    `formats.BlockReader`."""
+    streams = columns.Streams()
+
+    def decode_block(block: bytes) -> list[Candle] | None:
+        if (found := columns.cells(block, len(COLUMNS))) is None:
+            return None
+        cells, width = found
+        column = [cells[n :: width + 1] for n in range(len(COLUMNS))]
+        try:
+            return candles_of(
+                [*map(streams.__getitem__, zip(column[0], column[1], strict=True))],
+                column[1],
+                column[2:13],
+                [*map(BOOLEANS.__getitem__, column[13])],
+                [*map(_SOURCES.__getitem__, column[14])],
+            )
+        except KeyError:  # of a stream, a truth value or a source
+            return None
+
+    return decode_block
+
+
+def rows_decoder(_path: str) -> RowsOf:
+    """Return a function that makes rows of a block of lines; see
+    `formats.RowsReader`."""
+    return of_record(of_csv(COLUMNS))
+
+
 def decode(line: bytes) -> Candle:
     """Return the candle of a line; columns added by later versions are ignored.
 
@@ -86,12 +121,12 @@ def decode(line: bytes) -> Candle:
         raise BadRecording(f"no record: {fault}")
     if interval not in Interval.__members__.values():
         raise BadRecording(f"no record: there is no interval {interval[:20]!r}")
-    if closed not in ("true", "false") or source not in Source.__members__.values():
+    if closed not in BOOLEANS or source not in _SOURCES:
         raise BadRecording(
             f"no record: closed is {closed[:20]!r}, source is {source[:20]!r}"
         )
     stream = Stream(symbol, Interval(interval))
-    return candle_of(stream, fields[2:13], closed == "true", Source(source))
+    return candle_of(stream, fields[2:13], BOOLEANS[closed], _SOURCES[source])
 
 
 _WHOLE_NUMBER: Final = re.compile("0|[1-9][0-9]{0,15}").fullmatch
@@ -123,22 +158,47 @@ def candle_of(
     integers = (fields[0], fields[6], fields[8])
     if not all(map(_WHOLE_NUMBER, integers)):
         raise BadRecording("no candle: a time or the count is not a whole number")
-    candle = Candle(
-        stream,
-        int(fields[0]),
-        fields[1],
-        fields[2],
-        fields[3],
-        fields[4],
-        fields[5],
-        int(fields[6]),
-        fields[7],
-        int(fields[8]),
-        fields[9],
-        fields[10],
-        closed,
-        source,
+    first, high, low, last, volume = map(plain, fields[1:6])
+    quote, taker, taker_quote = map(plain, (fields[7], fields[9], fields[10]))
+    return sound(
+        Candle(
+            stream,
+            int(fields[0]),
+            first,
+            high,
+            low,
+            last,
+            volume,
+            int(fields[6]),
+            quote,
+            int(fields[8]),
+            taker,
+            taker_quote,
+            closed,
+            source,
+        )
     )
-    if (fault := candle.fault()) is not None:
-        raise BadRecording(f"no candle: {fault}")
-    return candle
+
+
+def candles_of(
+    streams: Sequence[Stream],
+    intervals: Sequence[str],
+    fields: Sequence[Sequence[str]],
+    closed: Sequence[bool],
+    sources: Sequence[Source],
+) -> list[Candle] | None:
+    """Return the candles made of the columns from `open_time` to
+    `taker_buy_quote_volume`, or None if a value is not certain to be right.
+
+    Args:
+        streams: the stream of each line.
+        intervals: the name of its interval.
+        fields: the columns.
+        closed: whether the candle of each line is closed.
+        sources: the source of each line.
+    """
+    times = columns.integers((fields[0], fields[6], fields[8]))
+    if times is None:
+        return None
+    texts = (*fields[1:6], fields[7], fields[9], fields[10])
+    return columns.candles(streams, intervals, times, texts, closed, sources)

@@ -14,7 +14,8 @@ from typing import Final
 
 from klinetail.candle import Candle, Interval, Source, Stream
 from klinetail.errors import BadRecording, UsageError
-from klinetail.formats import csv
+from klinetail.formats import columns, csv
+from klinetail.formats.rows import RowsOf, of_csv, of_dump
 
 COLUMNS: Final = (*csv.COLUMNS[2:13], "ignore")
 
@@ -44,6 +45,45 @@ def decoder(path: str | None) -> Callable[[bytes], Candle]:
     """
     stream = _ANY if path is None else stream_of(path)
     return functools.partial(decode, stream=stream)
+
+
+def block_decoder(path: str) -> Callable[[bytes], list[Candle] | None]:
+    """Return a function that makes candles of a block of lines; see
+    `formats.BlockReader`.
+
+    Raises:
+        BadRecording: the path does not tell the stream.
+    """
+    return functools.partial(decode_block, stream=stream_of(path))
+
+
+def rows_decoder(path: str) -> RowsOf:
+    """Return a function that makes rows of a block of lines; see
+    `formats.RowsReader`.
+
+    Raises:
+        BadRecording: the path does not tell the stream.
+    """
+    stream = stream_of(path)
+    names = stream.symbol, str(stream.interval)
+    return of_dump(of_csv((*COLUMNS[:-1], None), names), names)
+
+
+def decode_block(block: bytes, stream: Stream) -> list[Candle] | None:
+    """Return the candles of a block of lines, or None if a line is not certain to be
+    right."""
+    if (found := columns.cells(block, len(COLUMNS))) is None:
+        return None
+    cells, width = found
+    fields = [cells[n :: width + 1] for n in range(11)]
+    rows = len(fields[0])
+    return csv.candles_of(
+        [stream] * rows,
+        [stream.interval] * rows,
+        fields,
+        [True] * rows,
+        [Source.REST] * rows,
+    )
 
 
 def decode(line: bytes, stream: Stream) -> Candle:

@@ -89,6 +89,7 @@ class _Posting(_Subscription):
         super().__init__(types, streams)
         self._mailbox = mailbox
         self.close = mailbox.close
+        """Closes the mailbox; see `Consumer`."""
         self.end: Callable[[], None] = _nothing
         """The function to end the subscription; set once the subscription has begun."""
 
@@ -133,10 +134,13 @@ class EventBus:
 
     def __init__(self) -> None:
         self._failures = Failures("a handler of the event bus")
+        """The count of the handlers' exceptions."""
         self._fanout = FanOut(failures=self._failures)
         """The fan-out; the subscribers are the consumers."""
         self._closed = False
+        """Whether `close` was called."""
         self._unheard = Unheard()
+        """Logs the important events without a subscriber."""
 
     @property
     def failures(self) -> int:

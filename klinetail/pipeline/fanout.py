@@ -61,6 +61,7 @@ class Failures:
         """Times that a consumer raised."""
         self._source = source
         self._lock = threading.Lock()
+        """Guards the count."""
 
     def note(self) -> None:
         """Count the exception that is being handled."""
@@ -121,6 +122,7 @@ class FanOut:
         self.waited = 0.0
         """Seconds of the publisher's waiting for the consumers."""
         self._closed = False
+        """Whether `close` was called."""
         self._monotonic = monotonic
         self._lock = threading.Lock()
         """Guards `consumers` and `_closed` against two changes at once."""
@@ -209,7 +211,9 @@ class CandleQueue:
 
     def __init__(self, mailbox: Mailbox[Candle, Candle]) -> None:
         self.put = mailbox.put
+        """Queues candles; see `Consumer`."""
         self.close = mailbox.close
+        """Closes the queue; see `Consumer`."""
 
     def tell(self, event: Event, patience: float) -> bool:  # noqa: ARG002
         """Return False: no event is of concern."""

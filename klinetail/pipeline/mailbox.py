@@ -93,17 +93,23 @@ class Mailbox(Generic[Item, Kept]):
         self._capacity = capacity
         self._most = most
         self._items: list[Kept] = []
+        """The queued items, oldest first."""
         self._begun: deque[Kept] = deque()
         """The rest of a batch handed over item by item."""
         self._newest: dict[Stream, Kept] = {}
+        """The newest forming candle of each stream, while the reader is behind."""
         self._closed = False
+        """Whether `close` was called."""
         self._told = False
         """Whether the reader was told of the lost items."""
         self._error: BaseException | None = None
         """The error that ended the mailbox, until the reader was told."""
         self._lock = threading.Lock()
+        """Guards every field."""
         self._room = threading.Condition(self._lock)
+        """Notified when the reader makes room."""
         self._filled = threading.Condition(self._lock)
+        """Notified when items arrive, and when the mailbox is closed."""
 
     def passing(self, items: Sequence[Item]) -> list[Kept] | None:
         """Return the kept forms of the wanted items, for a consumer ready at once.
@@ -134,7 +140,7 @@ class Mailbox(Generic[Item, Kept]):
                 self.pace = Pace.BEHIND
                 self._room.notify_all()  # No other writer waits any more either.
             elif before is Pace.FOLLOWING:
-                before = self.pace  # Another writer may have changed it meanwhile.
+                before = self.pace  # Another writer may have changed the pace.
             if self._closed:
                 return
             if self.pace is Pace.FOLLOWING:

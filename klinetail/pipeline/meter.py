@@ -37,6 +37,7 @@ class Meter:
         self.stats = Stats()
         """The figures, to be read under `lock`."""
         self.lock = threading.Lock()
+        """Guards the figures; held while an event is counted and told."""
         self._fanout = fanout
         self._left = count
         """Closed candles still to pass on; None for no end."""

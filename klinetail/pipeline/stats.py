@@ -105,12 +105,15 @@ class Stats:
         self.missing = 0
         """Candles missing in gaps and not filled later."""
         self.revisions = 0
+        """Revisions announced."""
         self._ended: set[Stream] = set()
+        """The streams whose symbols are not traded any more."""
         self.announced: list[Announced] = []
         """Each gap, filled gap and end in order, up to `ANNOUNCED_KEPT`."""
         self.unlisted = 0
         """The number of further gaps, filled gaps and ends."""
         self.dropped: Counter[Drop] = Counter()
+        """Dropped messages by reason."""
         self.links: dict[str, LinkEvent] = {}
         """Each link's latest event; links without work are left out. While a link tries
         again, the event has the reason of the failure before."""
@@ -125,6 +128,7 @@ class Stats:
         self._losses = Losses()
         """The rule for reconnects, the same for counts and reports."""
         self._delays: deque[int] = deque(maxlen=_DELAYS_KEPT)
+        """The delays (ms) of the latest pushed closes."""
 
     @property
     def ended(self) -> int:

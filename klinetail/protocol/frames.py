@@ -15,6 +15,7 @@ import msgspec
 
 from klinetail.candle import LAST_TIME, Candle, Source, Stream
 from klinetail.errors import BadMessage, UsageError
+from klinetail.protocol.lenient_json import sample
 
 REMEMBERED: Final = 65_536
 """Greatest number of streams and names remembered as lately checked or written:
@@ -101,7 +102,7 @@ def decode(message: str | bytes) -> Candle | Reply | Rejection:
     try:
         frame = decode_frame(message)
     except (ValueError, RecursionError) as error:  # msgspec's errors are ValueErrors
-        raise BadMessage(str(error), _sample(message)) from None
+        raise BadMessage(str(error), sample(message)) from None
     event = frame if frame.data is None else frame.data
     if (kline := event.k) is not None:
         return _candle(event, kline, frame.stream, message)
@@ -111,7 +112,7 @@ def decode(message: str | bytes) -> Candle | Reply | Rejection:
         return Rejection(frame.code, frame.msg or "", frame.id)
     if frame.result is not msgspec.UNSET:
         return Reply(frame.id, frame.result)
-    raise BadMessage(f"no kline, reply or error: event {event.e!r}", _sample(message))
+    raise BadMessage(f"no kline, reply or error: event {event.e!r}", sample(message))
 
 
 def _candle(
@@ -119,11 +120,11 @@ def _candle(
 ) -> Candle:
     if event.e != "kline" or event.E is None or event.s != kline.s:
         reason = f"not a kline of one symbol: event {event.e!r}"
-        raise BadMessage(reason, _sample(message))
+        raise BadMessage(reason, sample(message))
     try:
         stream = stream_of(kline.s, kline.i)
     except UsageError as error:
-        raise BadMessage(str(error), _sample(message)) from None
+        raise BadMessage(str(error), sample(message)) from None
     candle = Candle(
         stream,
         kline.t,
@@ -142,11 +143,11 @@ def _candle(
         event.E,
     )
     if (fault := candle.fault()) is not None:
-        raise BadMessage(fault, _sample(message))
+        raise BadMessage(fault, sample(message))
     if not 0 < event.E <= LAST_TIME:
-        raise BadMessage("the event time is out of range", _sample(message))
+        raise BadMessage("the event time is out of range", sample(message))
     if name is not None and name != stream_name(stream):
-        raise BadMessage(f"a kline under another's name: {name!r}", _sample(message))
+        raise BadMessage(f"a kline under another's name: {name!r}", sample(message))
     return candle
 
 
@@ -161,11 +162,6 @@ def stream_of(symbol: str, interval: str) -> Stream:
     if stream.symbol != symbol:
         raise UsageError("a symbol is upper case")
     return stream
-
-
-def _sample(message: str | bytes) -> str:
-    head = message[:200]
-    return head if isinstance(head, str) else head.decode("utf-8", "backslashreplace")
 
 
 @functools.lru_cache(maxsize=REMEMBERED)

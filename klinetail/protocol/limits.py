@@ -1,8 +1,16 @@
-"""The type of a venue's limits for a client. The numbers stand in `venues`. Pure."""
+"""The type of a venue's limits for a client, and the header with the used weight. Pure.
+
+The numbers of each venue stand in `venues`.
+"""
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
+
+USED_WEIGHT: Final = "X-MBX-USED-WEIGHT-1M"
+"""The header with the address's used weight in the present minute."""
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):

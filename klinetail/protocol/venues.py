@@ -2,7 +2,8 @@
 
 A second market is one more `Venue` here. A `Venue` says
 
-- the addresses: the WebSocket's in the connector's form, without `/ws`, and REST's;
+- the addresses: the WebSocket's in the connector's form, without `/ws`, REST's, and
+  the address of the public dumps, if the market has dumps;
 - `official_ws_url`, the only address where the exchange sends the market's candles;
 - the paths of REST, and the key of a symbol's status in the list of symbols;
 - the limits, each with its source;
@@ -47,6 +48,8 @@ class Paths(msgspec.Struct, frozen=True, kw_only=True):
     """Candles of one stream."""
     exchange_info: str
     """The list of symbols."""
+    archive: str
+    """The folder of the market's public dumps, on the host of the dumps."""
 
 
 class Unit(enum.StrEnum):
@@ -78,8 +81,12 @@ class Venue(msgspec.Struct, frozen=True, kw_only=True):
     of the same host is refused, and a user whose own address stays silent is told the
     official address."""
 
+    archive_url: str | None = None
+    """Address of the host of the exchange's public dumps, or None for a market without
+    dumps: the exchange publishes dumps of the real market alone."""
+
     paths: Paths
-    """Paths of REST."""
+    """Paths of REST and of the dumps."""
 
     status_key: StatusKey
     """The key of a symbol's status in the list of symbols."""
@@ -110,11 +117,13 @@ LIVE: Final = Venue(
     ws_url="wss://fstream.binance.com/market",
     rest_url="https://fapi.binance.com",
     official_ws_url="wss://fstream.binance.com/market",
+    archive_url="https://data.binance.vision",
     paths=Paths(
         ping="/fapi/v1/ping",
         time="/fapi/v1/time",
         klines="/fapi/v1/klines",
         exchange_info="/fapi/v1/exchangeInfo",
+        archive="/data/futures/um",  # https://github.com/binance/binance-public-data
     ),
     status_key="status",
     # WebSocket Market Streams, General Info and change log of the USDⓈ-M futures
@@ -144,6 +153,7 @@ TESTNET: Final = replace(
     name="binance testnet",
     ws_url="wss://demo-fstream.binance.com/market",
     rest_url="https://demo-fapi.binance.com",
+    archive_url=None,
     real=False,
 )
 """The testnet of the exchange's USDⓈ-M futures. The testnet's limits are
@@ -167,6 +177,7 @@ def sim_venue(port: int, like: Venue = LIVE, market: str = "synthetic market") -
         name=f"SIM ({market})",
         ws_url=f"ws://127.0.0.1:{port}{ws_path(like)}",
         rest_url=f"http://127.0.0.1:{port}",
+        archive_url=f"http://127.0.0.1:{port}",
         real=False,
     )
 
@@ -179,8 +190,35 @@ def ws_path(venue: Venue) -> str:
 
 def own_venue(ws_url: str, rest_url: str, like: Venue = LIVE) -> Venue:
     """Return the venue at a user's own addresses. Nothing is known of the venue except
-    that the venue speaks as `like` does."""
-    return replace(like, name=ws_url, ws_url=ws_url, rest_url=rest_url, real=False)
+    that the venue speaks as `like` does.
+
+    Dumps are looked for at the address of REST alone, so that candles of two exchanges
+    never mix; `with_archive` names another address.
+    """
+    return replace(
+        like,
+        name=ws_url,
+        ws_url=ws_url,
+        rest_url=rest_url,
+        archive_url=rest_url,
+        real=False,
+    )
+
+
+def with_archive(venue: Venue, url: str, name: str = "--archive-url") -> Venue:
+    """Return the venue with its dumps at a user's own address.
+
+    Args:
+        venue: the venue.
+        url: the address of the host of the dumps.
+        name: the user's name of the address.
+
+    Raises:
+        UsageError: the address is malformed or no address of HTTP.
+    """
+    parts = _checked(url, name, ("http", "https"))
+    path = parts.path.rstrip("/")
+    return replace(venue, archive_url=urlunsplit(parts._replace(path=path)))
 
 
 def chosen(env: str | None, ws_url: str | None, rest_url: str | None) -> Venue:

@@ -1,5 +1,5 @@
 """The HTTP side of the embedded exchange: REST answers on a connection, and their
-faults."""
+faults; requests for dumps go on to `downloads`."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ from urllib.parse import parse_qs
 
 import msgspec
 from websockets.datastructures import Headers
-from websockets.http11 import Response
+from websockets.http11 import Request, Response
 
 from klinetail.candle import Interval
-from klinetail.protocol.rest import USED_WEIGHT
+from klinetail.protocol.limits import USED_WEIGHT
 from klinetail.protocol.venues import Paths, Venue
 from klinetail.sim.clock import Clock
+from klinetail.sim.downloads import Downloads
 from klinetail.sim.faults import answers
 from klinetail.sim.faults.answers import Delivery, Manner
 from klinetail.sim.faults.chaos import Chaos
@@ -38,7 +39,7 @@ _MOMENT: Final = 0.05
 
 
 class Http:
-    """Answers GET requests about a market.
+    """Answers requests about a market: REST, and the public dumps.
 
     Args:
         market: the market.
@@ -54,6 +55,8 @@ class Http:
         """The exchange whose paths and limits are served."""
         self._market = Lagging(market, chaos)
         """The market, as shown with lagging rows."""
+        self._downloads = Downloads(market, clock, chaos, venue)
+        """Answers requests for public dumps."""
         self._listed = {instrument.symbol for instrument in market.instruments}
         """The listed symbols."""
         self._clock = clock
@@ -70,18 +73,21 @@ class Http:
         """The number of requests by path."""
 
     async def respond(
-        self, connection: Connection, target: str, *, served: bool, packed: bool = False
+        self, connection: Connection, request: Request, *, served: bool
     ) -> Response:
-        """Return the answer to `GET target`, possibly replaced by a fault.
+        """Return the answer to a request, possibly replaced by a fault.
 
         Args:
             connection: the client's connection.
-            target: path and query of the request.
+            request: the request; other methods than GET count for dumps alone.
             served: whether any client has received candles already.
-            packed: whether the client accepts a compressed answer.
         """
-        now = self._clock.now()
+        target = request.path
         self.requests[target.partition("?")[0]] += 1
+        if self._downloads.serves(target):
+            return await self._downloads.respond(connection, request)
+        packed = "gzip" in ",".join(request.headers.get_all("Accept-Encoding"))
+        now = self._clock.now()
         status, body, weight = answer(self._market, target, now, self._venue)
         refusal = self._weight.spend(weight, self._clock.unhurried())
         if refusal is not None:

@@ -160,10 +160,7 @@ class Hub:
         if refusal is not None:
             return forbidden(refusal)
         if open_session(request.path, self._venue) is None:
-            takes = ",".join(request.headers.get_all("Accept-Encoding"))
-            return await self._http.respond(
-                connection, request.path, served=self._served, packed="gzip" in takes
-            )
+            return await self._http.respond(connection, request, served=self._served)
         if request.headers.get("Upgrade") is None:
             return None
         self._handshakes += 1

@@ -24,8 +24,9 @@ class Recorded(HistoryMarket):
 
     The shortest interval of each symbol is used, with the recorded digits; longer
     intervals are joined from the shortest. Forming candles are ignored. Of two
-    recordings of a candle the later counts. A missing candle is served as a candle
-    without trades. A run begins two days after the first candle, or half-way if sooner.
+    recordings of a candle the later counts; the label tells how many candles were
+    recorded with different values. A missing candle is served as a candle without
+    trades. A run begins two days after the first candle, or half-way if sooner.
 
     Args:
         candles: the recorded candles, in any order.
@@ -49,6 +50,7 @@ class Recorded(HistoryMarket):
         histories = {symbol: tapes[symbol].history(symbol) for symbol in sorted(tapes)}
         missing = sum(tape.missing for tape in tapes.values())
         """The number of missing candles."""
+        differing = sum(len(tape.differing) for tape in tapes.values())
         first = min(history.instrument.first for history in histories.values())
         end = max(tape.end for tape in tapes.values())
         start = first + min((end - first) // 2, HISTORY)
@@ -56,12 +58,15 @@ class Recorded(HistoryMarket):
             histories,
             start=max(first, start - start % MINUTE),
             end=end + LATEST + 1,
-            label=_label(histories, missing),
+            label=_label(histories, missing, differing),
         )
         self.missing = missing
+        """The number of candles that the recordings lack."""
+        self.differing = differing
+        """The number of candles recorded more than once, with different values."""
 
 
-def _label(histories: Mapping[str, History], missing: int) -> str:
+def _label(histories: Mapping[str, History], missing: int, differing: int) -> str:
     """Return the description of the market."""
     names = [*histories]
     more = f" and {len(names) - 5} more" if len(names) > 5 else ""
@@ -69,6 +74,10 @@ def _label(histories: Mapping[str, History], missing: int) -> str:
     label += ", the updates between closes interpolated"
     if missing:
         label += f", {missing} missing candles served as empty ones"
+    if differing:
+        label += (
+            f", {differing} candles recorded with different values, the last served"
+        )
     return label
 
 
@@ -86,6 +95,8 @@ class _Tape:
         """The interval of the rows."""
         self._rows: dict[int, str] = {}
         """The values as text, separated by commas, by open time (ms)."""
+        self.differing: set[int] = set()
+        """The open times (ms) of candles added with different values."""
         self._times = array("q")
         """The open times (ms), ascending."""
         self._decimals = [(0, 0), (0, 0), (0, 0)]
@@ -96,7 +107,12 @@ class _Tape:
         """Add a closed candle."""
         *prices, volume, quote, taker, taker_quote = candle.texts
         amounts = (volume, quote, str(candle.count), taker, taker_quote)
-        self._rows[candle.open_time] = ",".join((*prices, *amounts))
+        row = ",".join((*prices, *amounts))
+        known = self._rows.setdefault(candle.open_time, row)
+        if known != row:
+            if _bar(known) != _bar(row):
+                self.differing.add(candle.open_time)
+            self._rows[candle.open_time] = row
         for kind, texts in enumerate((prices, (volume,), (quote,))):
             for text in texts:
                 self._widen(kind, *_decimals(text))

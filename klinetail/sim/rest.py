@@ -14,8 +14,14 @@ from urllib.parse import parse_qsl, unquote
 import msgspec
 
 from klinetail.candle import Interval, Stream
-from klinetail.protocol import rest
+from klinetail.protocol.klines import encode_rows
 from klinetail.protocol.limits import Limits
+from klinetail.protocol.rest_errors import (
+    ILLEGAL_CHARACTERS,
+    INVALID_INTERVAL,
+    INVALID_LIMIT,
+    INVALID_SYMBOL,
+)
 from klinetail.protocol.venues import LIVE, Venue
 from klinetail.sim.info import exchange_info
 from klinetail.sim.market import Market
@@ -72,6 +78,7 @@ class _Refusal(Exception):
     def __init__(self, code: int, message: str) -> None:
         super().__init__(message)
         self.body = msgspec.json.encode({"code": code, "msg": message})
+        """The body of the answer."""
 
 
 def _klines(
@@ -85,7 +92,7 @@ def _klines(
         stream = _stream(market, parameters)
         if limit is not None and not 1 <= limit <= limits.rows:
             message = "Data sent for parameter 'limit' is not valid."
-            raise _Refusal(rest.INVALID_LIMIT, message)
+            raise _Refusal(INVALID_LIMIT, message)
         start = _integer(parameters, "startTime")
         end = _integer(parameters, "endTime")
         if start is not None and end is not None and start > end:
@@ -93,7 +100,7 @@ def _klines(
     except _Refusal as refusal:
         return Answer(400, refusal.body, weight)
     rows = market.klines(stream, start, end, limit or limits.rows_by_default, now=now)
-    return Answer(200, rest.encode_rows(rows), weight)
+    return Answer(200, encode_rows(rows), weight)
 
 
 def _stream(market: Market, parameters: Mapping[str, str]) -> Stream:
@@ -107,10 +114,10 @@ def _stream(market: Market, parameters: Mapping[str, str]) -> Stream:
     if not (intervals := market.intervals(symbol)):
         if not symbol.isascii():
             message = "Illegal characters found in parameter 'symbol'."
-            raise _Refusal(rest.ILLEGAL_CHARACTERS, message)
-        raise _Refusal(rest.INVALID_SYMBOL, "Invalid symbol.")
+            raise _Refusal(ILLEGAL_CHARACTERS, message)
+        raise _Refusal(INVALID_SYMBOL, "Invalid symbol.")
     if interval not in intervals:
-        raise _Refusal(rest.INVALID_INTERVAL, "Invalid interval.")
+        raise _Refusal(INVALID_INTERVAL, "Invalid interval.")
     return Stream(symbol, Interval(interval))
 
 

@@ -30,6 +30,9 @@ class Wire(asyncio.Transport):
         """Whether written bytes are discarded."""
         self.deaf = False
         """Whether received bytes are discarded."""
+        self._ended = False
+        """Whether the outgoing side is at its end; the transport takes no more bytes
+        then."""
 
     @property
     def flowing(self) -> bool:
@@ -49,7 +52,7 @@ class Wire(asyncio.Transport):
 
     def squeeze(self, size: int) -> None:
         """Send the first `size` held bytes."""
-        if self._held and not self.lost:
+        if self._held and not self.lost and not self._ended:
             self._transport.write(self._held[:size])
             del self._held[:size]
 
@@ -59,8 +62,9 @@ class Wire(asyncio.Transport):
         self._held = None
 
     def inject(self, data: bytes) -> None:
-        """Send `data`, even while written bytes are held or lost."""
-        if not self._transport.is_closing():
+        """Send `data`, even while written bytes are held or lost; nothing behind the
+        end of a connection."""
+        if not self._transport.is_closing() and not self._ended:
             self._transport.write(data)
 
     def hang_up(self) -> None:
@@ -88,6 +92,7 @@ class Wire(asyncio.Transport):
     def write_eof(self) -> None:
         if not self.lost:
             self.release()
+            self._ended = True
             self._transport.write_eof()
 
     def can_write_eof(self) -> bool:

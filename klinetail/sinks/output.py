@@ -101,6 +101,27 @@ class OutputFile:
             if os.path.samestat(mine, os.lstat(self._path)):
                 os.unlink(self._path)
 
+    def reopen(self, flags: int) -> None:
+        """Open the same file anew, wherever the file is now.
+
+        Args:
+            flags: the flags of `os.open`, with the access mode.
+
+        Raises:
+            OSError: the file cannot be opened; the descriptor is unchanged.
+        """
+        flags |= os.O_CLOEXEC
+        try:
+            fd = os.open(f"/proc/self/fd/{self.fd}", flags)
+        except FileNotFoundError:  # a system without /proc
+            fd = os.open(self._path, flags)
+            if not os.path.samestat(os.fstat(fd), os.fstat(self.fd)):
+                os.close(fd)
+                raise
+        old, self.fd = self.fd, fd
+        with contextlib.suppress(OSError):
+            os.close(old)
+
     def close(self) -> None:
         """Close the file, once; later calls do nothing.
 

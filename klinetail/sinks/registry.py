@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeAlias, c
 
 from klinetail.errors import KlinetailError, OutputError, UsageError
 from klinetail.formats.registry import FORMATS, either, suffixes
+from klinetail.recordings.containers.registry import container_of
+from klinetail.recordings.policy import FileOptions
 from klinetail.sinks.file import FileSink
 from klinetail.sinks.output import Outputs
 from klinetail.sinks.sink import Sink, WrittenOn, words
@@ -39,6 +41,10 @@ class Opening(NamedTuple):
     """Whether the sink gets forming candles too, several a second and stream."""
     outputs: Outputs
     """The files of the run's other outputs; a sink that writes files adds the files."""
+    options: FileOptions = FileOptions()
+    """How files are written and continued."""
+    say: Callable[[str], object] = lambda _: None
+    """Is told of everything that a person should know of the sink."""
 
 
 class Opener(Protocol):
@@ -98,8 +104,14 @@ class Sinks:
                     f" for a file the suffix tells the format, {either(suffixes())}"
                 )
         suffix = PurePath(target).suffix.lower()
-        if suffix[1:] in FORMATS:
-            return FileSink(target, updates=opening.updates, outputs=opening.outputs)
+        if PurePath(container_of(target)[1]).suffix[1:].lower() in FORMATS:
+            return FileSink(
+                target,
+                updates=opening.updates,
+                outputs=opening.outputs,
+                options=opening.options,
+                say=opening.say,
+            )
         if suffix in self._entry_points():
             return self._open(suffix, target, target, opening)
         more = sorted(n for n in self._entry_points() if n[0] == ".")

@@ -6,12 +6,23 @@ import enum
 import math
 from abc import abstractmethod
 from collections.abc import Collection, Mapping, Sequence
-from typing import Final, NamedTuple, Protocol, TypeAlias, TypeVar, runtime_checkable
+from typing import (
+    TYPE_CHECKING,
+    Final,
+    NamedTuple,
+    Protocol,
+    TypeAlias,
+    TypeVar,
+    runtime_checkable,
+)
 
 from klinetail.candle import Candle, Stream
 from klinetail.errors import KlinetailError
 from klinetail.events import GapEvent, RevisionEvent
 from klinetail.shortage import cause, shortage
+
+if TYPE_CHECKING:
+    from klinetail.recordings.cursor import Tail
 
 RecordEvent: TypeAlias = GapEvent | RevisionEvent
 """The events about recorded candles: a gap, a gap filled now, a revision."""
@@ -122,6 +133,39 @@ class Sink(Protocol[Taken, Prepared]):
         Raises:
             OutputError: a part of the written data is missing.
         """
+
+
+class ResumingSink(Sink[Candle, Prepared], Protocol[Prepared]):
+    """A sink that goes on where it stopped, and keeps a record of its progress.
+
+    The candles that the sink lacks are fetched, see `Recorder`. After an error named by
+    `retry`, `resume_points` tells what the sink holds: the candles written since the
+    last failure can be lost, too. `write` is then given the rest of the batch, and
+    `flush` is called only when `due`.
+    """
+
+    resumes: bool
+    """Whether this very sink goes on; a file does, a pipe with a file's name does
+    not."""
+
+    @property
+    def due(self) -> float:
+        """When `flush` has to be called, monotonic seconds; infinite for not now. After
+        a call of `flush` the time is later."""
+
+    def tail(self, streams: Collection[Stream], /) -> Tail:
+        """Return what the sink holds of the streams, before anything is written.
+
+        Raises:
+            UsageError: the sink cannot go on.
+            OutputError: the sink cannot be read.
+        """
+
+    def look_again(self) -> None:
+        """Have the next `write` see whether the sink was moved."""
+
+    def wrote(self) -> Sequence[tuple[str, int]]:
+        """Return the places written in the run, with the candles written to each."""
 
 
 class DirectSink(Sink[Taken, Prepared], Protocol[Taken, Prepared]):

@@ -6,16 +6,14 @@ import random as _random
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Any
 
 from klinetail.candle import Candle
 from klinetail.errors import OutputError, SlowConsumer
 from klinetail.events import Event
 from klinetail.pipeline.mailbox import CAPACITY, MOST, Mailbox, Pace
-from klinetail.sinks.sink import Retry, Sink, words
-
-_DOUBLED: Final = 32
-"""Failures in a row after which the pause does not double any more."""
+from klinetail.sinks.attempts import Attempts
+from klinetail.sinks.sink import Sink
 
 
 class SinkWorker(threading.Thread):
@@ -44,7 +42,7 @@ class SinkWorker(threading.Thread):
         on_end: Callable[[OutputError | None], object],
         say: Callable[[str], object],
         monotonic: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], object] = time.sleep,
+        sleep: Callable[[float], None] = time.sleep,
         random: Callable[[], float] = _random.random,
         capacity: int = CAPACITY,
         most: int = MOST,
@@ -64,10 +62,11 @@ class SinkWorker(threading.Thread):
         self._refused: Exception | None = None
         """The exception of `prepare`; candles from before are still written."""
         self._on_end = on_end
-        self._say = say
-        self._monotonic = monotonic
-        self._sleep = sleep
-        self._random = random
+        """Is told of the end."""
+        self._attempts = Attempts(
+            sink, sleep, say=say, monotonic=monotonic, random=random
+        )
+        """Repeats calls to the sink."""
 
     # For the threads that deliver
 
@@ -100,9 +99,9 @@ class SinkWorker(threading.Thread):
         failure: Exception | None = None
         try:
             for batch in self._mailbox.batches():
-                self._attempt(self.sink.write, batch)
+                self._attempts.make(self.sink.write, batch)
                 if self._mailbox.empty:
-                    self._attempt(self.sink.flush)
+                    self._attempts.make(self.sink.flush)
         except SlowConsumer:
             pass  # The queue is written; the mailbox's `on_pace` told the rest.
         except Exception as error:  # noqa: BLE001 - a silent end would look like success
@@ -116,36 +115,8 @@ class SinkWorker(threading.Thread):
             self.done = True
             self._on_end(self._said(failure or self._refused))
 
-    def _attempt(self, call: Callable[..., object], *arguments: object) -> None:
-        """Make a call, again and again while the sink's `retry` asks for attempts."""
-        retry: Retry = self.sink.retry
-        failures, since = 0, self._monotonic()
-        while True:
-            try:
-                call(*arguments)
-                break
-            except retry.errors as error:
-                now = self._monotonic()
-                since = since if failures else now
-                if now - since >= retry.seconds:
-                    raise
-                if not failures:
-                    self._say(f"{self.sink.name}: {self._words(error)}; tried again")
-                longest = min(retry.longest, retry.first * 2**failures)
-                failures = min(failures + 1, _DOUBLED)
-                self._sleep(longest * self._random())
-        if failures:
-            seconds = self._monotonic() - since
-            self._say(f"{self.sink.name}: works again after {seconds:,.0f} s")
-
     def _said(self, failure: Exception | None) -> OutputError | None:
         """Return the error that ended the sink, with the name of the sink."""
         if failure is None or isinstance(failure, OutputError):
             return failure
-        return OutputError(f"{self.sink.name}: {self._words(failure)}")
-
-    def _words(self, error: Exception) -> str:
-        """Return an error in words; an error named by the sink's `retry` is no bug."""
-        if isinstance(error, self.sink.retry.errors) and not isinstance(error, OSError):
-            return str(error) or type(error).__name__
-        return words(error)
+        return OutputError(f"{self.sink.name}: {self._attempts.words(failure)}")

@@ -16,7 +16,7 @@ from klinetail.view.theme import Cell, Glyphs
 
 
 class CandleRow(NamedTuple):
-    """The values from which the cells of one candle are made."""
+    """The values of a candle's row; the columns make the cells from the values."""
 
     candle: Candle
     mark: str

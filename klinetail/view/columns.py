@@ -98,7 +98,7 @@ class Column(msgspec.Struct, Generic[AnyRow], frozen=True):
     """On a narrow screen, the columns with the greatest rank go first, and columns of
     equal rank go together. Columns of rank 0 stay."""
     instead: Column[AnyRow] | None = None
-    """A narrower column, which takes the place when this column goes."""
+    """A narrower column for a screen without room for this column; None for nothing."""
     needed: Callable[[Sequence[Stream]], bool] = always
     """Returns whether a table of the given streams has the column at all."""
     timed: bool = False

@@ -142,7 +142,7 @@ class _Room:
 
 
 class _Sized(Generic[AnyRow]):
-    """A column of one table, and the numbers from which its width is computed."""
+    """A column of a table, with the numbers that decide the column's width."""
 
     def __init__(self, column: Column[AnyRow], least: int, room: _Room | None) -> None:
         self.column = column

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from klinetail.protocol.rest import Listing
+from klinetail.protocol.exchange_info import Listing
 from klinetail.view.terminal import coloured, glyphs_of, is_dumb
 from klinetail.view.theme import TITLE, Glyphs
 

@@ -77,6 +77,7 @@ class Table:
         self._loud = not real
         """Whether the origin must not be overlooked."""
         self._body: CandleTable | StreamTable
+        """The rows: candles of a single stream, or a row for each stream."""
         if len(self._streams) == 1:
             (stream,) = self._streams
             self._body = CandleTable(

@@ -4,14 +4,15 @@ from datetime import UTC
 
 from msgspec.structs import replace
 
-from klinetail.cli.plan import Plan
+from klinetail.cli.plan import Plan, Recordings
 from klinetail.protocol.venues import own_venue
+from klinetail.recordings.policy import Resume
 from tests.strategies import BTCUSDT_1M
 
 VENUE = replace(own_venue("ws://127.0.0.1:9", "http://127.0.0.1:9"), name="the test")
 
 
-def plan(**changes):
+def plan(*, sinks=(), **changes):
     """A plan that follows one stream in a pipe; `changes` are other fields."""
     asked = {
         "streams": [BTCUSDT_1M],
@@ -25,7 +26,6 @@ def plan(**changes):
         "updates": False,
         "output": "jsonl",
         "header": b"",
-        "sinks": [],
         "zone": UTC,
         "color": "never",
         "quiet": False,
@@ -35,4 +35,5 @@ def plan(**changes):
         "strict": False,
         "stats": None,
     }
-    return Plan(**{**asked, **changes})
+    recordings = Recordings([*sinks], [None] * len(sinks), Resume.FILL)
+    return Plan(**{"recordings": recordings, **asked, **changes})

@@ -131,7 +131,8 @@ def test_of_every_option_the_flag_wins_over_the_variable_over_the_default(
     (parameter,) = (p for p in GROUP.commands[command].params if p.name == name)
 
     def read(*arguments: str) -> tuple[Any, str]:
-        words = ["x", *arguments] if command == "watch" else list(arguments)
+        needed = ["x"] if command in ("watch", "check") else []
+        words = [*needed, *arguments]
         context = GROUP.commands[command].make_context(command, words)
         value = context.params[name]
         if isinstance(value, list | tuple):
@@ -164,5 +165,5 @@ def test_of_every_option_the_flag_wins_over_the_variable_over_the_default(
 
 
 def test_there_is_an_option_of_every_command() -> None:
-    assert {command for command, _ in OPTIONS} == {"watch", "symbols", "serve"}
+    assert {command for command, _ in OPTIONS} == {"watch", "symbols", "serve", "check"}
     assert len(OPTIONS) > 25

@@ -98,7 +98,7 @@ MISTAKES = [
     ("ls", "there is no command 'ls'; did you mean: klinetail symbols"),
     ("version", "there is no command 'version'; did you mean: klinetail --version"),
     ("help wacth", "there is no command 'wacth'; did you mean: klinetail watch"),
-    ("...", "there is no command '...'; there are watch, symbols, serve, help"),
+    ("...", "there is no command '...'; there are watch, symbols, check, serve, help"),
     (
         "-n 5 btcusdt",
         "klinetail has no option -n; give the command before it: klinetail watch -n",

@@ -29,7 +29,7 @@ def said(capfd):
         (lambda r: r.failed(OutputError("a.csv: full")), "a.csv: full", 5),
         (
             lambda r: r.paced("a.csv", Pace.BEHIND, 0),
-            "a.csv is behind: nobody waits for it; closed candles queue up",
+            "a.csv is behind: the run no longer waits; closed candles queue up",
             0,
         ),
         (

@@ -4,9 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from klinetail.candle import Interval, Pattern, Stream
+from klinetail.candle import Interval, Stream
 from klinetail.cli.words import expand, parse_streams, start_line, taken_line
 from klinetail.errors import UsageError
+from klinetail.pattern import Pattern
 from klinetail.spelling import intervals_like
 from tests.strategies import intervals, symbols
 

@@ -18,8 +18,9 @@ from klinetail.events import (
     RevisionEvent,
 )
 from klinetail.exchange.connection import Handlers
+from klinetail.protocol.exchange_info import Listing
 from klinetail.protocol.frames import Reply
-from klinetail.protocol.rest import Listing, Row
+from klinetail.protocol.klines import Row
 from klinetail.protocol.venues import sim_venue
 from klinetail.sim.server import Server
 from tests.strategies import candle as made_up

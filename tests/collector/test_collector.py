@@ -78,9 +78,9 @@ def test_it_goes_on_from_given_candles_page_by_page(exchange: Server) -> None:
 @pytest.mark.parametrize(
     ("starts", "why"),
     [
-        ({"btcusdt@1m": START + 1}, "no candle opens then"),
+        ({"btcusdt@1m": START + 1}, "no candle opens at this time"),
         ({Stream("ETHUSDT", Interval.M1): START}, "has a start and is not followed"),
-        ({"btcusdt": START // 1000}, "no open time in milliseconds"),
+        ({"btcusdt": START // 1000}, "an open time in milliseconds"),
     ],
 )
 def test_a_start_that_cannot_be_is_refused_at_once(starts: dict, why: str) -> None:
@@ -94,7 +94,9 @@ def test_a_start_in_the_future_is_refused_by_exchange_time(exchange: Server) -> 
 
     async def main() -> None:
         collector = collect(exchange, [THIN, BTC], seen, starts={BTC: future})
-        with pytest.raises(UsageError, match=r"btcusdt@1m cannot start at .*: for the"):
+        with pytest.raises(
+            UsageError, match=r"btcusdt@1m cannot start at .*: the exch"
+        ):
             await asyncio.wait_for(collector.start_streaming(), PATIENCE)
 
     asyncio.run(main())

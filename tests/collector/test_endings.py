@@ -14,7 +14,7 @@ from klinetail.contract.series import Series
 from klinetail.contract.trading import DELIVERED, LEAST
 from klinetail.errors import Unreachable
 from klinetail.events import Drop, DropEvent, EndedEvent, Event, TradedEvent
-from klinetail.protocol.rest import Listing, Listings
+from klinetail.protocol.exchange_info import Listing, Listings
 from klinetail.protocol.statuses import PENDING
 from tests.collector.collecting import FakeRest
 from tests.contract.minutes import T0, candle

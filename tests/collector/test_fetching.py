@@ -19,7 +19,8 @@ from klinetail.events import (
     LinkEvent,
     LinkState,
 )
-from klinetail.protocol.rest import BadRow, Listing
+from klinetail.protocol.exchange_info import Listing
+from klinetail.protocol.klines import BadRow
 from klinetail.sim.server import Server
 from klinetail.sim.synthetic import Synthetic
 from tests.collector.collecting import (

@@ -20,8 +20,8 @@ from klinetail.events import (
     LinkEvent,
     RevisionEvent,
 )
+from klinetail.protocol.exchange_info import Listing
 from klinetail.protocol.frames import encode_kline
-from klinetail.protocol.rest import Listing
 from tests.collector.collecting import (
     BTC,
     START,

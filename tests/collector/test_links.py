@@ -11,7 +11,7 @@ from klinetail.errors import (
 )
 from klinetail.events import LinkEvent, LinkState
 from klinetail.exchange.connection import Handlers
-from klinetail.protocol.rest import Listing
+from klinetail.protocol.exchange_info import Listing
 from klinetail.protocol.venues import LIVE
 from tests.collector.collecting import (
     BTC,

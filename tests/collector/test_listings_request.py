@@ -9,7 +9,7 @@ from klinetail.collector.listings_request import ListingsRequest
 from klinetail.collector.symbols import oddity
 from klinetail.errors import BadMessage, Forbidden, RateLimited, Refused, Unreachable
 from klinetail.events import LinkState
-from klinetail.protocol.rest import Listing, decode_listings
+from klinetail.protocol.exchange_info import Listing, decode_listings
 
 PATIENCE = 15.0
 LISTED = [Listing("BTCUSDT", "TRADING")]

@@ -22,7 +22,7 @@ from klinetail.events import (
 )
 from klinetail.exchange.rest_client import BinanceRest
 from klinetail.pipeline.stats import Stats
-from klinetail.protocol.rest import Listing
+from klinetail.protocol.exchange_info import Listing
 from klinetail.protocol.venues import own_venue, sim_venue
 from klinetail.sim.history import Afterlife
 from klinetail.sim.recorded import Recorded

@@ -11,7 +11,7 @@ from klinetail.collector.silence import LASTING, SAMPLE
 from klinetail.contract.series import Series
 from klinetail.errors import Unreachable
 from klinetail.events import MuteEvent
-from klinetail.protocol.rest import BadRow, Row
+from klinetail.protocol.klines import BadRow, Row
 from tests.collector.collecting import FakeRest
 from tests.contract.minutes import T0, candle
 from tests.states import Times, state_of

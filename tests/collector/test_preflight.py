@@ -29,14 +29,9 @@ from klinetail.errors import (
 )
 from klinetail.events import LinkEvent, LinkState
 from klinetail.pace import Reading
-from klinetail.protocol.rest import (
-    INVALID_STATUS,
-    INVALID_SYMBOL,
-    BadRow,
-    Listing,
-    Listings,
-    Row,
-)
+from klinetail.protocol.exchange_info import Listing, Listings
+from klinetail.protocol.klines import BadRow, Row
+from klinetail.protocol.rest_errors import INVALID_STATUS, INVALID_SYMBOL
 from klinetail.protocol.statuses import PENDING
 from tests.cases import Case
 from tests.collector.collecting import BTC, START, FakeRest

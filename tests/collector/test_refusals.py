@@ -28,7 +28,7 @@ from klinetail.exchange.backoff import BACKOFF
 from klinetail.exchange.inputs import Due, Served, broken_by
 from klinetail.exchange.status import Status
 from klinetail.exchange.supervision import transition
-from klinetail.protocol.rest import error_of
+from klinetail.protocol.rest_errors import error_of
 from tests.collector.passing import Time
 from tests.strategies import BTCUSDT_1M
 
@@ -88,7 +88,7 @@ def failure(row: Row) -> ExchangeError:
     says that it is no JSON, and the handshake that no WebSocket is there."""
     wait = f"{row.asked:.0f}" if row.asked else None
     error = error_of(row.status, row.body, retry_after=wait, server_time=None)
-    return error or Unreachable("no WebSocket there")
+    return error or Unreachable("the server offers no WebSocket")
 
 
 def by_rest(failures: Iterable[ExchangeError], *, answered: bool = False) -> Course:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from klinetail.candle import Interval, Pattern, Stream, is_glob
+from klinetail.candle import Interval, Stream
 from klinetail.collector.symbols import (
     check,
     encode,
@@ -19,12 +19,9 @@ from klinetail.collector.symbols import (
 )
 from klinetail.errors import Refused, UnknownSymbol, UsageError
 from klinetail.events import Drop, DropEvent
-from klinetail.protocol.rest import (
-    ILLEGAL_CHARACTERS,
-    INVALID_SYMBOL,
-    Listing,
-    Listings,
-)
+from klinetail.pattern import Pattern
+from klinetail.protocol.exchange_info import Listing, Listings
+from klinetail.protocol.rest_errors import ILLEGAL_CHARACTERS, INVALID_SYMBOL
 from tests.strategies import streams, symbols
 
 M1, M5 = Interval.M1, Interval.M5
@@ -97,17 +94,6 @@ class TestResolve:
         else:
             with pytest.raises(UsageError, match=quote):
                 traded(Pattern("*", ()), market, quote)
-
-    @given(symbols, st.data())
-    def test_any_case_and_any_part_replaced_by_a_star_matches(self, symbol, data):
-        start = data.draw(st.integers(0, len(symbol)))
-        end = data.draw(st.integers(start, len(symbol)))
-        glob = f"{symbol[:start]}*{symbol[end:]}"
-        assert Pattern(glob, ()).matches(symbol)
-        assert Pattern(glob.lower(), ()).matches(symbol)
-        assert Pattern(symbol.lower(), ()).matches(symbol)
-        assert is_glob(glob)
-        assert not is_glob(symbol)
 
     @pytest.mark.parametrize(
         ("glob", "words"),

@@ -9,7 +9,7 @@ import random
 from klinetail.candle import MINUTE, Candle, Interval, Source, Stream
 from klinetail.clock import Moment
 from klinetail.contract.series import Series
-from klinetail.protocol.rest import Row, decode_rows, encode_rows
+from klinetail.protocol.klines import Row, decode_rows, encode_rows
 
 STREAM = Stream("BTCUSDT", Interval.M1)
 T0 = 1_700_000_040_000 - 1_700_000_040_000 % MINUTE

@@ -7,7 +7,7 @@ from klinetail.clock import Moment
 from klinetail.contract.answers import BadRows, sort_out
 from klinetail.contract.grid import Grid
 from klinetail.contract.output import Output, bad
-from klinetail.protocol.rest import BadRow
+from klinetail.protocol.klines import BadRow
 from tests.contract.minutes import STREAM, T0, candle, row
 
 NOW = Moment(T0, 1_000.0)

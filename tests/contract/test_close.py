@@ -14,7 +14,8 @@ END = T0 + MINUTE
 
 
 def test_before_its_end_was_seen_to_pass_it_is_not_overdue() -> None:
-    assert not AwaitedClose().is_overdue(END, Moment(END + MINUTE, 1_000.0))
+    now = Moment(END + MINUTE, 1_000.0)
+    assert AwaitedClose().is_overdue(END, now) is False
 
 
 @pytest.mark.parametrize(

@@ -70,6 +70,7 @@ def test_what_leaves_next_is_known_once_as_many_are_kept() -> None:
 
 
 def test_it_is_looked_ahead_before_the_next_one_comes_or_with_it() -> None:
+    assert not Delivered(Interval.M1, keep=1).looked_ahead
     kept = delivered(1, keep=1)
     assert not kept.looked_ahead
     assert T0 not in kept.fingerprints
@@ -91,3 +92,10 @@ def test_what_came_after_all_is_put_where_it_belongs() -> None:
     assert list(kept.closed) == [minute(2), minute(3), minute(4)]
     assert not kept.looked_ahead, "another one leaves next"
     assert [after(n) in kept.fingerprints for n in range(5)] == [True] * 2 + [False] * 3
+
+
+def test_what_came_after_all_displaces_nothing_while_there_is_room() -> None:
+    kept = delivered(1, keep=9)
+    kept.add(minute(2))
+    kept.insert([minute(1)], after(3))
+    assert list(kept.closed) == [minute(0), minute(1), minute(2)]

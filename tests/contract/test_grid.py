@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from klinetail.candle import DAY, MINUTE, Candle, Interval, Source, Stream
 from klinetail.contract.grid import FOUNDED, Grid, common_open_time
-from klinetail.protocol.rest import BadRow
+from klinetail.protocol.klines import BadRow
 from tests.contract.minutes import T0, candle
 
 D3 = Stream("BTCUSDT", Interval.D3)
@@ -69,10 +69,10 @@ def test_the_anchor_is_what_most_rows_have_in_common(
 ) -> None:
     base = T0 - T0 % LENGTH
     rows = [three_days(base + n * DAY) for n in days]
-    assert common_open_time(rows, Interval.D3) == anchor
+    assert common_open_time(rows, LENGTH) == anchor
 
 
 def test_rows_that_cannot_be_believed_tell_no_anchor() -> None:
     bad = [BadRow(2 * DAY, "crossed"), BadRow(5 * DAY, "crossed"), BadRow(None, "null")]
-    assert common_open_time(bad, Interval.D3) is None
-    assert common_open_time([*bad, three_days(DAY)], Interval.D3) == DAY
+    assert common_open_time(bad, LENGTH) is None
+    assert common_open_time([*bad, three_days(DAY)], LENGTH) == DAY

@@ -32,6 +32,11 @@ def test_it_is_never_over_while_nothing_fails_or_nothing_waits() -> None:
     assert hold.over is not None
     order.trading.end(order.expected)
     assert hold.over is None, "nothing is expected"
+    order.trading.resume()
+    assert hold.over is not None
+    order.trading.begin(NOW.exchange, T0 + MINUTE)
+    assert order.pending
+    assert hold.over is None, "nothing is traded yet"
 
 
 def test_it_counts_from_when_both_fails_and_waits_and_from_the_close() -> None:

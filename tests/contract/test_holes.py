@@ -37,7 +37,7 @@ def test_one_answer_is_not_enough() -> None:
 
 
 def test_a_reason_is_words_and_not_too_many() -> None:
-    assert bad_row("no volume") == "the exchange's row for it is bad: no volume"
+    assert bad_row("no volume") == "the exchange's row for the candle is bad: no volume"
     assert len(bad_row("x" * 10_000)) == MAX_REASON == 200
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from klinetail.candle import MINUTE, Candle
+from klinetail.candle import DAY, MINUTE, Candle, Interval, Stream
 from klinetail.clock import Moment
 from klinetail.contract.order import Order
 from klinetail.contract.output import Output, bad
@@ -50,8 +51,57 @@ def test_it_begins_with_the_lines_before_the_running_candle() -> None:
 
 def test_before_it_begins_nothing_is_known_and_nothing_lacks() -> None:
     order = Order(STREAM, lines=3, keep=1, held=1)
+    assert order.expected == order.first == 0
+    assert order.subscribed_in == order.fetch_until == 0
     assert not order.unknown
     assert not order.lacking
+
+
+@pytest.mark.parametrize(("start", "started"), [(-1, False), (0, True), (1, True)])
+def test_from_a_start_point_history_is_what_is_before_the_running_candle(
+    start: int, started: bool
+) -> None:
+    order = Order(STREAM, lines=0, keep=1, held=1)
+    order.begin(NOW, None, T0 + start * MINUTE)
+    assert order.expected == order.first == T0 + start * MINUTE
+    assert order.started is started
+
+
+DAYS = Stream("BTCUSDT", Interval.D3)
+THIRD = 3 * DAY
+
+
+def of_three_days(lines: int = 0, start: int | None = None) -> Order:
+    order = Order(DAYS, lines=lines, keep=1, held=1)
+    order.begin(NOW, None, start)
+    return order
+
+
+def test_where_days_are_unknown_the_answer_must_hold_all_that_may_be_wanted() -> None:
+    order = of_three_days(lines=2)
+    current = order.grid.floor(NOW.exchange)
+    end = current + THIRD
+    assert order.first_range() == (current - 3 * THIRD, end)
+    early, late = current - 9 * THIRD, current - THIRD + DAY
+    assert of_three_days(start=early).first_range() == (early, end)
+    assert of_three_days(start=late).first_range() == (current - THIRD, end)
+
+
+def test_what_ended_before_its_days_were_known_has_no_history_to_come() -> None:
+    order = of_three_days(lines=2)
+    order.started = True
+    order.start(T0 - T0 % DAY)
+    assert order.started
+    order.expect(order.subscribed_in - THIRD)
+    assert order.started, "what has started does not begin again"
+
+
+def test_a_delivered_close_tells_of_its_trades() -> None:
+    order = begun()
+    took(order, closed(0))
+    assert order.trading.last == T0 + MINUTE - 1
+    took(order, forming(1, 3), candle(T0 + MINUTE, 3))
+    assert order.trading.last == T0 + MINUTE + 3_000, "the frame tells it better"
 
 
 @given(st.permutations(range(6)))
@@ -179,6 +229,13 @@ def test_of_what_is_pending_nothing_lacks() -> None:
     order.begin(Moment(T0, 1.0), T0 + MINUTE, T0 - MINUTE)
     assert order.pending
     assert order.started
+    assert order.lines == 0
     assert order.expected == T0
     order.fetch_until = T0 + 9 * MINUTE
     assert not order.lacking
+
+
+def test_of_what_is_pending_no_history_is_to_come_whatever_its_days() -> None:
+    order = Order(DAYS, lines=4, keep=1, held=1)
+    order.begin(NOW, 0, None)
+    assert order.started

@@ -137,6 +137,7 @@ class Line(RuleBasedStateMachine):
             self.listed = min(self.listed, self.asked)
         self.first = max(self.asked, self.listed)
         self.rotten = {T0 + n * MINUTE: how for n, how in rotten.items()}
+        self.absent = {time for time, how in self.rotten.items() if how == "absent"}
         self.healed = healed or hold == float("inf")
         self.hold = hold
         self.lacked: Counter[int] = Counter()
@@ -160,8 +161,7 @@ class Line(RuleBasedStateMachine):
         if self.has_start:
             return  # from a start point on all is a gap that does not come out
         skipped = range(self.first, open_time, MINUTE)
-        absent = all(self.rotten.get(time) == "absent" for time in skipped)
-        if absent and not self.heard.intersection(skipped):
+        if self.absent.issuperset(skipped) and not self.heard.intersection(skipped):
             self.first = open_time
 
     def take(self, output: list) -> None:

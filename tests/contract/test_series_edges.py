@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 import msgspec
+import pytest
 
 from klinetail.candle import DAY, MINUTE, Candle, Interval, Source, Stream
 from klinetail.clock import Moment
@@ -17,6 +18,7 @@ from klinetail.contract.held import HELD
 from klinetail.contract.holes import NO_ROW
 from klinetail.contract.output import Output
 from klinetail.contract.series import Series
+from klinetail.errors import UsageError
 from klinetail.events import (
     Drop,
     DropEvent,
@@ -27,7 +29,7 @@ from klinetail.events import (
     TradedEvent,
     UnconfirmedEvent,
 )
-from klinetail.protocol.rest import Row
+from klinetail.protocol.klines import Row
 from tests.contract.minutes import STREAM, T0, begun, candle, moment, row
 
 
@@ -1218,3 +1220,26 @@ def test_a_flat_row_after_the_end_is_not_said_to_be_confirmed() -> None:
     series.fill([candle(T0 - MINUTE, 0, source=Source.REST)], now, now)
     assert series.lacking
     assert series.unconfirmed(now) is None
+
+
+def test_what_is_pending_is_awaited_once_it_is_traded() -> None:
+    series = Series(STREAM)
+    series.begin(moment(T0 + 30_000), onboard=0)
+    assert series.pending is True
+    series.trade(T0 + 5 * MINUTE + 1)
+    assert series.pending is False
+    assert series.expected == T0 + 5 * MINUTE
+
+
+def test_no_series_begins_where_no_candle_opens() -> None:
+    with pytest.raises(UsageError, match="no candle opens at this time"):
+        Series(STREAM).begin(moment(T0 + 30_000), start=T0 + 1)
+
+
+def test_a_frame_without_trades_behind_the_end_is_stale() -> None:
+    series = begun()
+    series.end()
+    frame = candle(T0 + MINUTE, 0, closed=False)
+    stale = DropEvent(Drop.STALE, STREAM)
+    assert series.accept(frame, moment(T0 + 2 * MINUTE)) == [stale]
+    assert series.ended

@@ -277,7 +277,7 @@ def test_an_answer_that_has_the_row_again_ends_the_hole() -> None:
     run = started(3, exchange)
     run.until(run.now + 29_000)
     assert len(run.drops) == 1
-    assert "it comes twice" in run.drops[0].detail
+    assert "the row comes twice" in run.drops[0].detail
     exchange.bad.clear()
     run.until(run.now + 1_000)
     assert [one.open_time for one in run.closed] == minutes(-3, -2, -1)

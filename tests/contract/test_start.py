@@ -34,15 +34,28 @@ def started(start: int, stream: Stream = STREAM, **options: object) -> Series:
 @pytest.mark.parametrize(
     ("stream", "start", "why"),
     [
-        (STREAM, T0 + 1, "no candle opens then; the one that runs then opens at"),
-        (Stream("BTCUSDT", Interval.M5), T0 + 2 * MINUTE, "no candle opens then"),
-        (Stream("BTCUSDT", Interval.W1), FOUNDED, "no candle opens then"),
-        (Stream("BTCUSDT", Interval.MO1), FOUNDED + DAY, "no candle opens then"),
-        (Stream("BTCUSDT", Interval.D3), T0, "no candle opens then"),
-        (STREAM, T0 // 1000, "no open time in milliseconds"),
-        (STREAM, FOUNDED - MINUTE, "or one before 2017-01-01T00:00:00Z"),
-        (STREAM, LAST_TIME + 1, "no open time in milliseconds"),
-        (STREAM, -MINUTE, "no open time in milliseconds"),
+        (
+            STREAM,
+            T0 + 1,
+            "no candle opens at this time; the candle around this time opens at",
+        ),
+        (
+            Stream("BTCUSDT", Interval.M5),
+            T0 + 2 * MINUTE,
+            "no candle opens at this time",
+        ),
+        (Stream("BTCUSDT", Interval.W1), FOUNDED, "no candle opens at this time"),
+        (
+            Stream("BTCUSDT", Interval.MO1),
+            FOUNDED + DAY,
+            "no candle opens at this time",
+        ),
+        (Stream("BTCUSDT", Interval.D3), T0, "no candle opens at this time"),
+        (STREAM, T0 // 1000, "an open time in milliseconds"),
+        (STREAM, FOUNDED - MINUTE, "from 2017-01-01T00:00:00Z on"),
+        (STREAM, LAST_TIME, "no candle opens at this time"),
+        (STREAM, LAST_TIME + 1, "an open time in milliseconds"),
+        (STREAM, -MINUTE, "an open time in milliseconds"),
     ],
 )
 def test_a_start_at_which_no_candle_opens_is_refused(
@@ -59,7 +72,7 @@ def test_the_refusal_names_the_candle_that_runs_then() -> None:
         check_start(Stream("BTCUSDT", Interval.H1), FOUNDED + 90 * MINUTE)
     assert str(refused.value) == (
         "btcusdt@1h cannot start at 1483234200000 (2017-01-01T01:30:00Z): no candle"
-        " opens then; the one that runs then opens at 1483232400000"
+        " opens at this time; the candle around this time opens at 1483232400000"
         " (2017-01-01T01:00:00Z)"
     )
 
@@ -72,7 +85,7 @@ def test_the_first_and_the_last_open_time_are_open_times(start: int) -> None:
 def test_the_future_is_refused_but_for_a_clock_that_is_a_little_late() -> None:
     series = Series(STREAM)
     early = Moment(T0 - GRACE - 1, 100.0)
-    with pytest.raises(UsageError, match="for the exchange it is"):
+    with pytest.raises(UsageError, match="the exchange's time is"):
         series.begin(early, start=T0)
     assert series.expected == 0, "nothing was begun"
     series.begin(Moment(T0 - GRACE, 100.0), start=T0)

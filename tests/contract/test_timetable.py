@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from klinetail.candle import DAY, MINUTE
+from klinetail.candle import DAY, MINUTE, Interval, Stream
 from klinetail.clock import Moment
 from klinetail.contract.close import GRACE
 from klinetail.contract.ending import Ending
@@ -13,6 +13,7 @@ from klinetail.contract.finality import NOTICE
 from klinetail.contract.hold import Hold
 from klinetail.contract.order import Order
 from klinetail.contract.timetable import Timetable
+from klinetail.contract.trading import MOST
 from klinetail.events import GapEvent
 from tests.contract.minutes import STREAM, T0, candle, moment
 
@@ -21,9 +22,9 @@ END = T0 + MINUTE
 
 
 def begun(
-    lines: int = 0, *, keep: int = 500, follow: bool = True
+    lines: int = 0, *, keep: int = 500, follow: bool = True, stream: Stream = STREAM
 ) -> tuple[Order, Fetching, Timetable]:
-    order = Order(STREAM, lines=lines, keep=keep, held=500)
+    order = Order(stream, lines=lines, keep=keep, held=500)
     order.begin(NOW, None, None)
     fetching = Fetching(order, hold=10.0, follow=follow)
     hold = Hold(order, fetching, 10.0)
@@ -146,3 +147,30 @@ def test_of_what_is_not_traded_only_the_look_up_is_due() -> None:
     order.trading.begin(NOW.exchange, T0 + DAY)
     order.hearing.up_since = NOW.exchange
     assert timetable.exchange_due(NOW) == order.trading.idle_at(since=NOW.exchange)
+    order.close.passed_at = END / 1000
+    assert not timetable.overdue(moment(END + DAY)), "no close is awaited"
+
+
+def test_of_a_long_candle_the_look_up_is_due_before_its_end() -> None:
+    order, _, timetable = begun(stream=Stream("BTCUSDT", Interval.H4))
+    order.hearing.up_since = NOW.exchange
+    assert timetable.exchange_due(NOW) == NOW.exchange + MOST
+    end = order.grid.end_of(order.expected)
+    order.hearing.up_since = None
+    assert timetable.exchange_due(NOW) == end, "without a line nobody looks up"
+
+
+def test_of_what_ended_the_close_of_the_last_candle_is_due() -> None:
+    order, _, timetable = begun()
+    order.trading.end(END)
+    assert timetable.exchange_due(NOW) == END
+    order.take(candle(T0, 3), [])
+    assert order.finished
+    assert timetable.exchange_due(NOW) == math.inf
+
+
+def test_a_gap_that_may_be_fetched_is_due_at_once() -> None:
+    _, fetching, timetable = begun()
+    fetching.gaps.add(GapEvent(STREAM, T0 - MINUTE, T0, "HTTP 503"))
+    assert timetable.due(NOW) <= NOW.monotonic
+    assert timetable.exchange_due(NOW) == END

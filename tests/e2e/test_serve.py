@@ -7,16 +7,18 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 from contextlib import contextmanager
 
 import pytest
 import requests
 from websockets.sync.client import connect
 
-from klinetail.candle import MINUTE
+from klinetail.candle import MINUTE, Interval, Stream
 from klinetail.cli.serve import DEFAULT_PORT
 from klinetail.formats import csv, jsonl
 from klinetail.protocol import frames
+from klinetail.recordings.containers.registry import CONTAINERS
 from tests.strategies import candle
 
 KLINETAIL = [sys.executable, "-c", "from klinetail.cli import main; main()"]
@@ -29,10 +31,11 @@ def environment(**changes):
 
 
 @contextmanager
-def serving(*arguments, **env):
+def serving(*arguments, stdin=None, **env):
     """The running process and its two lines, and that no pipe stays open."""
     process = subprocess.Popen(
         [*KLINETAIL, "serve", *arguments],
+        stdin=stdin,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -95,6 +98,29 @@ def test_it_serves_a_recording_to_its_end(recording):
         assert "real exchange" in lines[0]
         assert process.wait(DEADLINE) == 0
         assert process.stderr.read() == "klinetail: the recordings have ended\n"
+
+
+def test_it_serves_whatever_holds_candles(tmp_path):
+    lines = {
+        name: csv.encode(
+            [candle(60_000 * n, stream=Stream(name, Interval.M1)) for n in range(8)]
+        )
+        for name in ("BTCUSDT", "ETHUSDT", "SOLUSDT", "XRPUSDT")
+    }
+    for suffix, name in ((".gz", "BTCUSDT"), (".zst", "ETHUSDT")):
+        packed = CONTAINERS[suffix].pack(csv.HEADER + lines[name])
+        (tmp_path / f"{name}.csv{suffix}").write_bytes(packed)
+    rows = [line.split(b",")[2:13] for line in lines["SOLUSDT"].splitlines()]
+    with zipfile.ZipFile(tmp_path / "sol.zip", "w") as archive:
+        dump = b"".join(b",".join([*row, b"0"]) + b"\n" for row in rows)
+        archive.writestr("SOLUSDT-1m-1970-01-01.csv", dump)
+    files = [str(path) for path in sorted(tmp_path.iterdir())]
+    piped = tmp_path / "piped"
+    piped.write_bytes(lines["XRPUSDT"])
+    arguments = (*files, "-", "--port", "0", "--speed", "600")
+    with piped.open() as stdin, serving(*arguments, stdin=stdin) as (process, said):
+        assert "recordings of BTCUSDT, ETHUSDT, SOLUSDT, XRPUSDT, the" in said[0]
+        assert process.wait(DEADLINE) == 0
 
 
 def test_options_from_the_environment(recording):

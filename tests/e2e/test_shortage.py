@@ -230,5 +230,5 @@ def test_a_start_for_which_there_is_no_thread_says_so_in_a_line(
     assert done.returncode == 1
     assert done.stderr.decode() == (
         "klinetail: this machine has no thread left (can't start new thread);"
-        " give it more, or try again later\n"
+        " end other programs, or try again later\n"
     )

@@ -92,7 +92,7 @@ def test_the_sink_in_readme_works(installed, tmp_path):
     assert done.returncode == 0, done.stderr
     candles = [jsonl.decode(line) for line in done.stdout.splitlines()]
     rows = [(one.close_time, one.close_text) for one in candles]
-    why = "gap: the exchange has no row for it"
+    why = "gap: the exchange has no row for the candle"
     with contextlib.closing(sqlite3.connect(path)) as base:
         wanted = sorted([*rows, (ABSENT, why)])
         found = base.execute("SELECT time, what FROM record ORDER BY time")

@@ -28,6 +28,7 @@ COIN = Venue(
         time="/dapi/v1/time",
         klines="/dapi/v1/klines",
         exchange_info="/dapi/v1/exchangeInfo",
+        archive="/data/futures/cm",
     ),
     status_key="contractStatus",
     limits=Limits(

@@ -19,7 +19,8 @@ from klinetail.errors import (
 )
 from klinetail.exchange.http import MAX_BODY
 from klinetail.exchange.rest_client import BinanceRest
-from klinetail.protocol.rest import Listing, encode_rows
+from klinetail.protocol.exchange_info import Listing
+from klinetail.protocol.klines import encode_rows
 from klinetail.protocol.venues import own_venue
 from tests import starved
 from tests.strategies import BTCUSDT_1M, candle
@@ -357,8 +358,8 @@ class TestCompressed:
                 "gzip",
                 "cannot be unpacked",
             ),
-            (BODY, "br", "not asked for"),
-            (BODY, "gzip, gzip", "not asked for"),
+            (BODY, "br", "no compression was asked for"),
+            (BODY, "gzip, gzip", "no compression was asked for"),
         ],
     )
     def test_what_cannot_be_unpacked_is_bad(self, body, encoding, words):

@@ -208,13 +208,17 @@ class TestRefused:
     @pytest.mark.parametrize(
         ("answer", "kind", "words"),
         [
-            (b"HTTP/1.1 403 No\r\n\r\n<p>", Refused, "does not allow it .HTTP 403"),
+            (
+                b"HTTP/1.1 403 No\r\n\r\n<p>",
+                Refused,
+                "does not allow the connection .HTTP 403",
+            ),
             (b"HTTP/1.1 407 No\r\n\r\n", Refused, "user name or password .HTTP 407"),
-            (b"HTTP/1.1 302 X\r\nLocation: http://x\r\n\r\n", Refused, "redirects"),
+            (b"HTTP/1.1 302 X\r\nLocation: http://x\r\n\r\n", Refused, "redirect"),
             (b"HTTP/1.1 502 No\r\n\r\n", Unreachable, "HTTP 502"),
             (b"HTTP/1.1 500 No\n\n", Unreachable, "HTTP 500"),
-            (b"SSH-2.0-OpenSSH\r\n\r\n", Unreachable, "no HTTP there"),
-            (b"HTTP/1.1 200 OK\r\n\r\nHTTP/1.1 101 X", Unreachable, "says more"),
+            (b"SSH-2.0-OpenSSH\r\n\r\n", Unreachable, "the answer is not HTTP"),
+            (b"HTTP/1.1 200 OK\r\n\r\nHTTP/1.1 101 X", Unreachable, "sent more"),
             (b"HTTP/1.1 200 OK\r\n", Unreachable, "hung up"),
             (b"", Unreachable, "hung up"),
             (b"x" * 2 * MAX_ANSWER, Unreachable, "does not end"),
@@ -265,9 +269,9 @@ class TestRefused:
     def test_the_exchange_s_certificate_is_verified_through_it(self, kind, authority):
         stranger = server_context(trustme.CA(), "localhost")
         with proxy_of(kind, authority) as proxy, Venue([TIME], tls=stranger) as venue:
-            with pytest.raises(Refused, match=r"^its certificate is not valid"):
+            with pytest.raises(Refused, match=r"^the certificate is not valid"):
                 Heard(venue.ws_url, proxy.url)
-            with pytest.raises(Refused, match=r"^its certificate is not valid"):
+            with pytest.raises(Refused, match=r"^the certificate is not valid"):
                 ask_time(venue.rest_url, proxy.url)
 
     def test_one_that_does_not_speak_tls(self, authority):

@@ -100,6 +100,31 @@ def test_what_is_written_is_read_again(candle):
     assert csv.encode([csv.decode(line)]) == line
 
 
+def test_what_other_programs_write_is_read_exactly():
+    for word, closed in (("True", True), ("FALSE", False), ("false", False)):
+        assert csv.decode(replaced(13, word)).closed is closed
+    for column, text, name, plain in (
+        (5, "9.98E+1", "low_text", "99.8"),
+        (7, "0E-7", "volume_text", "0.0000000"),
+        (7, "9.80E-7", "volume_text", "0.000000980"),
+        (9, "1e-07", "quote_volume_text", "0.0000001"),
+        (11, "1.5e3", "taker_buy_volume_text", "1500"),
+        (12, "12e0", "taker_buy_quote_volume_text", "12"),
+    ):
+        with Case(text):
+            assert getattr(csv.decode(replaced(column, text)), name) == plain
+
+
+@pytest.mark.parametrize("column", [2, 8, 10])
+def test_an_exponent_is_no_time_and_no_count(column):
+    assert "not a whole number" in str(refused(replaced(column, "1e3")))
+
+
+def test_times_in_microseconds_are_named():
+    line = LINE.replace(b"40000,", b"40000000,").replace(b"99999,", b"99999999,")
+    assert "the times are in microseconds" in str(refused(line))
+
+
 @pytest.mark.parametrize("ending", [b"", b"\n", b"\r\n"])
 def test_line_ends_of_other_systems_are_read(ending):
     assert csv.decode(LINE.rstrip() + ending) == recorded(candle())
@@ -142,7 +167,8 @@ def test_a_line_without_a_column_is_no_record(column):
         "-1",
         "+1",
         "=1",
-        "1e5",
+        "1e99",
+        "e5",
         "1_000",
         " 100.50",
         "100.50 ",
@@ -192,7 +218,8 @@ def test_a_cell_that_is_something_else_is_no_record(text):
         (8, "1700000100000"),
         (10, "42.0"),
         (10, "042"),
-        (13, "True"),
+        (13, "yes"),
+        (13, "tRUE"),
         (13, "1"),
         (14, "STREAM"),
         (14, "stream "),

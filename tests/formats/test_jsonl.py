@@ -140,6 +140,19 @@ def test_a_line_without_a_key_is_no_record(key):
     assert key in str(refused(json.dumps(record).encode()))
 
 
+def test_what_jq_and_pandas_write_is_read_exactly():
+    for key, literal, digits in (
+        ("volume", "0E-7", "0.0000000"),  # jq 1.7
+        ("low", "9.80E-7", "0.000000980"),
+        ("low", "9.8e-07", "0.00000098"),  # jq 1.6, pandas
+        ("quote_volume", "1.5e+3", "1500"),
+    ):
+        with Case(literal):
+            assert (
+                getattr(jsonl.decode(replaced(key, literal)), f"{key}_text") == digits
+            )
+
+
 @pytest.mark.parametrize(
     "literal",
     [
@@ -149,7 +162,7 @@ def test_a_line_without_a_key_is_no_record(key):
         '""',
         '"x"',
         "-1",
-        "1e5",
+        "1e99",
         "1e999",
         "NaN",
         "Infinity",

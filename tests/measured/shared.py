@@ -112,6 +112,10 @@ class Process:
             line = next(line for line in status if line.startswith("VmHWM"))
         return round(int(line.split()[1]) / 1024, 1)
 
+    def join(self):
+        """Wait until all of stderr is read."""
+        self._reader.join(5)
+
     def end(self, number=signal.SIGINT, seconds=30):
         """Signal it; what came out of stdout till its end, and how long that took."""
         began = time.monotonic()
@@ -119,7 +123,7 @@ class Process:
         rest = self.process.stdout.read() if self.process.stdout else b""
         self.process.wait(seconds)
         took = time.monotonic() - began
-        self._reader.join(5)
+        self.join()
         return rest, took
 
     def __enter__(self):
@@ -128,7 +132,7 @@ class Process:
     def __exit__(self, *_):
         self.process.kill()
         self.process.wait()
-        self._reader.join(5)
+        self.join()
         for stream in (self.process.stdout, self.process.stderr):
             if stream is not None:
                 stream.close()

@@ -20,6 +20,7 @@ from klinetail.protocol.venues import (
     custom,
     own_venue,
     sim_venue,
+    with_archive,
     ws_path,
 )
 
@@ -51,6 +52,26 @@ def test_the_sim_serves_candles_where_the_venue_that_it_is_like_does():
     like = replace(LIVE, official_ws_url="wss://dstream.example")
     assert ws_path(like) == ""
     assert sim_venue(8123, like).ws_url == "ws://127.0.0.1:8123"
+
+
+def test_dumps_are_the_real_markets_or_of_the_same_host_as_rest():
+    assert LIVE.archive_url == "https://data.binance.vision"
+    assert LIVE.paths.archive == "/data/futures/um"
+    assert TESTNET.archive_url is None
+    assert sim_venue(8123).archive_url == "http://127.0.0.1:8123"
+    own = own_venue("wss://example.org", REST)
+    assert own.archive_url == REST
+    assert with_archive(own, "http://a.example/x/").archive_url == "http://a.example/x"
+    with pytest.raises(UsageError, match="--archive-url"):
+        with_archive(own, "ftp://a.example")
+
+
+def test_the_limits_are_those_of_the_exchange():
+    limits = LIVE.limits
+    assert (limits.streams, limits.names, limits.messages_per_second) == (1024, 200, 10)
+    assert (limits.rows, limits.page, limits.rows_by_default) == (1500, 499, 500)
+    assert limits.weight_per_minute == 2400
+    assert (limits.time_weight, limits.listings_weight) == (1, 1)
 
 
 def test_all_speak_alike_and_only_one_is_certainly_real():

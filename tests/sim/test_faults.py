@@ -1,12 +1,15 @@
 """Every fault really happens on the wire, as a foreign client sees it."""
 
 import contextlib
+import hashlib
+import io
 import json
 import re
 import select
 import socket
 import struct
 import time
+import zipfile
 from collections import Counter
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -16,12 +19,16 @@ import requests
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 from websockets.sync.client import connect
 
-from klinetail.candle import HOUR, MINUTE, Candle, Interval, Stream
+from klinetail.candle import DAY, HOUR, MINUTE, Candle, Interval, Stream
 from klinetail.errors import BadMessage
+from klinetail.formats import dump as dumps
+from klinetail.formats.dump_names import day_of, month_of
 from klinetail.protocol import frames
-from klinetail.protocol.rest import BadRow, decode_rows
+from klinetail.protocol.klines import BadRow, decode_rows
 from klinetail.sim import hub
-from klinetail.sim.faults import answers, line
+from klinetail.sim.dumps import published
+from klinetail.sim.faults import answers, archive, line
+from klinetail.sim.faults.archive import LATEST
 from klinetail.sim.faults.chaos import Chaos
 from klinetail.sim.faults.feed import FOREIGN
 from klinetail.sim.faults.table import FAULTS
@@ -662,6 +669,139 @@ def test_impossible(market):
     with serving(market, "impossible=1") as server:
         rows = decode_rows(get(server, limit=9).content, BTC)
         assert sum(isinstance(row, BadRow) for row in rows) == 1
+
+
+# Dumps
+
+
+def dumped(server, dump, end="", **headers):
+    """The answer to a request for a dump."""
+    url = f"{server.rest_url}/data/futures/um/{dump.path}{end}"
+    return requests.get(url, headers=headers, timeout=DEADLINE)
+
+
+def december(interval):
+    return month_of(Stream("BTCUSDT", interval), 1_764_547_200_000)
+
+
+def published_soon(start):
+    """When the dumps of December are there."""
+    return start + 10 * DAY
+
+
+def lines_of(answer):
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+        [name] = archive.namelist()
+        return archive.read(name).splitlines()
+
+
+def test_nozip(market, start):
+    with serving(market, "nozip=1", start=published_soon(start)) as server:
+        dump = december(Interval.H12)
+        answers = [dumped(server, dump, end) for end in ("", ".CHECKSUM")]
+        assert [answer.status_code for answer in answers] == [404, 404]
+
+
+def test_thin(market, start):
+    dump = december(Interval.D1)
+    with serving(market, "thin=1", start=published_soon(start)) as server:
+        days = [int(line.split(b",")[0]) for line in lines_of(dumped(server, dump))[1:]]
+        [lacking] = {*dump.days} - {*days}
+        answer = dumped(server, day_of(dump.stream, lacking))
+        assert len(lines_of(answer)) == 2
+
+
+def test_latezip(market, start):
+    stream, yesterday = december(Interval.H12).stream, start - DAY
+    real = [0.0]
+    begin = published(day_of(stream, yesterday))
+    with serving(
+        market, "latezip=1", start=begin, speed=86_400, monotonic=lambda: real[0]
+    ) as server:
+        statuses = []
+        for real[0] in range(LATEST + 1):
+            statuses.append(dumped(server, day_of(stream, yesterday)).status_code)
+    assert statuses == sorted(statuses, reverse=True)
+    assert {*statuses} == {404, 200}
+
+
+def test_badsum(market, start):
+    with serving(market, "badsum=1", start=published_soon(start)) as server:
+        ways = set()
+        for day in range(20):
+            dump = day_of(december(Interval.D1).stream, start - day * DAY)
+            digest = hashlib.sha256(dumped(server, dump).content).hexdigest()
+            lines = [dumped(server, dump, ".CHECKSUM").text for _ in range(3)]
+            ways.add(tuple(line == f"{digest}  {dump.name}\n" for line in lines))
+        assert ways == {(False, True, True), (False, False, False)}
+
+
+def test_cutzip(market, start):
+    with serving(market, "cutzip=1", start=published_soon(start)) as server:
+        dump = december(Interval.H1)
+        whole, etag, ends = b"", "", set()
+        while True:
+            with socket.create_connection(("127.0.0.1", server.port), DEADLINE) as raw:
+                raw.sendall(
+                    f"GET /data/futures/um/{dump.path} HTTP/1.1\r\nHost: localhost\r\n"
+                    f"Range: bytes={len(whole)}-\r\nIf-Range: {etag}\r\n\r\n".encode()
+                    if etag
+                    else f"GET /data/futures/um/{dump.path} HTTP/1.1\r\n"
+                    "Host: localhost\r\n\r\n".encode()
+                )
+                data = b""
+                try:
+                    while part := raw.recv(65_536):
+                        data += part
+                    ends.add("FIN")
+                except ConnectionResetError:
+                    ends.add("RST")
+            head, _, body = data.partition(b"\r\n\r\n")
+            [length] = re.findall(rb"Content-Length: (\d+)", head)
+            etag = re.search(rb"ETag: (\S+)", head)[1].decode()
+            whole += body
+            if len(body) == int(length):
+                break
+        assert ends == {"FIN", "RST"}
+        [digest] = re.findall(r"^\w+", dumped(server, dump, ".CHECKSUM").text)
+        assert hashlib.sha256(whole).hexdigest() == digest
+
+
+def test_headless(market, start):
+    with serving(market, "headless=1", start=published_soon(start)) as server:
+        assert lines_of(dumped(server, december(Interval.D1)))[0][:13].isdigit()
+
+
+def test_micro(market, start):
+    with serving(market, "micro=1", start=published_soon(start)) as server:
+        dump = december(Interval.D1)
+        header, first, *_ = lines_of(dumped(server, dump))
+        assert header.startswith(b"open_time")
+        assert first.startswith(b"%d000," % dump.start)
+
+
+def test_oldvalue(market, start):
+    with serving(market, "oldvalue=1", start=published_soon(start)) as server:
+        dump = december(Interval.H1)
+        shown = [
+            dumps.decode(line, dump.stream)
+            for line in lines_of(dumped(server, dump))[1:]
+        ]
+        asked = get(
+            server, interval="1h", startTime=shown[0].open_time, limit=len(shown)
+        )
+        true = decode_rows(asked.content, dump.stream, 1500)
+        alike = [a.same_values(b) for a, b in zip(shown, true, strict=True)]
+        assert alike == sorted(alike, reverse=True)
+        assert 1 <= alike.count(False) <= 20
+
+
+def test_slowzip(market, start, monkeypatch):
+    monkeypatch.setattr(archive, "SLOWEST", 1.2)
+    with serving(market, "slowzip=1", start=published_soon(start)) as server:
+        answer = dumped(server, december(Interval.D1))
+        assert answer.elapsed.total_seconds() < DEADLINE
+        assert len(lines_of(answer)) == 32
 
 
 # All of it

@@ -101,6 +101,17 @@ def test_forming_candles_are_left_out_and_the_later_of_two_counts():
     assert [row.count for row in rows(market, BTC)] == [42, 5]
 
 
+def test_candles_recorded_with_different_values_are_counted():
+    same = minute(1, prices=("100.1", "100.900", "100", "100.5"))
+    other, third = (minute(2, count=n) for n in (1, 2))
+    market = Recorded([minute(0), minute(1), minute(2), same, other, third])
+    assert market.differing == 1
+    assert "1 candles recorded with different values, the last served" in market.label
+    assert rows(market, BTC)[-1].count == 2
+    assert Recorded([minute(0), minute(0)]).differing == 0
+    assert "different" not in Recorded([minute(0), minute(0)]).label
+
+
 def test_missing_candles_are_served_as_empty_ones():
     market = Recorded([minute(0), minute(3000)])
     served = rows(market, BTC)

@@ -6,7 +6,9 @@ from urllib.parse import quote
 import pytest
 
 from klinetail.candle import HOUR, MINUTE, Interval, Stream
-from klinetail.protocol import rest
+from klinetail.protocol.exchange_info import decode_listings
+from klinetail.protocol.klines import decode_rows
+from klinetail.protocol.server_time import decode_time
 from klinetail.protocol.venues import LIVE
 from klinetail.sim.rest import answer
 from klinetail.sim.synthetic import Synthetic
@@ -18,7 +20,7 @@ PATHS = LIVE.paths
 def test_ping_and_time(market, start):
     assert answer(market, PATHS.ping, start) == (200, b"{}", 1)
     status, body, weight = answer(market, PATHS.time, start)
-    assert (status, rest.decode_time(body), weight) == (200, start, 1)
+    assert (status, decode_time(body), weight) == (200, start, 1)
 
 
 def test_klines_are_the_markets_rows(market, start):
@@ -26,7 +28,7 @@ def test_klines_are_the_markets_rows(market, start):
     low = start - 7_200_000
     target = f"{KLINES}?symbol=btcusdt&interval=5m&startTime={low}&limit=7"
     status, body, weight = answer(market, target, start)
-    rows = rest.decode_rows(body, stream)
+    rows = decode_rows(body, stream)
     assert (status, weight, len(rows)) == (200, 1, 7)
     for row, truth in zip(
         rows, market.klines(stream, low, None, 7, now=start), strict=True
@@ -88,7 +90,7 @@ def test_unknown_paths(market, start):
 
 def test_what_is_listed(market, start):
     body = answer(market, PATHS.exchange_info, start).body
-    listings = {x.symbol: x.status for x in rest.decode_listings(body)}
+    listings = {x.symbol: x.status for x in decode_listings(body)}
     assert listings.pop("OMGUSDT") == "SETTLING"
     assert set(listings.values()) == {"TRADING"}
     assert "币安人生USDT" in listings
@@ -99,7 +101,7 @@ def test_when_a_symbol_ends_is_said_from_when_on_it_is_announced(start):
     market = Synthetic(7, start, {"ETHUSDT": changes})
     for now, says in ((start + MINUTE - 1, False), (start + MINUTE, True)):
         body = answer(market, PATHS.exchange_info, now).body
-        dates = {x.symbol: x.delivery_time for x in rest.decode_listings(body)}
+        dates = {x.symbol: x.delivery_time for x in decode_listings(body)}
         assert (dates["ETHUSDT"] == start + HOUR) is says
         assert dates["BTCUSDT"] == 4_133_404_800_000
 

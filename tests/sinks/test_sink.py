@@ -9,7 +9,7 @@ from klinetail.events import GapEvent
 from klinetail.sinks.file import FileSink
 from klinetail.sinks.output import Outputs
 from klinetail.sinks.registry import Opening
-from klinetail.sinks.sink import NO_RETRY, Sink, WrittenOn, words
+from klinetail.sinks.sink import NO_RETRY, Retry, Sink, WrittenOn, words
 from klinetail.sinks.stdout import StdoutSink
 from tests.sinks.pipes import pipe
 from tests.sinks.toy import Toy
@@ -27,9 +27,10 @@ def test_stdout_and_files_are_sinks_like_all_others(tmp_path):
         delivery, worker = WrittenOn.DELIVERY, WrittenOn.WORKER
         assert [sink.written_on for sink in sinks] == [delivery, worker, worker]
         assert [sink.events for sink in sinks] == [(), (), (GapEvent,)]
+        again = Retry((OSError,))
+        assert [sink.retry for sink in sinks] == [NO_RETRY, again, NO_RETRY]
         for sink in sinks:
             assert isinstance(sink, Sink)
-            assert sink.retry == NO_RETRY
             assert sink.name
             assert sink.written == 0
             assert sink.resume_points([BTCUSDT_1M]) == {}
@@ -56,7 +57,7 @@ def test_what_lacks_a_part_is_no_sink():
         (OSError(errno.ENOSPC, "No space left on device"), "No space left on device"),
         (ConnectionResetError(), "ConnectionResetError"),
         (TimeoutError("timed out"), "timed out"),
-        (OSError(errno.EMFILE, "Too many open files"), "this machine has run out of"),
+        (OSError(errno.EMFILE, "Too many open files"), "this machine lacks a resource"),
         (MemoryError(), "this machine has no memory left"),
         (KeyError("x"), "a bug: KeyError('x')"),
     ],

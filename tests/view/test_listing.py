@@ -4,7 +4,7 @@ import io
 
 import pytest
 
-from klinetail.protocol.rest import Listing
+from klinetail.protocol.exchange_info import Listing
 from klinetail.view.listing import rendered
 
 LISTED = [

@@ -11,7 +11,8 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from klinetail.errors import BadMessage
-from klinetail.protocol import rest
+from klinetail.protocol.rest_errors import TOO_MANY_REQUESTS
+from klinetail.protocol.server_time import decode_time
 from klinetail.protocol.venues import LIVE
 from klinetail.sim.faults import clocks
 from klinetail.sim.faults.chaos import Chaos
@@ -130,7 +131,7 @@ def _limited(
     if name == "banned":
         ways.append({})
         words = f"Way too many requests; IP(127.0.0.1) banned until {until}. {_ADVICE}"
-        return Delivery(418, _error(rest.TOO_MANY_REQUESTS, words), random.choice(ways))
+        return Delivery(418, _error(TOO_MANY_REQUESTS, words), random.choice(ways))
     ways.append({"Retry-After": email.utils.formatdate(until / 1000, usegmt=True)})
     if not gentle:
         ways.append({})
@@ -147,7 +148,7 @@ def too_many(per_minute: int) -> bytes:
         f"Too many requests; current limit of IP(127.0.0.1) is {per_minute} requests"
         f" per minute. {_ADVICE}"
     )
-    return _error(rest.TOO_MANY_REQUESTS, words)
+    return _error(TOO_MANY_REQUESTS, words)
 
 
 def banned(until: int) -> bytes:
@@ -157,7 +158,7 @@ def banned(until: int) -> bytes:
         until: exchange time of the ban's end, ms.
     """
     words = f"Way too many requests; IP(127.0.0.1) banned until {until}. {_ADVICE}"
-    return _error(rest.TOO_MANY_REQUESTS, words)
+    return _error(TOO_MANY_REQUESTS, words)
 
 
 _ADVICE: Final = "Please use the websocket for live updates to avoid bans."
@@ -212,7 +213,7 @@ def _mistimed(random: Random, body: bytes) -> Delivery | None:
     """Return the answer of a wrong clock, with an equally wrong header `Date`; None if
     the answer tells no time."""
     try:
-        told = rest.decode_time(body) + clocks.error(random)
+        told = decode_time(body) + clocks.error(random)
     except BadMessage:
         return None
     date = email.utils.formatdate(told / 1000, usegmt=True)

@@ -20,6 +20,8 @@ class Group(enum.StrEnum):
     """Handshakes and subscriptions."""
     REST = "rest"
     """REST answers."""
+    ARCHIVE = "archive"
+    """Public dumps."""
 
 
 class Fault(msgspec.Struct, frozen=True):
@@ -69,6 +71,11 @@ def _rest(
 ) -> Fault:
     """Return a fault of REST answers."""
     return Fault(name, Group.REST, meaning, rate, None, each, fatal=fatal)
+
+
+def _archive(name: str, rate: float, each: str, meaning: str) -> Fault:
+    """Return a fault of public dumps."""
+    return Fault(name, Group.ARCHIVE, meaning, rate, None, each)
 
 
 _FAULTS: Final = (
@@ -152,6 +159,22 @@ _FAULTS: Final = (
         each="answer about the time",
         asked_for=True,
     ),
+    _archive("nozip", 0.05, "dump", "404 for ever, for its checksum, too"),
+    _archive("thin", 0.3, "monthly dump", "lacks a day that the daily dumps have"),
+    _archive("latezip", 0.2, "daily dump", "published 1 to 7 days late"),
+    _archive("badsum", 0.1, "dump", "a wrong checksum, once or for ever"),
+    _archive("cutzip", 0.1, "request", "cut in the middle of the dump, by RST or FIN"),
+    _archive("headless", 0.2, "dump", "no header line"),
+    _archive("micro", 0.1, "dump", "times in microseconds"),
+    Fault(
+        "oldvalue",
+        Group.ARCHIVE,
+        "the last 1 to 20 candles have other values than REST",
+        0.1,
+        each="monthly dump",
+        asked_for=True,
+    ),
+    _archive("slowzip", 0.05, "request", "the dump takes 1 to 4 s"),
 )
 
 FAULTS: Final = {fault.name: fault for fault in _FAULTS}

@@ -9,7 +9,8 @@ import pytest
 
 from klinetail.candle import Interval, Stream
 from klinetail.errors import BadMessage, Forbidden, RateLimited, Refused, Unavailable
-from klinetail.protocol import rest
+from klinetail.protocol.klines import BadRow, decode_rows, encode_rows
+from klinetail.protocol.rest_errors import error_of
 from klinetail.sim.faults.answers import Manner, disturbed, fault_of
 from klinetail.sim.faults.chaos import Chaos
 from klinetail.sim.faults.clocks import error
@@ -31,7 +32,7 @@ ROWS = (
 
 @pytest.fixture
 def body(market, start):
-    return rest.encode_rows(market.klines(BTC, start - 600_000, limit=8, now=start))
+    return encode_rows(market.klines(BTC, start - 600_000, limit=8, now=start))
 
 
 def spoilt(name, body, now, *, gentle=False):
@@ -47,7 +48,7 @@ def test_each_one_says_that_it_is_wrong(name, body, start):
         if delivery.manner is not Manner.WHOLE:
             assert delivery.body == body
             continue
-        error = rest.error_of(
+        error = error_of(
             delivery.status,
             delivery.body,
             retry_after=delivery.headers.get("Retry-After"),
@@ -55,18 +56,18 @@ def test_each_one_says_that_it_is_wrong(name, body, start):
         )
         if error is None:
             with pytest.raises(BadMessage):
-                rest.decode_rows(delivery.body, BTC)
+                decode_rows(delivery.body, BTC)
 
 
 @pytest.mark.parametrize("name", ROWS)
 def test_a_bad_row_costs_no_other(name, body, start):
-    whole = rest.decode_rows(body, BTC)
+    whole = decode_rows(body, BTC)
     places = set()
     for delivery in spoilt(name, body, start):
         assert delivery.body != body
-        rows = rest.decode_rows(delivery.body, BTC)
+        rows = decode_rows(delivery.body, BTC)
         lost = [one for one in whole if one not in rows]
-        bad = [one for one in rows if isinstance(one, rest.BadRow)]
+        bad = [one for one in rows if isinstance(one, BadRow)]
         if name in ("unsorted", "doubled", "longer"):
             assert rows == whole
         elif name == "short":
@@ -84,14 +85,14 @@ def test_a_bad_row_costs_no_other(name, body, start):
 def test_all_ways_in_which_a_row_cannot_be(body, start):
     found = set()
     for delivery in spoilt("impossible", body, start):
-        rows = rest.decode_rows(delivery.body, BTC)
-        found |= {one.reason for one in rows if isinstance(one, rest.BadRow)}
+        rows = decode_rows(delivery.body, BTC)
+        found |= {one.reason for one in rows if isinstance(one, BadRow)}
     assert len(found) >= 5
 
 
 def errors(name, body, now, **options):
     return [
-        rest.error_of(
+        error_of(
             delivery.status,
             delivery.body,
             retry_after=delivery.headers.get("Retry-After"),

@@ -16,9 +16,9 @@ README = (Path(__file__).resolve().parents[3] / "README.md").read_text()
 
 def test_all_is_everything_but_what_is_only_had_by_name():
     rules = parse("all")
-    assert FAULTS.keys() - rules.keys() == {"revised", "clock"}
+    assert FAULTS.keys() - rules.keys() == {"revised", "clock", "oldvalue"}
     assert all(rule.gentle for rule in rules.values())
-    assert parse("all,revised,clock").keys() == FAULTS.keys()
+    assert parse("all,revised,clock,oldvalue").keys() == FAULTS.keys()
 
 
 @pytest.mark.parametrize("group", Group)
