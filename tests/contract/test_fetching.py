@@ -546,3 +546,16 @@ def test_from_a_start_point_on_whatever_answers_lack_is_a_hole() -> None:
     hole = fetching.holes.at(order.expected)
     assert hole is not None
     assert (hole.end, hole.answers) == (T0 - MINUTE, 3)
+
+
+def test_candles_begin_no_later_than_with_a_bad_row() -> None:
+    fetching = begun(2)
+    order = order_of(fetching)
+    bad = BadRow(T0 - MINUTE, "crossed")
+    for answer in ([bad, *rows(0)], rows(0)):
+        asked = moment(T0 + SETTLED)
+        fetching.attempts.retry_at = -math.inf
+        fetching.take_wish(asked)
+        fetching.fill(answer, asked, asked)
+    assert order.expected == order.first == T0 - MINUTE
+    assert fetching.holes.at(T0 - MINUTE) is not None
