@@ -559,3 +559,15 @@ def test_candles_begin_no_later_than_with_a_bad_row() -> None:
         fetching.fill(answer, asked, asked)
     assert order.expected == order.first == T0 - MINUTE
     assert fetching.holes.at(T0 - MINUTE) is not None
+
+
+def test_behind_a_gap_nothing_that_answers_lack_is_taken_for_not_listed_yet() -> None:
+    fetching = begun(3)
+    gone(fetching, -3, -2)
+    for minute in range(1, 4):
+        asked = moment(T0 + minute * MINUTE)
+        fetching.attempts.retry_at = -math.inf
+        fetching.take_wish(asked)
+        assert fetching.fill(rows(-1, 0), asked, asked) == []
+    assert order_of(fetching).expected == T0 - 2 * MINUTE
+    assert fetching.holes.at(T0 - 2 * MINUTE) is not None
