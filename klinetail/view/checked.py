@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, TextIO
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from klinetail.view.terminal import coloured, glyphs_of, is_dumb
+from klinetail.view.printed import printed
+from klinetail.view.terminal import glyphs_of
 from klinetail.view.theme import TITLE, Glyphs
 
 
@@ -40,35 +40,20 @@ def rendered(
 
     The names of the files are a column, or a line above if they are alike.
 
-    Text is escaped, and characters without a place in the encoding become question
-    marks.
-
     Args:
         rows: the streams in the order of the rows.
         lines: one for each finding, escaped.
         stdout: the terminal.
-        environ: `NO_COLOR` switches colours off. If `TERM` names a dumb terminal, the
-            table has neither colours nor bold text.
+        environ: see `printed`.
     """
-    console = Console(
-        file=stdout,
-        force_terminal=True,
-        color_system=None if is_dumb(environ) else "standard",
-        no_color=not coloured(environ),
-        markup=False,
-        emoji=False,
-        highlight=False,
-    )
     glyphs = glyphs_of(stdout)
     names = {row.files for row in rows}
-    with console.capture() as captured:
-        if len(names) == 1:
-            console.print(Text(glyphs.label(*names)), soft_wrap=True)
-        if rows:
-            console.print(_table(rows, glyphs, several=len(names) > 1))
-        for line in lines:
-            console.print(Text(line), soft_wrap=True)
-    return captured.get().encode(stdout.encoding, "replace")
+    parts: list[Table | Text] = []
+    if len(names) == 1:
+        parts.append(Text(glyphs.label(*names)))
+    if rows:
+        parts.append(_table(rows, glyphs, several=len(names) > 1))
+    return printed(stdout, environ, *parts, *map(Text, lines))
 
 
 def _table(rows: Sequence[Row], glyphs: Glyphs, *, several: bool) -> Table:

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TextIO
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from klinetail.protocol.exchange_info import Listing
-from klinetail.view.terminal import coloured, glyphs_of, is_dumb
+from klinetail.view.printed import printed
+from klinetail.view.terminal import glyphs_of
 from klinetail.view.theme import TITLE, Glyphs
 
 
@@ -20,27 +20,14 @@ def rendered(
 ) -> bytes:
     """Return the table of the listed symbols in the encoding of the terminal.
 
-    The table has one row for each symbol. Text from the exchange is escaped, and
-    characters without a place in the encoding become question marks.
+    The table has one row for each symbol. Text from the exchange is escaped.
 
     Args:
         listings: the symbols in the order of the rows.
         stdout: the terminal.
-        environ: `NO_COLOR` switches colours off. If `TERM` names a dumb terminal, the
-            table has neither colours nor bold text.
+        environ: see `printed`.
     """
-    console = Console(
-        file=stdout,
-        force_terminal=True,
-        color_system=None if is_dumb(environ) else "standard",
-        no_color=not coloured(environ),
-        markup=False,
-        emoji=False,
-        highlight=False,
-    )
-    with console.capture() as captured:
-        console.print(_table(listings, glyphs_of(stdout)))
-    return captured.get().encode(stdout.encoding, "replace")
+    return printed(stdout, environ, _table(listings, glyphs_of(stdout)))
 
 
 def _table(listings: Sequence[Listing], glyphs: Glyphs) -> Table:
