@@ -30,6 +30,7 @@ def only_member(data: bytes, name: str) -> tuple[str, Iterator[bytes]]:
     """
     import zipfile
 
+    damage = _damage()
     if len(data) > MAX_ZIP:
         raise _too_large(name)
     try:
@@ -59,7 +60,7 @@ def only_member(data: bytes, name: str) -> tuple[str, Iterator[bytes]]:
                 " exchange holds a file like BTCUSDT-1m-2023-11-14.csv"
             )
         content = archive.open(member)
-    except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError) as error:
+    except damage as error:
         raise _damaged(name, error) from None
     return member.filename, _inflated(content, name)
 
@@ -70,14 +71,11 @@ def _inflated(content: IO[bytes], name: str) -> Iterator[bytes]:
     Raises:
         BadRecording: the file is damaged or too large.
     """
-    import zipfile
-    import zlib
-
-    size = 0
+    damage, size = _damage(), 0
     while True:
         try:
             data = content.read(_BLOCK)
-        except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+        except damage as error:
             raise _damaged(name, error) from None
         if not data:
             return
@@ -85,6 +83,22 @@ def _inflated(content: IO[bytes], name: str) -> Iterator[bytes]:
         if size > MAX_ZIP:
             raise _too_large(name)
         yield data
+
+
+def _damage() -> tuple[type[Exception], ...]:
+    """Return the errors of Python's reader for a damaged archive: besides its own, of
+    an impossible offset, name or date, of an unknown version, and of the content."""
+    import zipfile
+    import zlib
+
+    return (
+        zipfile.BadZipFile,
+        zlib.error,
+        EOFError,
+        NotImplementedError,
+        OSError,
+        ValueError,
+    )
 
 
 def _too_large(name: str) -> BadRecording:
