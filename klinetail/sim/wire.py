@@ -82,7 +82,7 @@ class Wire(asyncio.Transport):
         self._transport.abort()
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
-        if self.lost:
+        if self.lost or self._ended:
             return
         if self._held is None:
             self._transport.write(data)

@@ -37,4 +37,6 @@ def test_held_bytes_go_out_before_the_end_and_none_behind():
     wire.hold()
     wire.write(b"more")
     wire.squeeze(2)
+    wire.release()
+    wire.write(b"and more")
     assert transport.written == b"first held"
