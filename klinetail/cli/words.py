@@ -197,6 +197,8 @@ def start_line(
     if follow:
         end = "Ctrl-C" if limit is None else f"{plural(limit, 'closed candle')} came"
         said = f"following {which}, until {end}"
+    elif not lines:
+        said = f"fetching no closed candle for stdout, of {which}"
     else:
         said = f"fetching the last {plural(lines, 'closed candle')} of {which}"
     if zone is None:

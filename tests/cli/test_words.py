@@ -149,6 +149,11 @@ class TestExpand:
         ),
         (
             1,
+            {"follow": False, "lines": 0},
+            "fetching no closed candle for stdout, of s0usdt@1m, from the sim",
+        ),
+        (
+            1,
             {"zone": "UTC"},
             (
                 "following s0usdt@1m, from the sim, until Ctrl-C;"
