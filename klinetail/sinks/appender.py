@@ -69,7 +69,8 @@ class Appender:
     Args:
         path: the name of the file; a missing file is made.
         opened: called with the open descriptor before the lock.
-        say: is told that the file system has no locks.
+        say: is told that the file system has no locks, and that another program writes
+            to the file.
         calls: the calls to the system.
 
     Raises:
@@ -88,7 +89,7 @@ class Appender:
         self.path = path
         """The name of the file."""
         self._say = say
-        """Is told that the file system has no locks."""
+        """Is told what another program can do, or does, to the file."""
         self._calls = calls
         """The calls to the system."""
         self._file = open_locked(
@@ -101,6 +102,8 @@ class Appender:
         """The size of the whole records in the file, bytes."""
         self.torn = 0
         """The bytes after the whole records, which have to be cut off."""
+        self._shared = False
+        """Whether a line said that another program writes to the file."""
         self._named = False
         """Whether the name of the file is surely on the disk."""
 
@@ -150,6 +153,12 @@ class Appender:
             with contextlib.suppress(OSError):
                 self._calls.ftruncate(fd, max(0, end - len(data)))
             raise WasCut(errno.ESTALE, "somebody has cut the file")
+        if end > self.size + len(data) and not self._shared:
+            self._shared = True
+            self._say(
+                f"{self.path}: another program writes to the file, too; klinetail check"
+                f" {self.path} shows what the file holds"
+            )
         self.size = end
 
     def _take_back(self, torn: int) -> None:

@@ -891,3 +891,16 @@ def small_disk(folder):
         return os.write(fd, data[:room])
 
     yield folder, CALLS._replace(write=write)
+
+
+@EACH_FORMAT
+def test_another_program_that_writes_is_said_once(tmp_path, name, form):
+    path, said = tmp_path / name, []
+    with FileSink(str(path), say=said.append) as sink:
+        write_all(sink, candles(2))
+        for _ in range(2):
+            with path.open("ab") as file:
+                file.write(b"a note\n")
+            write_all(sink, candles(1, 2))
+    (line,) = said
+    assert line.startswith(f"{path}: another program writes to the file, too; klinetail")
