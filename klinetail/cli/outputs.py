@@ -53,7 +53,7 @@ class RunOutputs:
         self._wake = wake
         self._filling = filling
         self._recorders: list[Recorder] = []
-        """The workers of recordings that go on where they stopped."""
+        """The workers of resumed recordings."""
         self.refused = False
         """Whether a recording of another market, or of the future, was refused."""
         self._lost = False

@@ -116,8 +116,10 @@ class DataCollector:
 
     Example::
 
-    async def main(): async with DataCollector(["btcusdt@1m"], lines=10) as collector:
-    async for candle in collector.closed_candles(): print(candle.stream, candle.close)
+        async def main():
+            async with DataCollector(["btcusdt@1m"], lines=10) as collector:
+                async for candle in collector.closed_candles():
+                    print(candle.stream, candle.close)
     """
 
     def __init__(

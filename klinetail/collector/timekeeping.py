@@ -94,7 +94,7 @@ class TimeKeeper:
         self._witnesses = witnesses_among([*state.series], state.venue.busiest_symbol)
         """Streams whose newest row tells the time; the first one is asked first."""
         self._asking = threading.Lock()
-        """Held by the thread that asks: one answer serves every thread that waits."""
+        """Held while a thread asks for the time; all waiting threads use the answer."""
         self._doubts = 0
         """Consecutive calls of `read` that left the time in doubt."""
         self._due = state.now() + AGAIN

@@ -30,18 +30,18 @@ _MAX_LINE: Final = 1024
 
 
 class Reason(enum.Enum):
-    """Why a dump is not to be had."""
+    """Why a dump cannot be used."""
 
     ABSENT = enum.auto()
     """The archive does not have the dump: HTTP 404."""
     MISMATCHED = enum.auto()
-    """The SHA-256 was not the one that the archive tells, twice."""
+    """The SHA-256 differed twice from the checksum of the archive."""
     UNSOUND = enum.auto()
-    """The content is no dump of this name, or too large."""
+    """The content is too large, or is not the dump of the name."""
 
 
 class NotHad(msgspec.Struct, frozen=True):
-    """A dump that is not to be had; another origin has to serve in its place."""
+    """A dump that cannot be used; the candles have to come from another origin."""
 
     reason: Reason
     """Why the dump is not to be had."""

@@ -40,7 +40,7 @@ class Channel:
         self._take_turn = take_turn
         """Waits until a token bucket lets the next message pass."""
         self._names = limits.names
-        """The number of names that one request may have."""
+        """The largest number of names in one request."""
         self._rate = message_rate(limits.messages_per_second)
         """The rate of messages that the exchange allows on a connection."""
         self._requests = 0

@@ -25,7 +25,7 @@ KEYS: Final = csv.COLUMNS[:14]
 """The keys of a record that a column can have."""
 
 NEEDED: Final = ("open_time", *PRICES)
-"""The keys without which there is no candle."""
+"""The keys needed for a candle."""
 
 _SEPARATORS: Final = b",", b";", b"\t"
 
@@ -33,14 +33,14 @@ _NUMBER: Final = re.compile(r"([0-9]{1,17})(?:\.0{1,18})?").fullmatch
 
 
 class Columns(NamedTuple):
-    """Which column holds what, as a person says it."""
+    """The meaning of the columns, as given by a person."""
 
     columns: Mapping[str, str]
     """By key of the record: the name of a column, or its number, from 1 on."""
     symbol: str | None
-    """The symbol, where no column tells it."""
+    """The symbol, for a file without a column for symbols."""
     interval: Interval | None
-    """The interval, where no column tells it."""
+    """The interval, for a file without a column for intervals."""
 
 
 def parse(words: str) -> dict[str, str]:

@@ -31,30 +31,30 @@ Place: TypeAlias = tuple[int, int]
 
 
 class Run(NamedTuple):
-    """Closed candles of a stream that follow one another."""
+    """A run: consecutive closed candles of a stream."""
 
     at: Place
     """The line of the first candle."""
     first: int
     """Open time of the first candle, ms."""
     end: int
-    """Open time of the candle that would come next, ms."""
+    """Open time of the next candle after the run, ms."""
     unplaced: int = 0
-    """Candles of wrong times that came before the run, and after the run before."""
+    """Candles with wrong times between the preceding run and the run."""
 
 
 @dataclass(slots=True)
 class Track:
-    """What a part of a recording holds of one stream."""
+    """The candles of one stream in a part of a recording."""
 
     runs: list[Run] = field(default_factory=list)
     """The runs in the order of the file."""
     unplaced: int = 0
-    """Candles of wrong times after the last run."""
+    """Candles with wrong times after the last run."""
     closed: int = 0
     """Closed candles in the runs."""
     wrong: int = 0
-    """Candles of wrong times in all."""
+    """Candles with wrong times in all."""
     forming: int = 0
     """Forming candles."""
     broken: bool = False
@@ -80,11 +80,11 @@ class Check:
         self._until = until
         """Open time (ms) of the first candle that does not count any more."""
         self._tracks: dict[Stream, Track] = {}
-        """What was found, without the runs that go on."""
+        """By stream, the runs that have ended."""
         self._begun: dict[tuple[str, str], Run] = {}
-        """The run that goes on of each stream; its end is in `_ends`."""
+        """By stream, the open run; the end of the run is in `_ends`."""
         self._ends: dict[tuple[str, str], int] = {}
-        """The open time (ms) that comes next in each run that goes on."""
+        """By stream, the next open time (ms) of the open run."""
 
     def rows(self, rows: Rows, line: int) -> None:
         """Take rows of sound candles.
@@ -117,7 +117,8 @@ class Check:
         return self._all_count((opened,))
 
     def _counting(self, rows: Rows) -> list[bool]:
-        """Return which rows are closed candles that count; count the forming ones."""
+        """Return for each row whether the row is a closed candle to check. Forming
+        candles are counted."""
         counting = [*map(self.counts, rows.opened)]
         if rows.closed is None:
             return counting
@@ -128,14 +129,14 @@ class Check:
         return counting
 
     def candle(self, candle: Candle, line: int) -> None:
-        """Take one candle whose times are right; see `rows`."""
+        """Take one candle with right times; see `rows`."""
         name = candle.symbol, str(candle.interval)
         opened, closing = (candle.open_time,), (candle.close_time,)
         self.rows(Rows((name,), opened, closing, (candle.closed,)), line)
 
     def unplaced(self, stream: Stream) -> None:
-        """Take a candle whose times are wrong: it may stand for a candle that seems to
-        be missing, and for no certain one."""
+        """Take a candle with wrong times. The candle may be a candle that seems to be
+        missing; nobody can tell which."""
         name = stream.symbol, str(stream.interval)
         track = self._track(name)
         self._finish(name, track)
@@ -143,7 +144,8 @@ class Check:
         track.wrong += 1
 
     def tracks(self) -> dict[Stream, Track]:
-        """Return by stream what was found. Nothing can be taken after that."""
+        """Return the track of each stream, and end the check: no candle can be taken
+        afterwards."""
         for name in [*self._begun]:
             self._finish(name, self._track(name))
         return self._tracks
@@ -155,7 +157,7 @@ class Check:
         track.unplaced = 0
 
     def _finish(self, name: tuple[str, str], track: Track) -> None:
-        """Put the run that goes on to the others."""
+        """End the open run of a stream, and add the run to the track."""
         if (run := self._begun.pop(name, None)) is None:
             return
         run = run._replace(end=self._ends.pop(name))
@@ -191,7 +193,8 @@ def moved(tracks: Mapping[Stream, Track], lines: int) -> Mapping[Stream, Track]:
 
 
 def joined(parts: Iterable[Mapping[Stream, Track]]) -> dict[Stream, Track]:
-    """Return the tracks of parts that follow one another as those of one part."""
+    """Return the tracks of several consecutive parts, joined into the tracks of one
+    part."""
     found: dict[Stream, Track] = {}
     for part in parts:
         for stream, track in part.items():
@@ -223,43 +226,43 @@ def _join(track: Track, more: Track) -> None:
 
 
 class Range(NamedTuple):
-    """Candles of a stream that are missing, double or out of order."""
+    """A range of candles of a stream: missing, double or out of order."""
 
     at: Place
-    """The line where this is seen."""
+    """The line that shows the fault."""
     first: int
     """Open time of the first of the candles, ms."""
     end: int
-    """Open time of the candle after them, ms."""
+    """Open time of the next candle after the range, ms."""
 
 
 @dataclass(slots=True)
 class Verdict:
-    """What the candles of a stream are."""
+    """The judgement of the candles of a stream."""
 
     stream: Stream
     """The stream."""
     rows: int
     """All candles: closed, forming, and of wrong times."""
     forming: int
-    """The forming ones among them."""
+    """The number of forming candles."""
     first: int | None = None
     """Open time of the first closed candle, ms; None without any, or of a stream whose
     candles are in no order at all."""
     last: int | None = None
     """Open time of the last closed candle, ms."""
     holes: list[Range] = field(default_factory=list)
-    """The missing candles between the first and the last one."""
+    """The missing candles between the first and the last candle."""
     doubles: list[Range] = field(default_factory=list)
-    """Candles that were there before, in the order of the file."""
+    """Candles that are repeated, in the order of the file."""
     disorder: list[Range] = field(default_factory=list)
-    """Candles that come after later ones, in the order of the file."""
+    """Candles behind later candles, in the order of the file."""
     broken: bool = False
     """Whether the candles are in no order at all."""
 
 
 class _Span:
-    """Candles that are there, one after the other, wherever they stand in the file."""
+    """Consecutive candles of the recording, at any places in the file."""
 
     __slots__ = ("at", "end", "first", "unplaced")
 
@@ -275,7 +278,7 @@ class _Span:
 
 
 def judged(stream: Stream, track: Track) -> Verdict:
-    """Return what the candles of a stream are."""
+    """Return the judgement of the candles of a stream."""
     steps = stream.interval.steps
     rows = track.closed + track.wrong + track.forming
     verdict = Verdict(stream, rows, track.forming, broken=track.broken)
@@ -298,7 +301,8 @@ def judged(stream: Stream, track: Track) -> Verdict:
 
 
 def _put_back(run: Run, spans: list[_Span], verdict: Verdict) -> None:
-    """Put a run that begins before the last candle among the candles that are there."""
+    """Insert a run that begins before the end of the last span; note doubles and
+    disorder."""
     place = max(0, bisect_right(spans, run.first, key=lambda span: span.first) - 1)
     time = run.first
     latest = spans[-1].end

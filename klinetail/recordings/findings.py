@@ -69,20 +69,20 @@ class Finding(NamedTuple):
 
 @dataclass(slots=True)
 class Part:
-    """What one process found in a part of a file."""
+    """The findings of one process in a part of a file."""
 
     lines: int = 0
     """Lines of the part."""
     tracks: dict[Stream, Track] = field(default_factory=dict)
-    """What the part holds of each stream."""
+    """By stream, the candles of the part."""
     counts: Counter[Kind] = field(default_factory=Counter)
-    """How many findings of lines there are of each kind."""
+    """By kind, the number of findings about lines."""
     by_stream: Counter[Stream] = field(default_factory=Counter)
-    """How many faults of lines there are of each stream."""
+    """By stream, the number of faults of lines."""
     findings: list[Finding] = field(default_factory=list)
     """The first findings of lines, `LISTED` at most."""
     unreadable: str | None = None
-    """Why the file cannot be read; None if it can."""
+    """Why the file cannot be read; None for a readable file."""
 
     def add(self, kind: Kind, at: Place, text: str, stream: Stream | None) -> None:
         """Count a finding of a line, and keep the first ones of each kind of note."""

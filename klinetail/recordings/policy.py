@@ -7,12 +7,12 @@ from typing import Final, NamedTuple
 
 
 class Resume(enum.StrEnum):
-    """What becomes of the candles that a recording lacks when it goes on."""
+    """The fate of candles that are missing when a recording goes on."""
 
     FILL = "fill"
     """The candles are fetched."""
     GAP = "gap"
-    """The candles stay missing, which is said."""
+    """The candles stay missing, and a line says so."""
     NEVER = "never"
     """A file with records is refused."""
 
@@ -29,14 +29,14 @@ class DumpUse(enum.StrEnum):
 
 
 CLOSED: Final = 0.0
-"""Seconds between two syncs that stand for: after each batch with a closed candle."""
+"""The value of `sync` for a sync after each batch with a closed candle."""
 
 
 class FileOptions(NamedTuple):
     """How files are written and continued."""
 
     resume: Resume = Resume.FILL
-    """What becomes of candles that a file lacks."""
+    """The fate of candles that are missing when a file goes on."""
     sync: float | None = CLOSED
     """Seconds between two syncs to the disk; `CLOSED` after each batch with a closed
     candle, None for never."""

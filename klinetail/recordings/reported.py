@@ -67,7 +67,8 @@ def state(checked: Checked) -> str:
 
 
 def finding_lines(report: Report, most: int = SHOWN) -> Iterator[str]:
-    """Yield a line for each finding, unescaped, and one for those that are left out."""
+    """Yield a line for each finding, unescaped, and a last line with the number of
+    findings left out."""
     for finding in report.findings[:most]:
         note = "note: " if finding.kind in NOTES else ""
         yield f"{place(report, finding)}: {note}{_said(report, finding)}"

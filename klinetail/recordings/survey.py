@@ -1,4 +1,4 @@
-"""A check of files: what is read by which process, and what all of it says."""
+"""The survey of a check: divides files among processes, and joins the results."""
 
 from __future__ import annotations
 
@@ -28,21 +28,22 @@ from klinetail.recordings.open import STDIN
 from klinetail.recordings.scan import scan, values_of
 
 RANGE: Final = 32 << 20
-"""Bytes of a plain file that a process checks at once, where there are several."""
+"""Bytes of a plain file for one process at a time, if several processes share the
+work."""
 
 COMPARED: Final = 10_000
 """Double candles whose values are compared at most, in files that are checked as
 one."""
 
 _DATED: Final = re.compile(r"(.+?)-\d{4}-?\d{2}").match
-"""What the names of files have in common that continue one another, before a month or
-a day: those of the public dumps, and of rotated recordings."""
+"""The common beginning of the names of consecutive files, up to a month or a day: names
+of public dumps and of rotated recordings."""
 
 _ZIP: Final = b"PK"
 
 
 class Chain(NamedTuple):
-    """Files that are checked as one, in the order of their names."""
+    """Files to be checked as one file, in the order of the names."""
 
     name: str
     """The names of the files, in words."""

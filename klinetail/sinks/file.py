@@ -92,7 +92,7 @@ class FileSink(Sink[Candle, Line]):
         self.written = 0
         """The number of candles written."""
         self._progress = Progress(path)
-        """What is in the file, and what is surely on the disk."""
+        """The candles in the file, and the candles surely on the disk."""
         self.retry = Retry((OSError,))
         """Every error of the system is tried again: a disk can be freed."""
         self.resumes = True

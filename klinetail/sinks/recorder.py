@@ -97,22 +97,22 @@ class Recorder(threading.Thread):
         self._start = Start(sink.name, tail, plan)
         """Decides at the start whether the recording may go on."""
         self._inbox = Inbox(most)
-        """What other threads bring."""
+        """The queue of messages from other threads."""
         self._fetches = Fetches(fetcher, self._post, monotonic)
-        """What the recording lacks, and the fetches under way."""
+        """The missing candles, and the fetches under way."""
         self._resumption: Resumption[Any] = Resumption(
             self._start.points,
             held=self._start.pending,
             jump=not self._start.fills,
             most=most,
         )
-        """Decides what is written and what is fetched."""
+        """Chooses the candles to write and the candles to fetch."""
         self._attempts = Attempts(
             sink, self._pause, say=say, monotonic=monotonic, random=random
         )
         """Repeats calls to the sink."""
         self._troubled = False
-        """Whether a trouble of the exchange was said, and no answer came since."""
+        """Whether a line about a silent exchange was said, without an answer since."""
         self._refused: Exception | None = None
         """The exception of the sink's `prepare`."""
 
@@ -135,7 +135,7 @@ class Recorder(threading.Thread):
             self._post(Live(entries))
 
     def tell(self, event: Event, patience: float) -> bool:  # noqa: ARG002
-        """Queue a gap, which the recording has to pass; return whether it is one."""
+        """Queue a gap for the recording; return whether the event is a gap."""
         if not isinstance(event, GapEvent):
             return False
         if not event.filled:
@@ -143,8 +143,8 @@ class Recorder(threading.Thread):
         return True
 
     def close(self, error: BaseException | None = None) -> None:  # noqa: ARG002
-        """Note that no more live candles come. What is queued, and what is missing, is
-        still written."""
+        """Note the end of the live candles. Queued and missing candles are still
+        written."""
         self._inbox.close()
 
     def abandon(self) -> None:
@@ -376,8 +376,9 @@ class Recorder(threading.Thread):
         return self._resumption.again(entries)
 
     def _pause(self, seconds: float) -> bool:
-        """Wait between two attempts; return whether to make no further attempt. After
-        the end of the run, one more attempt is made at once."""
+        """Wait between two attempts; return whether to give up. The end of the run cuts
+        a pause short, for one last attempt; after the end there is no pause and no
+        further attempt."""
         if self._inbox.closed:
             return True
         until = self._monotonic() + seconds

@@ -23,14 +23,14 @@ _SAID: Final = 3
 
 
 class Plan(NamedTuple):
-    """What a recorder has to know about the run."""
+    """The facts about the run for a recorder."""
 
     streams: Sequence[Stream]
     """The streams of the run."""
     resume: Resume
-    """What becomes of the candles that the recording lacks."""
+    """The fate of candles that are missing when the recording goes on."""
     lines: int
-    """The closed candles from before the start that come without a fetch."""
+    """The number of earlier closed candles that arrive like live candles."""
     updates: bool
     """Whether forming candles are recorded too."""
 

@@ -44,11 +44,11 @@ class Input:
         return data
 
     def give_back(self, size: int) -> None:
-        """Take back the last bytes of what `take` returned last."""
+        """Give the last bytes of the last `take` back to the input."""
         self._at -= size
 
     def skip(self, size: int) -> bool:
-        """Pass over bytes; return whether there were that many."""
+        """Skip bytes; return False if the input ended before."""
         while size and (data := self.take(min(size, STEP))):
             size -= len(data)
         return not size

@@ -17,10 +17,11 @@ from klinetail.recordings.containers.input import STEP, written_size
 
 
 class Plain(Container):
-    """Lines as they are; a frame is a line.
+    """The container of plain lines; a frame is a line.
 
     Args:
-        others: all other containers: plain is what no other container recognises.
+        others: all other containers. A file is plain if no other container recognises
+            the file.
     """
 
     name = "plain"
