@@ -903,4 +903,4 @@ def test_another_program_that_writes_is_said_once(tmp_path, name, form):
                 file.write(b"a note\n")
             write_all(sink, candles(1, 2))
     (line,) = said
-    assert line.startswith(f"{path}: another program writes to the file, too; klinetail")
+    assert line.startswith(f"{path}: another program writes to the file, too;")
